@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+# holdfast: build, test, fuzz, lint, install. The only place flags are written. `make help` lists.
+
+B ?= build
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PREFIX ?= /usr/local
+V ?=
+FUZZ_SECS ?= 30
+MAKEFLAGS += --no-print-directory
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+Q := $(if $(V),,@)
+msg = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef
+HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -Iuser -I. -I$(B) $(SANFLAGS)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(SANFLAGS)
+LIBS := -lbpf -lelf -lmnl -lssl -lcrypto -lsqlite3 -lpg_query -lyaml -ljansson -lseccomp -lcap -lpcre2-8
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -Wpadded -Ibpf -Ivmlinux
+
+SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user -name '*.c')))
+OBJ := $(SRC:%.c=$(B)/%.o)
+LIB := $(B)/libholdfast.a
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:%.c=$(B)/%.o)
+SKEL := $(B)/intercept.skel.h
+UNIT_SRC := $(sort $(shell find tests/unit -name '*.c'))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all test unit san e2e lint format fuzz soak bench install clean help
+
+all: $(B)/holdfastd $(B)/holdfast ## build holdfastd and holdfast into build/ (V=1 shows commands)
+
+$(B)/holdfastd: $(B)/user/daemon/main.o $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/holdfast: $(B)/user/cli/main.o $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB): $(OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The kernel side: one object from all hooks, one skeleton. The headers come from vmlinux/, never from
+# the running kernel.
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call msg,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/intercept.bpf.o: $(BPF_OBJ)
+	$(call msg,GENOBJ,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(B)/intercept.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name intercept > $@
+
+$(filter $(B)/user/kern/%,$(OBJ)): | $(SKEL)
+
+# The audit schema is SQL for people to read; the library carries it as text.
+$(B)/schema.sql.h: user/audit/schema.sql
+	$(call msg,TEXT,$<)
+	$(Q)mkdir -p $(@D) && { printf 'static const char schema_sql[] =\n'; \
+		sed -e 's/\\/\\\\/g; s/"/\\"/g; s/^/\t"/; s/$$/\\n"/' $<; printf ';\n'; } > $@
+
+$(filter $(B)/user/audit/%,$(OBJ)): | $(B)/schema.sql.h
+
+# Unit tests: one Criterion binary over the real library. M=policy builds and runs only that layer and
+# what is below it. ASan's own leak check is judged by its log, since Criterion reports PASS on leaks.
+ifdef M
+UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(shell find user/util user/fact user/$(M) tests/unit/$(M) -name '*.c' 2>/dev/null) $(wildcard tests/unit/*.c))
+$(B)/unit-$(M): $(UNIT_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+unit: $(B)/unit-$(M) ## run the unit tests (M=policy: one layer; T='glob': some; SAN=1: sanitizers)
+	$(Q)scripts/run-unit $(B)/unit-$(M) '$(T)'
+else
+$(B)/unit: $(UNIT_SRC:%.c=$(B)/%.o) $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+unit: $(B)/unit
+	$(Q)scripts/run-unit $(B)/unit '$(T)'
+endif
+
+# Fuzzers: libFuzzer, the library built with coverage and sanitizers into its own folder.
+$(B)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL) $(B)/schema.sql.h
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -Iuser -I. -I$(B) -o $@ $< \
+		$$(sed -n 's/^ \* fuzz-links: //p' $<) -pthread $(LIBS)
+
+fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECS=30 seconds
+	$(Q)scripts/run-fuzz $(B)/fuzz $(FUZZ_SECS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+comma := ,

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages between `holdfast` and `holdfastd`, on two SOCK_SEQPACKET unix sockets, one message a
+ * packet: control (ctl.sock, served by the enforcer) and runs (run.sock, served by the warden).
+ *
+ * Bump CTL_VERSION when anything here changes: both sides refuse another version by name. Integers
+ * are big-endian; strings are a 32-bit length and bytes (writer.h, reader.h). Answers carry JSON
+ * text, one object a packet, so that a client can show what it does not know yet.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define CTL_VERSION 1
+
+enum { CTL_PACKET_MAX = 192 * 1024 };
+
+#define CTL_SOCKET "ctl.sock"
+#define RUN_SOCKET "run.sock"
+
+enum ctl_type {
+	/* 100–199: questions; anyone who may open the socket */
+	CTL_STATUS = 100,  /* → DATA, END */
+	CTL_PENDING = 101, /* → DATA per hold, END */
+	CTL_WATCH = 102,   /* → DATA per hold now, then DATA as holds come and go; never END */
+
+	/* 200–299: decisions; approvers only */
+	CTL_APPROVE = 200, /* u64 hold, string reason, string sudo_uid → DATA (outcome), END */
+	CTL_DENY = 201,	   /* the same */
+
+	/* 300–399: administration; root only */
+	CTL_RELOAD = 300, /* → DATA (policy version, or the errors), END */
+
+	/* 400–499: runs (run.sock); operators only */
+	RUN_START = 400,  /* see below, with 3 descriptors → RUN_STARTED, then RUN_EXITED */
+	RUN_SIGNAL = 401, /* u32 signal number, for the run of this connection */
+	RUN_KILL = 402,	  /* u64 run → END; a connection of its own */
+
+	/* 900–999: answers */
+	CTL_DATA = 900,	   /* string JSON object */
+	CTL_END = 901,	   /* nothing more for this request */
+	CTL_ERROR = 902,   /* u32 enum ctl_error, string message for people */
+	RUN_STARTED = 903, /* u64 run id */
+	RUN_EXITED = 904,  /* u32 wait status as of waitpid(2) */
+};
+
+enum ctl_error {
+	CTL_ERR_VERSION = 1,   /* another CTL_VERSION */
+	CTL_ERR_UNKNOWN = 2,   /* unknown message, or malformed */
+	CTL_ERR_FORBIDDEN = 3, /* not for this person */
+	CTL_ERR_NOT_FOUND = 4, /* no such hold or run */
+	CTL_ERR_TOO_LATE = 5,  /* the hold ended meanwhile */
+	CTL_ERR_FAILED = 6,    /* the message says what */
+};
+
+/* Every packet begins with this, big-endian: u16 version, u16 type. */
+enum { CTL_HEADER_LEN = 4 };
+
+/*
+ * RUN_START body: string name, string user ("" = dedicated uid), string cwd, u8 flags, u32 n_argv and
+ * strings, u32 n_env and strings. Descriptors: stdin, stdout, stderr.
+ */
+enum run_flag { RUN_FLAG_TTY = 1 << 0, RUN_FLAG_ALLOW_DEGRADED = 1 << 1 };

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Facts: what a request is, in the words that policies use. Data only.
+ *
+ *   effect   what is done (effects.def)
+ *   object   what it is done to, as written by the agent: "schema.name", or "name" where the agent
+ *            left the schema to the server
+ *   fact     one (effect, object) pair; a request is a set of them
+ *   unknown  a fact with EFFECT_UNKNOWN, or an object that could be anything (object.n == 0)
+ *
+ * Nothing here is a guess: what could not be told is a fact with EFFECT_UNKNOWN, never left out.
+ */
+#pragma once
+
+#include "util/slice.h"
+
+enum risk { RISK_LOW, RISK_MEDIUM, RISK_HIGH };
+
+enum effect {
+#define EFFECT(id, keyword, risk, help) EFFECT_##id,
+#include "fact/effects.def"
+#undef EFFECT
+	EFFECT_N
+};
+
+/* Sets of effects, one bit each. */
+#define EFFECT_BIT(e) (1u << (e))
+#define EFFECT_ALL    (EFFECT_BIT(EFFECT_N) - 1)
+
+struct effect_info {
+	const char *keyword;
+	enum risk risk;
+	const char *help;
+};
+
+/* Indexed by enum effect. */
+extern const struct effect_info effect_table[EFFECT_N];
+
+/* The effect with this keyword, or EFFECT_N. */
+enum effect effect_by_keyword(struct slice keyword);
+
+enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
+
+struct fact {
+	enum effect effect;
+	/* DELETE and UPDATE: is there a condition that can exclude a row? TRI_UNKNOWN elsewhere. */
+	enum tri bounded;
+	/* Folded as the server folds it, NUL-free, at most 2 * 63 + 1 bytes. Empty: could be anything,
+	 * or the effect has no object (session, admin): `no_object` tells which. */
+	struct slice object;
+	bool no_object;
+};
+
+/* What else the text tells the session; none of it is a permission. */
+enum facts_flag {
+	FACTS_COPY_IN = 1 << 0,	    /* asks the server to enter copy-in */
+	FACTS_COPY_OUT = 1 << 1,    /* … copy-out */
+	FACTS_COPY_BINARY = 1 << 2, /* … in binary, or in a format that could not be told */
+	FACTS_CATALOG = 1 << 3,	    /* may change names, columns or views: what was asked of the catalog is stale */
+	FACTS_LEXING = 1 << 4,	    /* may change how the server reads the text that follows */
+	FACTS_TX_CONTROL = 1 << 5,  /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT … */
+	/* Result columns may come from somewhere that `list` does not name (FETCH, functions, EXECUTE of
+	 * an unknown name): nothing is proven about columns without provenance. */
+	FACTS_OPAQUE_ROWS = 1 << 6,
+	/* The facts would be the same if any number or plain string constant in the text were another
+	 * one, so that a shape cache may keep them. */
+	FACTS_CONSTANT_FREE = 1 << 7,
+};
+
+enum name_change_kind { NAME_DEFINE, NAME_REMOVE, NAME_REMOVE_ALL };
+
+/* Session-wide statement names that the text itself defines or drops: PREPARE, DEALLOCATE, DISCARD.
+ * They share one namespace with the wire's own prepared statements. */
+struct name_change {
+	enum name_change_kind kind;
+	struct slice name;
+	struct slice text; /* NAME_DEFINE: the whole `PREPARE name AS …` text's inner statement */
+};
+
+struct facts {
+	struct fact *list; /* arena of the request */
+	size_t n;
+	uint32_t flags; /* enum facts_flag */
+	unsigned n_statements;
+	struct name_change *names;
+	size_t n_names;
+	struct slice *executes; /* names that EXECUTE runs; their texts belong to this request too */
+	size_t n_executes;
+};
+
+/* Union of the effects in the list, as EFFECT_BIT()s. */
+uint32_t facts_effects(const struct facts *f);

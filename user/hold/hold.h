@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Holds: requests that wait for a human. The registry of the control thread.
+ *
+ * A hold refers to its session by id, never by pointer. The worker that owns the session is the one
+ * place where a hold ends: approve, deny, time-out, cancel and disconnect race, and whichever
+ * reaches the worker first wins; the others find nothing (exactly one outcome).
+ */
+#pragma once
+
+#include "util/err.h"
+#include "util/map.h"
+
+enum {
+	HOLD_E_NONE = 1,     /* no such hold, or it has ended */
+	HOLD_E_FORBIDDEN = 2, /* this person may not decide it */
+	HOLD_E_DECIDED = 3,  /* someone decided it a moment ago */
+	HOLD_E_FULL = 4,     /* too many holds */
+};
+
+enum hold_state { HOLD_WAITING, HOLD_DECIDED };
+
+enum decision_kind { DECISION_APPROVE, DECISION_DENY };
+
+/* What people see of a hold; strings owned by the hold. */
+struct hold_view {
+	uint64_t id;	  /* h42 */
+	uint64_t request, session, run;
+	char *run_name, *resource, *target, *role, *database, *application;
+	char *text;	  /* in clear: approvers see what they approve */
+	size_t text_len;
+	char *params;	  /* one line each, in clear */
+	char *effects, *objects;
+	char *rule, *message;
+	char *tx;	  /* none, open, failed */
+	char *comm;	  /* process name and tree as of the connect */
+	char *tree;
+	uint32_t pid, uid, owner_uid;
+	int64_t since_wall_ns, deadline_wall_ns;
+	int64_t tx_since_wall_ns; /* 0 = none open */
+	char **approvers; /* NULL-terminated; NULL: any approver */
+	uint8_t hmac[32]; /* what an approval is bound to */
+};
+
+struct hold {
+	struct hold_view view;
+	unsigned worker;
+	enum hold_state state;
+};
+
+struct hold_table {
+	struct map by_id;
+};
+
+void hold_table_init(struct hold_table *t, size_t max);
+void hold_table_deinit(struct hold_table *t);
+
+/* Takes ownership of h. 0, HOLD_E_FULL, -ENOMEM (h is freed then too). */
+ERR_CHECK int hold_park(struct hold_table *t, struct hold *h);
+struct hold *hold_find(const struct hold_table *t, uint64_t id);
+/* Takes it out; the caller frees it. NULL if it is not there. */
+struct hold *hold_take(struct hold_table *t, uint64_t id);
+struct hold *hold_free(struct hold *h);
+
+/* Who is asking, from SO_PEERCRED and what the control server found out about that process. */
+struct approver {
+	uint32_t uid;
+	const uint32_t *gids;
+	size_t n_gids;
+	bool is_in_run;	    /* in a controlled cgroup, or an agent's uid */
+	bool may_self;	    /* `self_approval: true` */
+	uint32_t approver_gid; /* the daemon's approvers group; root always belongs */
+};
+
+/* May this person decide this hold? 0, HOLD_E_FORBIDDEN with a reason in *ret_why. */
+ERR_CHECK int hold_may(const struct hold *h, const struct approver *a, const char **ret_why);

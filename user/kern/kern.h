@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side as seen from user space: load, attach, pin, adopt, count. This folder is the only
+ * user of libbpf. Everything here runs in the warden (privileged) but kern/origin.h.
+ */
+#pragma once
+
+#include "bpf/abi.h"
+#include "util/err.h"
+#include "util/slice.h"
+
+enum {
+	KERN_E_MISSING = 1, /* the kernel lacks something that is needed; *ret_what says what */
+	KERN_E_FOREIGN = 2, /* pins of another ABI or another cgroup are there and live */
+};
+
+struct kern;
+
+struct kern_config {
+	const char *bpffs;	/* folder on a bpffs of our own, made and mounted if needed */
+	int runs_cgroup_fd;	/* agents' hooks attach here */
+	int daemon_cgroup_fd;	/* the enforcer's sock_ops attaches here */
+	struct intercept_config intercept;
+	bool without_connect_unix; /* behave as on a kernel before 6.7 */
+};
+
+/*
+ * Loads and attaches, backstop first, or adopts the pins that an earlier daemon left: programs are
+ * replaced under live runs (bpf_link_update), maps are kept. *ret_what (static or owned by kern)
+ * says what is missing on failure. 0, KERN_E_*, -errno.
+ */
+ERR_CHECK int kern_open(const struct kern_config *config, struct kern **ret, const char **ret_what);
+/* Frees the descriptors; pins stay: the cgroup stays closed. */
+struct kern *kern_close(struct kern *k);
+/* Removes links and maps of the pins in `bpffs`: the only way out (`holdfast detach`). Does not need
+ * a struct kern. */
+ERR_CHECK int kern_detach(const char *bpffs);
+
+bool kern_has_connect_unix(const struct kern *k);
+/* Read-only descriptors for the enforcer, owned by kern. */
+int kern_origin_fd(const struct kern *k);  /* socket storage of accepted sockets */
+int kern_counts_fd(const struct kern *k);  /* per-CPU array [HOOK_N * COUNT_N] */
+int kern_denials_fd(const struct kern *k); /* ring buffer map */
+
+ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
+
+/* Sums over CPUs into out[HOOK_N][COUNT_N], from a counts descriptor. */
+ERR_CHECK int kern_read_counts(int counts_fd, uint64_t out[HOOK_N][COUNT_N]);
+extern const char *const kern_hook_names[HOOK_N];
+extern const char *const kern_count_names[COUNT_N];
+
+/* Denials: calls fn for each that is waiting; poll kern_denials_poll_fd() for readability. */
+struct kern_denials;
+ERR_CHECK int kern_denials_open(int denials_fd, void (*fn)(void *arg, const struct denial *d),
+	void *arg, struct kern_denials **ret);
+struct kern_denials *kern_denials_close(struct kern_denials *d);
+int kern_denials_poll_fd(const struct kern_denials *d);
+void kern_denials_drain(struct kern_denials *d);
+
+/* Checks that every pinned link is still attached to the cgroup it was attached to (root outside can
+ * tamper). Returns the number of layers that are not; names of them, comma-separated, in buf. */
+ERR_CHECK int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken);
+
+/* ---- doctor ---------------------------------------------------------------------------------- */
+
+/* One layer of the kernel side, as `holdfast doctor` prints it. */
+struct kern_layer {
+	const char *name;	/* "connect4", "connect_unix", … */
+	const char *covers;	/* what it does for us */
+	const char *without;	/* what is uncovered if it is missing */
+	bool is_required;
+};
+
+extern const struct kern_layer kern_layers[]; /* name == NULL ends it */
+/* Probes by really loading (and, where cheap, attaching to a scratch cgroup). 0 present, > 0 missing,
+ * < 0 could not be told; buf gets a few words of why. */
+int kern_probe(const struct kern_layer *layer, char *buf, size_t max);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * THE contract between the relay and a protocol decoder. Start here to add a protocol.
+ *
+ * Words
+ *   unit     one whole wire message, as frame() cuts it
+ *   span     the client units kept since the last decision; together they form one request
+ *   request  what is judged: emitted by decode() as EV_REQUEST when its last unit arrived
+ *   place    a slot in the FIFO of replies that the server still owes, one per forwarded thing
+ *   verdict  what the host tells settle() to do with a request: pass or refuse
+ *   say      the host has words for the client (held, still held, expired)
+ *   ask      the host has a question of its own for the server, hidden from the client
+ *
+ * A decoder is sans-I/O: no descriptor, clock, log, policy or lock. It is given bytes and answers
+ * with ops (what goes on, what goes away, what is put in) and at most one event per call. The same
+ * bytes give the same answers however they were cut into reads: tests replay every split.
+ *
+ * Memory: `state_size` zeroed bytes that the host owns; whatever must live longer than a call
+ * comes from the `struct pool` given to init() (capped, charged to the run) and is freed by fini().
+ * Slices in events and ops point into the unit, the span or the sink's arena and are valid until
+ * the next call into the decoder.
+ *
+ * Fails closed: PROTO_E_MALFORMED and PROTO_E_TOO_BIG end the session. Nothing a decoder does not
+ * fully understand is passed on (P4). State follows what the server confirmed, never what the
+ * client asked for.
+ */
+#pragma once
+
+#include "fact/facts.h"
+#include "fact/masking.h"
+#include "util/arena.h"
+#include "util/err.h"
+
+/* Whose bytes these are, and to whom bytes are put. */
+enum side { SIDE_CLIENT, SIDE_SERVER };
+
+enum {
+	PROTO_E_MALFORMED = 1, /* the peer broke the protocol */
+	PROTO_E_TOO_BIG = 2,   /* a cap was reached: unit, request, names, pool */
+	PROTO_E_NOT_NOW = 3,   /* say(), ask(): no legal point in the stream right now; try after the next unit */
+};
+
+/* ---- session-long memory --------------------------------------------------------------------- */
+
+/* Counts what a decoder keeps for the session; malloc underneath. */
+struct pool {
+	size_t used, max;
+};
+
+void *pool_alloc(struct pool *p, size_t n); /* zeroed; NULL at the cap or out of memory */
+void pool_free(struct pool *p, void *mem);  /* NULL is fine */
+
+/* ---- frame ----------------------------------------------------------------------------------- */
+
+struct frame {
+	/* Length of the unit in bytes. While that cannot be told: how many bytes must be there before
+	 * frame() can say more (always greater than what it was given). */
+	size_t len;
+	/* The unit is handed to stream() piece by piece instead of being gathered whole for decode(). */
+	bool is_stream;
+};
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum event_kind {
+	EV_NONE,
+	EV_KEEP,    /* client unit: part of a request still forming; the host keeps it in the span */
+	EV_REQUEST, /* client unit: the span including this unit is a request; nothing was forwarded */
+	EV_LOGIN,   /* server unit: the server accepted the login */
+	EV_ROW,	    /* server unit: a row whose values the host wanted to see; needs settle_row() */
+	EV_VALUE,   /* server stream: a piece of one value of an oversized row, may be overwritten in place */
+	EV_TEXT,    /* server unit: prose (error, notice, COPY text line) that may quote values; needs settle_text() */
+	EV_REPLY,   /* server unit: the reply to a request is complete */
+	EV_ANSWER,  /* server unit: a row of, or the end of, the answer to ask() */
+	EV_CANCEL,  /* client unit: this connection asks to cancel what another one does */
+	EV_CLOSE,   /* either side: a clean good-bye; the host closes after flushing */
+};
+
+/* What kind of thing a request is; the host finds the facts accordingly. */
+enum request_kind {
+	REQUEST_TEXT,	 /* `text` in the resource's query language, with params */
+	REQUEST_LOGIN,	 /* `settings`, `user`, `database`: the start of the session */
+	REQUEST_CALL,	 /* a call by number (FunctionCall): `text` describes it; effect is EXECUTE */
+	REQUEST_REPLICATION, /* replication start-up or command: effect is ADMIN */
+	REQUEST_OPAQUE,	 /* not understood well enough: effect is UNKNOWN */
+};
+
+struct param {
+	struct slice value; /* as sent */
+	bool is_null, is_binary;
+	uint32_t type; /* declared wire type, 0 = not declared */
+};
+
+struct setting {
+	struct slice name, value;
+};
+
+struct request {
+	enum request_kind kind;
+	uint64_t seq;	   /* counts up per session; EV_REPLY names it again */
+	struct slice text; /* REQUEST_TEXT: exactly what the server will parse */
+	const struct param *params;
+	size_t n_params;
+	const struct setting *settings; /* REQUEST_LOGIN: those that are not on the harmless list */
+	size_t n_settings;
+	struct slice user, database, application;
+	/* True if the text reaches the server now but runs later (a batch with Parse and no Execute);
+	 * it is judged now and again when it runs. */
+	bool is_prepare_only;
+	/* The client asked for several statements in one text where the protocol forbids it, or the like:
+	 * reason to judge as unknown besides. */
+	bool is_suspect;
+};
+
+/* What the server's side of the session looks like, as confirmed by the server. */
+enum tx_state { TX_NONE, TX_OPEN, TX_FAILED, TX_UNKNOWN };
+
+enum reply_status {
+	REPLY_OK,
+	REPLY_ERROR,   /* the server's error; `code`, `text` */
+	REPLY_REFUSED, /* the error is the one that a refusal put there */
+	REPLY_SKIPPED, /* the server ignored it: an earlier part of the batch had failed */
+};
+
+struct reply {
+	uint64_t seq;
+	enum reply_status status;
+	uint64_t n_rows;
+	uint64_t bytes;	   /* sent to the client for it */
+	struct slice tag;  /* "DELETE 3" */
+	struct slice code; /* SQLSTATE */
+	struct slice text; /* error message as the client got it (after masking) */
+};
+
+struct value {
+	struct slice bytes; /* p == NULL: SQL NULL */
+};
+
+struct event {
+	enum event_kind kind;
+	union {
+		struct request request; /* EV_REQUEST */
+		struct reply reply;	/* EV_REPLY */
+		struct {		/* EV_LOGIN */
+			struct slice user, database;
+		} login;
+		struct { /* EV_ROW */
+			uint64_t seq;
+			const struct column *columns; /* same array for every row of one result */
+			uint32_t columns_id; /* changes whenever the columns do: key for the host's plan */
+			size_t n;
+			const struct value *values;
+		} row;
+		struct { /* EV_VALUE */
+			uint64_t seq;
+			const struct column *column;
+			uint32_t columns_id;
+			size_t index;
+			uint8_t *p; /* may be overwritten, same length */
+			size_t n;
+			uint64_t offset, total; /* of this piece in the value */
+		} value;
+		struct { /* EV_TEXT */
+			uint64_t seq;
+			bool is_row; /* a line of COPY output, not prose: n_fields separated by tabs */
+			struct slice *fields; /* each may be replaced in settle_text() */
+			size_t n;
+		} text;
+		struct { /* EV_ANSWER */
+			bool is_end;
+			bool failed;
+			const struct value *values;
+			size_t n;
+		} answer;
+		struct { /* EV_CANCEL: the virtual key given by the decoder of the other session */
+			uint32_t id;
+			struct slice key;
+		} cancel;
+	};
+};
+
+/* ---- ops ------------------------------------------------------------------------------------- */
+
+enum op_kind {
+	OP_PASS, /* the next n bytes of the unit (or span) go on to the other side */
+	OP_SKIP, /* the next n bytes of the unit (or span) go nowhere */
+	OP_PUT,	 /* new bytes to a side */
+};
+
+struct op {
+	enum op_kind kind;
+	enum side to;	   /* OP_PUT */
+	struct slice data; /* OP_PUT: arena of the sink, valid until it is reset */
+	size_t n;	   /* OP_PASS, OP_SKIP */
+};
+
+/* Where a call leaves its answer. The host empties it before each call. */
+struct sink {
+	struct arena *arena;
+	struct op *ops;
+	size_t n_ops, max_ops;
+	struct event event;
+	bool overflow; /* arena or ops exhausted: PROTO_E_TOO_BIG */
+};
+
+void sink_begin(struct sink *s);
+void sink_pass(struct sink *s, size_t n);
+void sink_skip(struct sink *s, size_t n);
+void sink_put(struct sink *s, enum side to, struct slice data);
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+enum verdict_kind { VERDICT_PASS, VERDICT_REFUSE };
+
+/* Why a request is refused; each protocol has its own code for it. */
+enum refusal {
+	REFUSAL_POLICY,	   /* a rule or a human said no (PostgreSQL 42501) */
+	REFUSAL_CANCELLED, /* the client cancelled a held request (57014) */
+	REFUSAL_LIMIT,	   /* too large or too many (54000) */
+	REFUSAL_RECORD,	   /* it could not be recorded: disk full, ring full (53100) */
+	REFUSAL_INTERNAL,  /* our own mistake (XX000) */
+	REFUSAL_UNREACHABLE, /* the server cannot be reached (08001) */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	enum refusal refusal;
+	struct slice message; /* REFUSE: one line for the agent; UTF-8 */
+	struct slice detail, hint;
+	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. */
+	bool want_rows;
+	/* PASS: names that become valid once the server confirms the request. */
+	const struct name_change *names;
+	size_t n_names;
+};
+
+/* What becomes of a row: replacement values in the order of the columns. */
+struct row_verdict {
+	const struct value *values; /* NULL: pass the row as it is */
+	/* No later row of this result needs to be seen: pass them without an event. */
+	bool pass_rest;
+};
+
+enum say_kind {
+	SAY_HELD,  /* a request waits for a human: text says so, with the id */
+	SAY_STILL, /* it still waits; also keeps idle connections alive */
+	SAY_FATAL, /* last words; the host closes afterwards. Legal at any point */
+};
+
+/* ---- the decoder ----------------------------------------------------------------------------- */
+
+struct protocol {
+	const char *name; /* keyword in policies */
+	uint16_t port;	  /* usual port, a hint for messages only */
+	size_t state_size;
+	size_t unit_max;	/* longest client unit, and longest gathered server unit */
+	size_t request_max;	/* longest span */
+	size_t session_mem_max; /* cap of the pool */
+	bool is_server_first;	/* the server speaks first: dial without waiting for the client */
+
+	/* `vid`, `vkey`: the identity that this session shows its client for cancelling. */
+	ERR_CHECK int (*init)(void *st, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4]);
+	void (*fini)(void *st);
+
+	/* Pure: do these first client bytes look like this protocol? TRI_UNKNOWN = need more. */
+	enum tri (*probe)(struct slice first);
+	/* Pure: how long is the unit at in.p? 0, PROTO_E_MALFORMED, PROTO_E_TOO_BIG. */
+	ERR_CHECK int (*frame)(const void *st, enum side from, struct slice in, struct frame *ret);
+	/* Once per whole unit, in order per side. 0, PROTO_E_*. */
+	ERR_CHECK int (*decode)(void *st, enum side from, struct slice unit, struct sink *sink);
+	/* Bytes of a stream unit, in order; the bytes may be changed in place, then are passed on.
+	 * sink gets no ops here; events are EV_VALUE, EV_REPLY or none, and the host calls again with
+	 * the rest until *ret_used covers the piece. 0, PROTO_E_*. */
+	ERR_CHECK int (*stream)(void *st, enum side from, uint8_t *p, size_t n, size_t *ret_used,
+		struct sink *sink);
+	/* The verdict on the request that decode() emitted last; ops cover exactly the span. */
+	ERR_CHECK int (*settle)(void *st, struct slice span, const struct verdict *v, struct sink *sink);
+	/* The verdict on the row that decode() emitted last; ops cover exactly the unit. */
+	ERR_CHECK int (*settle_row)(void *st, struct slice unit, const struct row_verdict *v,
+		struct sink *sink);
+	/* The fields (replaced or not) of the EV_TEXT that decode() emitted last; ops cover the unit. An
+	 * EV_REPLY may follow in sink->event. */
+	ERR_CHECK int (*settle_text)(void *st, struct slice unit, const struct slice *fields, size_t n,
+		struct sink *sink);
+
+	/* True if everything forwarded so far has been answered. While false, the host calls drain(),
+	 * which may put a flush to the server (once), and waits. */
+	bool (*is_drained)(const void *st);
+	ERR_CHECK int (*drain)(void *st, struct sink *sink);
+	ERR_CHECK int (*say)(void *st, enum say_kind kind, enum refusal why, struct slice text,
+		struct sink *sink);
+	/* Puts a query of the host to the server, only when the session is idle and outside a
+	 * transaction (else PROTO_E_NOT_NOW); rows come as EV_ANSWER, nothing reaches the client. While
+	 * an answer is due the host feeds no client units. */
+	ERR_CHECK int (*ask)(void *st, struct slice text, struct sink *sink);
+	/* Transaction state as last confirmed by the server. */
+	enum tx_state (*tx)(const void *st);
+	/* Text of a prepared statement as the server confirmed it; {NULL,0} = unknown. */
+	struct slice (*name_text)(const void *st, struct slice name);
+	/* Settings confirmed by the server that change how text is read: a digest for caches and for
+	 * what an approval is bound to. 0 with *ret_readable = false: the text cannot be read safely. */
+	uint64_t (*lexing)(const void *st, bool *ret_readable);
+	/* Bytes that cancel, at the server, what this session is doing: sent on a connection of its own.
+	 * Empty while unknown. */
+	struct slice (*cancel_request)(const void *st, struct arena *arena);
+	/* True if vid/key are those that this session gave its client. */
+	bool (*cancel_matches)(const void *st, uint32_t vid, struct slice key);
+};
+
+/* All decoders, NULL-terminated. */
+extern const struct protocol *const protocols[];
+const struct protocol *protocol_by_name(struct slice name);

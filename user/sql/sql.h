@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Query text → facts, by PostgreSQL's own parser (libpg_query).
+ *
+ * Unknown is a fact (EFFECT_UNKNOWN), never an absence: text that does not parse, is too large, has
+ * a construct that nobody here has thought of, or comes from a session whose lexing the parser
+ * cannot follow, says so.
+ */
+#pragma once
+
+#include "fact/facts.h"
+#include "util/arena.h"
+#include "util/err.h"
+
+enum {
+	/* Text longer than this, or refused by the pre-scan, must not be parsed on a thread with an
+	 * ordinary stack: call sql_classify_deep() on a parser thread instead. */
+	SQL_E_DEEP = 1,
+	SQL_INLINE_MAX = 2048,
+	/* Longer text than this is not parsed at all: one fact, unknown. */
+	SQL_TEXT_MAX = 256 * 1024,
+	/* Parser threads need this much stack (130 bytes a nesting level, two bytes of SQL a level). */
+	SQL_PARSER_STACK = 256 * 1024 * 1024,
+};
+
+/* A cache of facts by exact text, and by shape where the facts are proven constant-free. One per
+ * worker thread, no locks. */
+struct sql_cache;
+
+struct sql_cache *sql_cache_new(size_t max_entries);
+struct sql_cache *sql_cache_free(struct sql_cache *c);
+
+/*
+ * Facts of one text (any number of statements). `lexing` is the decoder's digest of the settings
+ * under which the server will read it (part of the cache key). Everything in *ret lives in `arena`,
+ * or in the cache until its next call. cache may be NULL.
+ *
+ * 0; SQL_E_DEEP: nothing was parsed, see above; -ENOMEM.
+ */
+ERR_CHECK int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing,
+	struct arena *arena, struct facts *ret);
+/* The same without the limit and the cache, for threads with SQL_PARSER_STACK. 0, -ENOMEM. */
+ERR_CHECK int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret);
+
+/* Facts of a start-up parameter, judged as `SET name = value`. */
+ERR_CHECK int sql_classify_setting(struct slice name, struct slice value, struct arena *arena,
+	struct facts *ret);
+
+/* Appends the facts of b to a (both stay valid; the result lives in `arena`). 0, -ENOMEM. */
+ERR_CHECK int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena);
+
+/*
+ * Text for display and record with every string constant that is a password (CREATE/ALTER ROLE …
+ * PASSWORD '…', connection strings of dblink, foreign servers, subscriptions) replaced by '***'.
+ * Returns `text` itself when there is none.
+ */
+struct slice sql_redact(struct slice text, struct arena *arena);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON writer: see json.h. */
+#include "util/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "util/utf8.h"
+
+void json_init(struct json *j, size_t max)
+{
+	*j = (struct json){0};
+	buf_init(&j->out, max);
+}
+
+void json_deinit(struct json *j)
+{
+	buf_deinit(&j->out);
+}
+
+struct slice json_done(struct json *j)
+{
+	return j->bad ? SLICE_NULL : buf_slice(&j->out);
+}
+
+static void json_raw(struct json *j, struct slice s)
+{
+	if (!j->bad && buf_put(&j->out, s))
+		j->bad = true;
+}
+
+static void json_quoted(struct json *j, struct slice s)
+{
+	json_raw(j, SLICE_LIT("\""));
+	while (s.n) {
+		size_t plain = 0, len;
+		uint32_t code;
+		char esc[8];
+
+		while (plain < s.n && s.p[plain] >= 0x20 && s.p[plain] < 0x7f && s.p[plain] != '"' &&
+			s.p[plain] != '\\')
+			plain++;
+		json_raw(j, slice_head(s, plain));
+		s = slice_skip(s, plain);
+		if (!s.n)
+			break;
+		len = utf8_decode(s, &code);
+		if (!len) {
+			json_raw(j, SLICE_LIT("\\ufffd"));
+			len = 1;
+		} else if (code < 0x20 || code == '"' || code == '\\' || code == 0x7f) {
+			snprintf(esc, sizeof(esc), "\\u%04x", code);
+			json_raw(j, slice_str(esc));
+		} else {
+			json_raw(j, slice_head(s, len));
+		}
+		s = slice_skip(s, len);
+	}
+	json_raw(j, SLICE_LIT("\""));
+}
+
+static void json_begin(struct json *j, const char *key)
+{
+	if (j->need_comma)
+		json_raw(j, SLICE_LIT(","));
+	j->need_comma = true;
+	if (!key)
+		return;
+	json_quoted(j, slice_str(key));
+	json_raw(j, SLICE_LIT(":"));
+}
+
+static void json_open(struct json *j, const char *key, const char *bracket)
+{
+	json_begin(j, key);
+	json_raw(j, slice_str(bracket));
+	j->need_comma = false;
+}
+
+static void json_close(struct json *j, const char *bracket)
+{
+	json_raw(j, slice_str(bracket));
+	j->need_comma = true;
+}
+
+void json_object(struct json *j, const char *key)
+{
+	json_open(j, key, "{");
+}
+
+void json_object_end(struct json *j)
+{
+	json_close(j, "}");
+}
+
+void json_array(struct json *j, const char *key)
+{
+	json_open(j, key, "[");
+}
+
+void json_array_end(struct json *j)
+{
+	json_close(j, "]");
+}
+
+void json_string(struct json *j, const char *key, struct slice value)
+{
+	json_begin(j, key);
+	json_quoted(j, value);
+}
+
+void json_int(struct json *j, const char *key, int64_t value)
+{
+	char text[24];
+
+	json_begin(j, key);
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	json_raw(j, slice_str(text));
+}
+
+void json_uint(struct json *j, const char *key, uint64_t value)
+{
+	char text[24];
+
+	json_begin(j, key);
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	json_raw(j, slice_str(text));
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	json_begin(j, key);
+	json_raw(j, value ? SLICE_LIT("true") : SLICE_LIT("false"));
+}
+
+void json_null(struct json *j, const char *key)
+{
+	json_begin(j, key);
+	json_raw(j, SLICE_LIT("null"));
+}
