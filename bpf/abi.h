@@ -17,13 +17,13 @@
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
 	__u8 addr[16];
-	__u64 cgroup;	   /* the run's cgroup id (the ancestor at the runs' level, not the leaf) */
-	__u64 netns;	   /* netns cookie */
-	__u64 cookie;	   /* socket cookie of the agent's socket */
+	__u64 cgroup; /* the run's cgroup id (the ancestor at the runs' level, not the leaf) */
+	__u64 netns;  /* netns cookie */
+	__u64 cookie; /* socket cookie of the agent's socket */
 	__u32 tgid, pid, uid, gid;
 	__u16 port;
-	__u8 family;	   /* AF_INET, AF_INET6 as the agent asked; v4-mapped on AF_INET6 is AF_INET6 */
-	__u8 is_set;	   /* 1: holds an origin */
+	__u8 family; /* AF_INET, AF_INET6 as the agent asked; v4-mapped on AF_INET6 is AF_INET6 */
+	__u8 is_set; /* 1: holds an origin */
 	char comm[16];
 	__u8 _pad[4];
 };
@@ -31,41 +31,55 @@ _Static_assert(sizeof(struct origin) == 80, "abi: origin");
 
 /* Set before load, constant afterwards. */
 struct intercept_config {
-	__u8 token_net[4];   /* 127.64.0.0: agents' v4 connects are sent to token_net | hash & 0x3fffff */
-	__u32 run_level;     /* cgroup level of a run's own cgroup, for the ancestor id */
-	__u16 port;	     /* the enforcer's port, network order */
+	__u8 token_net[4]; /* 127.64.0.0, a /10: v4 connects are sent to an address in it */
+	__u32 run_level;   /* cgroup level of a run's own cgroup, for the ancestor id */
+	__u16 port;        /* the enforcer's port, network order */
 	__u8 _pad[6];
 };
 
 /* A word that user space may change at any time (map `state`, one entry). */
 struct intercept_state {
-	__u64 netns;	     /* cookie of the network namespace that has listeners; others are refused */
-	__u32 is_refusing;   /* 1: the enforcer is dead or frozen for too long: ECONNREFUSED at once */
+	__u64 netns;       /* cookie of the namespace that has listeners; others are refused */
+	__u32 is_refusing; /* 1: the enforcer is dead or frozen: ECONNREFUSED at once */
 	__u8 _pad[4];
 };
 
 /* What the kernel side refused, for the ledger (ring buffer `denials`; lost ones are counted). */
 struct denial {
 	struct origin origin;
-	__u32 hook;	     /* enum hook */
-	__s32 error;	     /* errno given to the agent */
+	__u32 hook;  /* enum hook */
+	__s32 error; /* errno given to the agent */
 };
 
 /* Hooks, for denials and for counters. */
 enum hook {
-	HOOK_CONNECT4, HOOK_CONNECT6, HOOK_GETPEERNAME4, HOOK_GETPEERNAME6, HOOK_SENDMSG4,
-	HOOK_SENDMSG6, HOOK_SOCK_CREATE, HOOK_SOCKOPS_CLIENT, HOOK_SOCKOPS_SERVER, HOOK_EGRESS,
-	HOOK_INGRESS, HOOK_CONNECT_UNIX, HOOK_SENDMSG_UNIX, HOOK_BIND4, HOOK_BIND6, HOOK_N,
+	HOOK_CONNECT4,
+	HOOK_CONNECT6,
+	HOOK_GETPEERNAME4,
+	HOOK_GETPEERNAME6,
+	HOOK_SENDMSG4,
+	HOOK_SENDMSG6,
+	HOOK_SOCK_CREATE,
+	HOOK_SOCKOPS_CLIENT,
+	HOOK_SOCKOPS_SERVER,
+	HOOK_EGRESS,
+	HOOK_INGRESS,
+	HOOK_CONNECT_UNIX,
+	HOOK_SENDMSG_UNIX,
+	HOOK_BIND4,
+	HOOK_BIND6,
+	HOOK_SETSOCKOPT,
+	HOOK_N,
 };
 
 /* Things that went wrong or were refused in the kernel: per-CPU counters `counts[hook][what]`. */
 enum count {
-	COUNT_OK,	   /* redirected, carried over, passed */
-	COUNT_DENIED,	   /* refused by design */
-	COUNT_NO_STORAGE,  /* socket storage could not be made */
-	COUNT_NO_MAP,	   /* a map was full or an update failed */
-	COUNT_NO_ORIGIN,   /* accepted socket without an origin: will be reset */
-	COUNT_HELPER,	   /* any other helper failed */
-	COUNT_LOST,	   /* a denial that did not fit the ring buffer */
+	COUNT_OK,         /* redirected, carried over, passed */
+	COUNT_DENIED,     /* refused by design */
+	COUNT_NO_STORAGE, /* socket storage could not be made */
+	COUNT_NO_MAP,     /* a map was full or an update failed */
+	COUNT_NO_ORIGIN,  /* accepted socket without an origin: will be reset */
+	COUNT_HELPER,     /* any other helper failed */
+	COUNT_LOST,       /* a denial that did not fit the ring buffer */
 	COUNT_N,
 };

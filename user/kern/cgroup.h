@@ -37,3 +37,14 @@ int cgroup_open_events(int dir_fd);
 /* Kills everything inside (cgroup.kill, 5.14+). */
 ERR_CHECK int cgroup_kill(int dir_fd);
 ERR_CHECK int cgroup_remove(const char *path);
+
+/* ---- parsing, apart from the files so that it can be tested
+ * -------------------------------------- */
+
+/* The mount point in a line of mountinfo. 0, CGROUP_E_NONE: not cgroup2, or not its root. */
+ERR_CHECK int cgroup_parse_mount(const char *line, char *path, size_t max);
+/* The v2 path in a line of /proc/PID/cgroup. 0, CGROUP_E_NONE: another hierarchy, or no usable
+ * path. */
+ERR_CHECK int cgroup_parse_proc(const char *line, char *path, size_t max);
+/* Cuts the path behind its innermost *.service component. 0, CGROUP_E_NONE: there is none. */
+ERR_CHECK int cgroup_parse_unit(char *path);

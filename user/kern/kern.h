@@ -17,9 +17,9 @@ enum {
 struct kern;
 
 struct kern_config {
-	const char *bpffs;	/* folder on a bpffs of our own, made and mounted if needed */
-	int runs_cgroup_fd;	/* agents' hooks attach here */
-	int daemon_cgroup_fd;	/* the enforcer's sock_ops attaches here */
+	const char *bpffs;    /* folder on a bpffs of our own, made and mounted if needed */
+	int runs_cgroup_fd;   /* agents' hooks attach here */
+	int daemon_cgroup_fd; /* the enforcer's sock_ops attaches here */
 	struct intercept_config intercept;
 	bool without_connect_unix; /* behave as on a kernel before 6.7 */
 };
@@ -32,8 +32,8 @@ struct kern_config {
 ERR_CHECK int kern_open(const struct kern_config *config, struct kern **ret, const char **ret_what);
 /* Frees the descriptors; pins stay: the cgroup stays closed. */
 struct kern *kern_close(struct kern *k);
-/* Removes links and maps of the pins in `bpffs`: the only way out (`holdfast detach`). Does not need
- * a struct kern. */
+/* Removes links and maps of the pins in `bpffs`: the only way out (`holdfast detach`). Does not
+ * need a struct kern. */
 ERR_CHECK int kern_detach(const char *bpffs);
 
 bool kern_has_connect_unix(const struct kern *k);
@@ -57,21 +57,22 @@ struct kern_denials *kern_denials_close(struct kern_denials *d);
 int kern_denials_poll_fd(const struct kern_denials *d);
 void kern_denials_drain(struct kern_denials *d);
 
-/* Checks that every pinned link is still attached to the cgroup it was attached to (root outside can
- * tamper). Returns the number of layers that are not; names of them, comma-separated, in buf. */
+/* Checks that every pinned link is still attached to the cgroup it was attached to (root outside
+ * can tamper). Returns the number of layers that are not; names of them, comma-separated, in buf.
+ */
 ERR_CHECK int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken);
 
 /* ---- doctor ---------------------------------------------------------------------------------- */
 
 /* One layer of the kernel side, as `holdfast doctor` prints it. */
 struct kern_layer {
-	const char *name;	/* "connect4", "connect_unix", … */
-	const char *covers;	/* what it does for us */
-	const char *without;	/* what is uncovered if it is missing */
+	const char *name;    /* "connect4", "connect_unix", … */
+	const char *covers;  /* what it does for us */
+	const char *without; /* what is uncovered if it is missing */
 	bool is_required;
 };
 
 extern const struct kern_layer kern_layers[]; /* name == NULL ends it */
-/* Probes by really loading (and, where cheap, attaching to a scratch cgroup). 0 present, > 0 missing,
- * < 0 could not be told; buf gets a few words of why. */
+/* Probes by really loading (and, where cheap, attaching to a scratch cgroup). 0 present, > 0
+ * missing, < 0 could not be told; buf gets a few words of why. */
 int kern_probe(const struct kern_layer *layer, char *buf, size_t max);

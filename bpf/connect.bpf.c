@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
+/*
+ * connect(): a TCP connect of an agent goes to the enforcer on the loopback of its own network
+ * namespace, and the socket remembers where it was meant to go. Every other connect is refused.
+ */
+#include "deny.bpf.h"
+
+const volatile struct intercept_config config = {};
+
+/* 0, or the errno that this netns and the daemon's state ask for. */
+static __always_inline int state_error(__u64 netns)
+{
+	__u32 zero = 0;
+	struct intercept_state *s = bpf_map_lookup_elem(&state, &zero);
+
+	/* Without a listener in this very netns, the redirect would reach whoever listens there. */
+	if (!s || s->is_refusing || s->netns != netns)
+		return ECONNREFUSED;
+	return 0;
+}
+
+/* A source route would carry the redirected packet off the host; v6 headers the backstop drops. */
+static __always_inline bool has_ip_options(struct bpf_sock_addr *ctx)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(ctx->sk);
+	struct ipv6_pinfo *v6;
+
+	if (!tcp)
+		return true;
+	v6 = tcp->inet_conn.icsk_inet.pinet6;
+	return tcp->inet_conn.icsk_inet.inet_opt || (v6 && v6->opt);
+}
+
+/* A bound device would send the packet for loopback out of that device. on_setsockopt() keeps
+ * agents from binding; a scope id given to bind() does it too, and the kernel lets us undo that for
+ * a caller with CAP_NET_RAW only: others are refused. */
+static __always_inline int unbind_device(struct bpf_sock_addr *ctx)
+{
+	int none = 0;
+
+	if (!ctx->sk->bound_dev_if)
+		return 0;
+	return bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTOIFINDEX, &none, sizeof(none));
+}
+
+/* Straight to one of our listeners: the enforcer would be asked to dial itself. */
+static __always_inline bool is_our_listener(const __u32 want[4], __u16 port)
+{
+	return port == config.port && (addr_is_loopback(want) || addr_is_any(want));
+}
+
+/*
+ * May this connect go on, to the enforcer? Completes *o and stores it with the socket. Returns 0 or
+ * the errno for the agent; there is no failure in here after which the connect goes on.
+ */
+static __always_inline int connect_admit(
+	struct bpf_sock_addr *ctx, enum hook hook, const __u32 want[4], struct origin *o)
+{
+	int e;
+
+	origin_set_caller(o, ctx, hook);
+	origin_set_target(o, want, (__u16)ctx->user_port, ctx->family);
+	if (ctx->protocol != PROTO_TCP)
+		return EPERM;
+	e = state_error(o->netns);
+	if (e)
+		return e;
+	if (is_our_listener(want, o->port))
+		return ECONNREFUSED;
+	if (!o->cgroup || unbind_device(ctx)) {
+		count(hook, COUNT_HELPER);
+		return EPERM;
+	}
+	if (has_ip_options(ctx))
+		return EPERM;
+	return 0;
+}
+
+static __always_inline int origin_store(
+	struct bpf_sock_addr *ctx, enum hook hook, const struct origin *o)
+{
+	struct origin *kept = bpf_sk_storage_get(&client, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!kept) {
+		count(hook, COUNT_NO_STORAGE);
+		return ENOMEM;
+	}
+	*kept = *o;
+	count(hook, COUNT_OK);
+	return 0;
+}
+
+/* On any error: refused, because a connect that went on unchanged would reach its real target. */
+SEC("cgroup/connect4")
+int on_connect4(struct bpf_sock_addr *ctx)
+{
+	__u32 want[4] = {0, 0, BE32(0xffff), ctx->user_ip4};
+	struct origin o = {};
+	int e = connect_admit(ctx, HOOK_CONNECT4, want, &o);
+
+	if (!e)
+		e = origin_store(ctx, HOOK_CONNECT4, &o);
+	if (e)
+		return deny(HOOK_CONNECT4, &o, e);
+	ctx->user_ip4 = token_of(token_net(), want, o.port);
+	ctx->user_port = config.port;
+	return VERDICT_PASS;
+}
+
+/* A mapped target stays mapped: the packets are IPv4 then, and a bound source is too. */
+static __always_inline void redirect6(struct bpf_sock_addr *ctx, const __u32 want[4], __u16 port)
+{
+	__u32 to[4] = {0, 0, 0, BE32(1)};
+
+	if (addr_is_mapped(want)) {
+		to[2] = BE32(0xffff);
+		to[3] = token_of(token_net(), want, port);
+	}
+	addr_to_ctx6(ctx, to);
+	ctx->user_port = config.port;
+}
+
+/* On any error: refused, as connect4. */
+SEC("cgroup/connect6")
+int on_connect6(struct bpf_sock_addr *ctx)
+{
+	struct origin o = {};
+	__u32 want[4];
+	int e;
+
+	addr_of_ctx6(ctx, want);
+	e = connect_admit(ctx, HOOK_CONNECT6, want, &o);
+	if (!e)
+		e = origin_store(ctx, HOOK_CONNECT6, &o);
+	if (e)
+		return deny(HOOK_CONNECT6, &o, e);
+	redirect6(ctx, want, o.port);
+	return VERDICT_PASS;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * Who asks, and how a hook says no. A program returns what these return: there is no third value,
+ * so a path that forgets to decide is a path that refuses.
+ */
+#pragma once
+
+#include "abi.h"
+#include "count.bpf.h"
+#include "lib.bpf.h"
+#include "maps.h"
+
+enum verdict { VERDICT_REFUSE = 0, VERDICT_PASS = 1 };
+
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
+enum { SOL_SOCKET = 1, SO_BINDTODEVICE = 25, SO_BINDTOIFINDEX = 62 };
+enum {
+	EPERM = 1,
+	ENOMEM = 12,
+	EPROTONOSUPPORT = 93,
+	EADDRINUSE = 98,
+	ECONNREFUSED = 111,
+};
+
+/* Defined in connect.bpf.c; constant once loaded. */
+extern const volatile struct intercept_config config;
+
+static __always_inline __u32 token_net(void)
+{
+	return BE32((__u32)config.token_net[0] << 24 | (__u32)config.token_net[1] << 16 |
+		    (__u32)config.token_net[2] << 8 | config.token_net[3]);
+}
+
+/*
+ * The caller's side of an origin. The cgroup is the ancestor at the runs' level: hooks fire for
+ * nested groups too, whose own ids nobody knows. comm can be chosen by the agent and is an io_uring
+ * worker's at times; it is for people, tgid and cgroup are what counts.
+ */
+static __always_inline void origin_set_caller(struct origin *o, void *ctx, enum hook hook)
+{
+	__u64 tasks = bpf_get_current_pid_tgid();
+	__u64 owner = bpf_get_current_uid_gid();
+
+	o->cgroup = bpf_get_current_ancestor_cgroup_id(config.run_level);
+	o->netns = bpf_get_netns_cookie(ctx);
+	o->cookie = bpf_get_socket_cookie(ctx);
+	o->tgid = tasks >> 32;
+	o->pid = (__u32)tasks;
+	o->uid = (__u32)owner;
+	o->gid = owner >> 32;
+	if (bpf_get_current_comm(o->comm, sizeof(o->comm)))
+		count(hook, COUNT_HELPER);
+}
+
+static __always_inline void origin_set_target(
+	struct origin *o, const __u32 addr[4], __u16 port, __u8 family)
+{
+	__builtin_memcpy(o->addr, addr, sizeof(o->addr));
+	o->port = port;
+	o->family = family;
+	o->is_set = 1;
+}
+
+/* Loads of ctx->user_ip6 one by one: merged by the compiler they become a pointer into the context
+ * that the verifier does not follow. */
+static __always_inline void addr_of_ctx6(struct bpf_sock_addr *ctx, __u32 ret[4])
+{
+	ret[0] = *(volatile __u32 *)&ctx->user_ip6[0];
+	ret[1] = *(volatile __u32 *)&ctx->user_ip6[1];
+	ret[2] = *(volatile __u32 *)&ctx->user_ip6[2];
+	ret[3] = *(volatile __u32 *)&ctx->user_ip6[3];
+}
+
+static __always_inline void addr_to_ctx6(struct bpf_sock_addr *ctx, const __u32 a[4])
+{
+	*(volatile __u32 *)&ctx->user_ip6[0] = a[0];
+	*(volatile __u32 *)&ctx->user_ip6[1] = a[1];
+	*(volatile __u32 *)&ctx->user_ip6[2] = a[2];
+	*(volatile __u32 *)&ctx->user_ip6[3] = a[3];
+}
+
+/* Refuses with an exact errno and tells the ledger. Should setting the errno fail, the kernel's own
+ * EPERM stands: still a refusal. */
+static __always_inline int deny(enum hook hook, const struct origin *o, int error)
+{
+	struct denial *d = bpf_ringbuf_reserve(&denials, sizeof(*d), 0);
+
+	count(hook, COUNT_DENIED);
+	if (d) {
+		d->origin = *o;
+		d->hook = hook;
+		d->error = error;
+		bpf_ringbuf_submit(d, 0);
+	} else {
+		count(hook, COUNT_LOST);
+	}
+	if (bpf_set_retval(-error))
+		count(hook, COUNT_HELPER);
+	return VERDICT_REFUSE;
+}

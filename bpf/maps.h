@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * Every map: who writes, who reads, when entries die, why that size. All are __weak: the
+ * definitions of the several objects merge into one, and one that differs is a link error. All are
+ * pinned, and kept when a new daemon adopts the pins: a change here is a change of HOLDFAST_ABI.
+ */
+#pragma once
+
+#include "abi.h"
+#include <bpf/bpf_helpers.h>
+
+/* Both ends of a handshake. Within one netns the kernel keeps these apart while the client lives,
+ * so a key never stands for two connections; source address and port alone would, since a fixed
+ * source port may speak to many targets at once. The enforcer's port is the same for all. */
+struct handshake_key {
+	__u8 src[16], dst[16]; /* v4 as v4-mapped */
+	__u64 netns;
+	__u16 src_port;
+	__u8 _pad[6];
+};
+
+/* client: what a redirected socket of an agent asked for. Written by connect.bpf.c, read by
+ * sockops.bpf.c and peername.bpf.c; dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct origin);
+} client __weak SEC(".maps");
+
+/* accepted: the same on the enforcer's side of that connection. Written by sockops.bpf.c at
+ * PASSIVE_ESTABLISHED, before accept() can return the socket; read by user/kern/origin.c through
+ * the accepted descriptor; dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct origin);
+} accepted __weak SEC(".maps");
+
+/* handshake: carries the origin from client to accepted while neither side can see the other.
+ * Written and read by sockops.bpf.c only; an entry lives from the SYN to the server's side being
+ * established, or to the client's close. LRU, so that a flood of half-open connects costs those
+ * connects (no origin: reset) and never locks others out. 16384 is four times a full backlog. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct handshake_key);
+	__type(value, struct origin);
+} handshake __weak SEC(".maps");
+
+/* state: written by the warden at any time, read at each connect. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct intercept_state);
+} state __weak SEC(".maps");
+
+/* counts: [hook * COUNT_N + what], summed over CPUs by user/kern/counts.c. Never reset. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOOK_N *COUNT_N);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts __weak SEC(".maps");
+
+/* denials: what was refused, for the ledger; read by user/kern/denials.c. 256 KiB hold 2,730 of
+ * them; what does not fit is counted as COUNT_LOST, and refused all the same. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} denials __weak SEC(".maps");

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/kern.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kern/cgroup.h"
+#include "kern/load.h"
+#include "kern/pin.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct kern {
+	struct intercept *object;
+	char dir[PATH_MAX];              /* the pins */
+	uint32_t layers;                 /* those attached */
+	uint64_t cgroups[AT_DAEMON + 1]; /* ids, by enum layer_at */
+	int cgroup_fds[AT_DAEMON + 1];   /* borrowed, only during kern_open */
+	int origin_fd, counts_fd;        /* read-only */
+	struct {
+		int fd;
+		uint32_t id, prog_id;
+	} links[LAYER_N];
+};
+
+static struct kern *kern_new(void)
+{
+	struct kern *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->origin_fd = k->counts_fd = -1;
+	for (int l = 0; l < LAYER_N; l++)
+		k->links[l].fd = -1;
+	return k;
+}
+
+struct kern *kern_close(struct kern *k)
+{
+	if (!k)
+		return NULL;
+	for (int l = 0; l < LAYER_N; l++)
+		fd_close(k->links[l].fd);
+	fd_close(k->origin_fd);
+	fd_close(k->counts_fd);
+	load_free(k->object);
+	free(k);
+	return NULL;
+}
+
+static void kern_closep(struct kern **k)
+{
+	*k = kern_close(*k);
+}
+
+/* Before anything is changed: is there a pin of ours that holds another, living cgroup? */
+static ERR_CHECK int kern_check_pins(const struct kern *k)
+{
+	for (int l = 0; l < LAYER_N; l++) {
+		struct pin_link pin;
+		int r = pin_open_link(
+			k->dir, l, k->cgroups[layer_hooks[l].at], k->cgroup_fds[AT_RUNS], &pin);
+
+		if (r)
+			return err_trace(r);
+		fd_close(pin.fd);
+		if (pin.state == PIN_FOREIGN)
+			return KERN_E_FOREIGN;
+	}
+	return 0;
+}
+
+static ERR_CHECK int kern_attach_new(struct kern *k, enum layer l, int prog_fd)
+{
+	const struct layer_hook *h = &layer_hooks[l];
+	int fd = bpf_link_create(prog_fd, k->cgroup_fds[h->at], h->attach, NULL);
+
+	if (fd < 0)
+		return err_raise(-errno);
+	k->links[l].fd = fd;
+	return err_trace(pin_link_fd(k->dir, l, fd));
+}
+
+/* Takes the pinned link and swaps its program: there is no moment without one. */
+static ERR_CHECK int kern_attach(struct kern *k, enum layer l)
+{
+	int r, prog_fd = load_program_fd(k->object, l);
+	struct pin_link pin;
+
+	r = pin_open_link(k->dir, l, k->cgroups[layer_hooks[l].at], k->cgroup_fds[AT_RUNS], &pin);
+	if (r)
+		return err_trace(r);
+	if (pin.state == PIN_OURS) {
+		k->links[l].fd = pin.fd;
+		return bpf_link_update(pin.fd, prog_fd, NULL) ? err_raise(-errno) : 0;
+	}
+	fd_close(pin.fd);
+	if (bug(pin.state == PIN_FOREIGN)) /* kern_check_pins() saw to it */
+		return err_raise(-EBUSY);
+	r = pin_remove_link(k->dir, l);
+	if (r)
+		return err_trace(r);
+	return err_trace(kern_attach_new(k, l, prog_fd));
+}
+
+/* Remembers what kern_verify() compares with. */
+static ERR_CHECK int kern_note_link(struct kern *k, enum layer l)
+{
+	struct pin_link pin;
+	int r = pin_open_link(
+		k->dir, l, k->cgroups[layer_hooks[l].at], k->cgroup_fds[AT_RUNS], &pin);
+
+	if (r)
+		return err_trace(r);
+	fd_close(pin.fd);
+	k->links[l].id = pin.link_id;
+	k->links[l].prog_id = pin.prog_id;
+	return 0;
+}
+
+/* A failure half-way leaves what is attached where it is: closed, and for kern_detach() to undo. */
+static ERR_CHECK int kern_attach_all(struct kern *k)
+{
+	for (int l = 0; l < LAYER_N; l++) {
+		int r;
+
+		if (!(k->layers & LAYER_BIT(l)))
+			r = pin_remove_link(k->dir, l);
+		else
+			r = kern_attach(k, l);
+		if (!r && (k->layers & LAYER_BIT(l)))
+			r = kern_note_link(k, l);
+		if (r)
+			return err_trace(r);
+	}
+	return 0;
+}
+
+/* Loading failed: which layer is it that this kernel lacks? */
+static ERR_CHECK int kern_blame(uint32_t wanted, int r, const char **ret_what)
+{
+	uint32_t present = load_probe(wanted);
+
+	for (int l = 0; l < LAYER_N; l++) {
+		if (!(wanted & ~present & LAYER_BIT(l)))
+			continue;
+		*ret_what = layer_hooks[l].name;
+		return KERN_E_MISSING;
+	}
+	*ret_what = "the BPF object could not be loaded";
+	return err_trace(r);
+}
+
+static ERR_CHECK int kern_load(struct kern *k, const struct kern_config *c, const char **ret_what)
+{
+	struct load_plan plan = {.config = c->intercept, .map_dir = k->dir};
+	int r;
+
+	for (int l = 0; l < LAYER_N; l++)
+		if (layer_hooks[l].is_required)
+			plan.layers |= LAYER_BIT(l);
+	/* Both or neither: half of the layer covers nothing. */
+	if (!c->without_connect_unix && load_probe(LAYER_UNIX) == LAYER_UNIX)
+		plan.layers |= LAYER_UNIX;
+	r = load_programs(&plan, &k->object);
+	if (r)
+		return kern_blame(plan.layers, r, ret_what);
+	k->layers = plan.layers;
+	return 0;
+}
+
+static ERR_CHECK int kern_open_maps(struct kern *k)
+{
+	k->origin_fd = pin_open_map_readonly(k->dir, "accepted");
+	if (k->origin_fd < 0)
+		return err_trace(k->origin_fd);
+	k->counts_fd = pin_open_map_readonly(k->dir, "counts");
+	if (k->counts_fd < 0)
+		return err_trace(k->counts_fd);
+	/* Reads /sys once and remembers, for an enforcer that will no longer see it. */
+	return libbpf_num_possible_cpus() < 0 ? err_raise(-EIO) : 0;
+}
+
+static ERR_CHECK int kern_find_pins(
+	struct kern *k, const struct kern_config *c, const char **ret_what)
+{
+	int r = pin_mount(c->bpffs, ret_what);
+
+	if (r == KERN_E_MISSING)
+		return r;
+	if (r)
+		return err_trace(r);
+	r = pin_check_foreign(c->bpffs, c->runs_cgroup_fd);
+	if (!r)
+		r = pin_make_dir(c->bpffs, k->dir, sizeof(k->dir));
+	if (!r)
+		r = kern_check_pins(k);
+	if (r == KERN_E_FOREIGN)
+		*ret_what = "hooks of another holdfast are pinned and attached; `holdfast detach` "
+			    "removes them";
+	return r == KERN_E_FOREIGN ? r : err_trace(r);
+}
+
+int kern_open(const struct kern_config *c, struct kern **ret, const char **ret_what)
+{
+	_cleanup_(kern_closep) struct kern *k = kern_new();
+	int r;
+
+	*ret_what = "";
+	if (!k)
+		return err_raise(-ENOMEM);
+	k->cgroup_fds[AT_RUNS] = c->runs_cgroup_fd;
+	k->cgroup_fds[AT_DAEMON] = c->daemon_cgroup_fd;
+	for (int at = AT_RUNS; at <= AT_DAEMON; at++) {
+		r = cgroup_id(k->cgroup_fds[at], &k->cgroups[at]);
+		if (r)
+			return err_trace(r);
+	}
+	r = kern_find_pins(k, c, ret_what);
+	if (!r)
+		r = kern_load(k, c, ret_what);
+	if (r > 0)
+		return r; /* this function's own outcomes, explained in *ret_what */
+	if (!r)
+		r = kern_attach_all(k);
+	if (!r)
+		r = kern_open_maps(k);
+	if (r)
+		return err_trace(r);
+	*ret = TAKE(k);
+	return 0;
+}
+
+bool kern_has_connect_unix(const struct kern *k)
+{
+	return (k->layers & LAYER_UNIX) == LAYER_UNIX;
+}
+
+int kern_origin_fd(const struct kern *k)
+{
+	return k->origin_fd;
+}
+
+int kern_counts_fd(const struct kern *k)
+{
+	return k->counts_fd;
+}
+
+/* Writable, unlike the others: a reader of a ring buffer tells the kernel how far it has read, in a
+ * page it maps for writing. The records themselves are mapped read-only by the kernel's own rule.
+ */
+int kern_denials_fd(const struct kern *k)
+{
+	return load_map_fd(k->object, "denials");
+}
+
+int kern_set_state(struct kern *k, const struct intercept_state *state)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(load_map_fd(k->object, "state"), &zero, state, BPF_ANY))
+		return err_raise(-errno);
+	return 0;
+}
+
+/* The pin counts, not our descriptor: without the pin the hook would die with us. */
+static ERR_CHECK int kern_verify_one(const struct kern *k, enum layer l, bool *ret_is_whole)
+{
+	struct pin_link pin;
+	int r = pin_open_link(k->dir, l, k->cgroups[layer_hooks[l].at], -1, &pin);
+
+	if (r)
+		return err_trace(r);
+	fd_close(pin.fd);
+	*ret_is_whole = pin.state == PIN_OURS && pin.link_id == k->links[l].id &&
+			pin.prog_id == k->links[l].prog_id;
+	return 0;
+}
+
+int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken)
+{
+	size_t at = 0;
+
+	*ret_n_broken = 0;
+	if (max)
+		buf[0] = '\0';
+	for (int l = 0; l < LAYER_N; l++) {
+		bool is_whole = true;
+		int r = 0;
+
+		if (k->layers & LAYER_BIT(l))
+			r = kern_verify_one(k, l, &is_whole);
+		if (r)
+			return err_trace(r);
+		if (is_whole)
+			continue;
+		(*ret_n_broken)++;
+		if (at < max)
+			at += (size_t)snprintf(
+				buf + at, max - at, "%s%s", at ? ", " : "", layer_hooks[l].name);
+	}
+	return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kern/load.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* Generated, and not to our warnings. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "intercept.skel.h"
+#pragma GCC diagnostic pop
+
+__attribute__((format(printf, 2, 0))) static int load_log(
+	enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[512];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("libbpf", "text=\"%s\"", line);
+	return 0;
+}
+
+static struct bpf_program *load_program(const struct intercept *object, enum layer layer)
+{
+	return bpf_object__find_program_by_name(object->obj, layer_hooks[layer].program);
+}
+
+static int load_select(struct intercept *object, uint32_t layers)
+{
+	for (int l = 0; l < LAYER_N; l++) {
+		struct bpf_program *p = load_program(object, l);
+		int r;
+
+		if (!p)
+			return err_raise(-ENOENT);
+		/* Also for hooks that libbpf knows by section name: unix.bpf.c has none of its own.
+		 */
+		r = bpf_program__set_expected_attach_type(p, layer_hooks[l].attach);
+		if (!r)
+			r = bpf_program__set_autoload(p, layers & LAYER_BIT(l));
+		if (r)
+			return err_raise(r);
+	}
+	return 0;
+}
+
+/* libbpf takes the map that is pinned there, checking its shape, or pins the one that it makes. */
+static int load_set_pins(struct intercept *object, const char *dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object->obj)
+	{
+		char path[512];
+		int r;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		snprintf(path, sizeof(path), "%s/map_%s", dir, bpf_map__name(map));
+		r = bpf_map__set_pin_path(map, path);
+		if (r)
+			return err_raise(r);
+	}
+	return 0;
+}
+
+int load_programs(const struct load_plan *plan, struct intercept **ret)
+{
+	_cleanup_(load_freep) struct intercept *object = NULL;
+	int r;
+
+	libbpf_set_print(load_log);
+	object = intercept__open();
+	if (!object)
+		return err_raise(-errno);
+	memcpy(&object->rodata->config, &plan->config, sizeof(plan->config));
+	r = load_select(object, plan->layers);
+	if (!r && plan->map_dir)
+		r = load_set_pins(object, plan->map_dir);
+	if (r)
+		return err_trace(r);
+	r = intercept__load(object);
+	if (r)
+		return err_raise(r);
+	*ret = TAKE(object);
+	return 0;
+}
+
+struct intercept *load_free(struct intercept *object)
+{
+	if (object)
+		intercept__destroy(object);
+	return NULL;
+}
+
+void load_freep(struct intercept **object)
+{
+	*object = load_free(*object);
+}
+
+int load_program_fd(const struct intercept *object, enum layer layer)
+{
+	const struct bpf_program *p = load_program(object, layer);
+
+	return p ? bpf_program__fd(p) : -ENOENT;
+}
+
+int load_map_fd(const struct intercept *object, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(object->obj, name);
+}
+
+int load_probe_one(enum layer layer)
+{
+	const struct load_plan plan = {.layers = LAYER_BIT(layer)};
+	_cleanup_(load_freep) struct intercept *object = NULL;
+	_cleanup_(fd_closep) int link = -1;
+	int r = load_programs(&plan, &object);
+
+	if (r)
+		return r;
+	/* A kernel that knows the attach type looks for the cgroup next, and finds none at -1. */
+	link = bpf_link_create(load_program_fd(object, layer), -1, layer_hooks[layer].attach, NULL);
+	return link >= 0 || errno == EBADF ? 0 : -errno;
+}
+
+uint32_t load_probe(uint32_t layers)
+{
+	uint32_t present = 0;
+
+	for (int l = 0; l < LAYER_N; l++)
+		if ((layers & LAYER_BIT(l)) && !load_probe_one(l))
+			present |= LAYER_BIT(l);
+	return present;
+}
