@@ -20,6 +20,24 @@
  * Slices in events and ops point into the unit, the span or the sink's arena and are valid until
  * the next call into the decoder.
  *
+ * The relay's role, for each side (tests/unit/proto/replay.c plays the same one):
+ *   1. frame() the unread bytes, anew at every attempt: the answer may change with the state.
+ *   2. Gathered units go to decode(). EV_KEEP: the unit joins the span, nothing moves.
+ * PROTO_E_NOT_NOW (client units only): the unit stays unread; call drain(), then start over at 1
+ * after the next server unit. Any other answer to a client unit: the ops cover the kept span *and*
+ * this unit (Terminate drops what was kept before it; a batch of nothing but Close passes whole),
+ * and the span is empty again. EV_REQUEST: no ops yet; settle() gives them, for the same bytes, and
+ * no further client unit is decoded before it did. Server units have no span.
+ *   3. EV_ROW is answered by settle_row(), EV_TEXT by settle_text(), before anything else is
+ * called. Between EV_REQUEST and settle() server units go on as usual.
+ *   4. Stream units go to stream() piece by piece; see there and unread().
+ *   5. After every decode(), settle(), settle_text() and stream() of either side: next_event()
+ * until it returns false. A server unit can end several requests at once.
+ *   6. After the first EV_REQUEST REQUEST_LOGIN was passed, the server's bytes are read; before
+ * that a decoder with is_server_first == false has nothing to do with the server.
+ *
+ * Every EV_REQUEST is ended by exactly one EV_REPLY with its seq, unless the session ends first.
+ *
  * Fails closed: PROTO_E_MALFORMED and PROTO_E_TOO_BIG end the session. Nothing a decoder does not
  * fully understand is passed on (P4). State follows what the server confirmed, never what the
  * client asked for.
@@ -37,7 +55,11 @@ enum side { SIDE_CLIENT, SIDE_SERVER };
 enum {
 	PROTO_E_MALFORMED = 1, /* the peer broke the protocol */
 	PROTO_E_TOO_BIG = 2,   /* a cap was reached: unit, request, names, pool */
-	PROTO_E_NOT_NOW = 3,   /* say(), ask(): no legal point in the stream right now; try after the next unit */
+	PROTO_E_NOT_NOW =
+		3, /* say(), ask(): no legal point in the stream right now; try after the next unit.
+		    * decode() of a client unit: it may not be looked at before the server has
+		    * answered more (login not done, a setting that changes lexing or a name is
+		    * unconfirmed, too much is in flight). Nothing happened: call again */
 };
 
 /* ---- session-long memory --------------------------------------------------------------------- */
@@ -53,10 +75,11 @@ void pool_free(struct pool *p, void *mem);  /* NULL is fine */
 /* ---- frame ----------------------------------------------------------------------------------- */
 
 struct frame {
-	/* Length of the unit in bytes. While that cannot be told: how many bytes must be there before
-	 * frame() can say more (always greater than what it was given). */
+	/* Length of the unit in bytes. While that cannot be told: how many bytes must be there
+	 * before frame() can say more (always greater than what it was given). */
 	size_t len;
-	/* The unit is handed to stream() piece by piece instead of being gathered whole for decode(). */
+	/* The unit is handed to stream() piece by piece instead of being gathered whole for
+	 * decode(). */
 	bool is_stream;
 };
 
@@ -64,25 +87,28 @@ struct frame {
 
 enum event_kind {
 	EV_NONE,
-	EV_KEEP,    /* client unit: part of a request still forming; the host keeps it in the span */
-	EV_REQUEST, /* client unit: the span including this unit is a request; nothing was forwarded */
-	EV_LOGIN,   /* server unit: the server accepted the login */
-	EV_ROW,	    /* server unit: a row whose values the host wanted to see; needs settle_row() */
-	EV_VALUE,   /* server stream: a piece of one value of an oversized row, may be overwritten in place */
-	EV_TEXT,    /* server unit: prose (error, notice, COPY text line) that may quote values; needs settle_text() */
-	EV_REPLY,   /* server unit: the reply to a request is complete */
-	EV_ANSWER,  /* server unit: a row of, or the end of, the answer to ask() */
-	EV_CANCEL,  /* client unit: this connection asks to cancel what another one does */
-	EV_CLOSE,   /* either side: a clean good-bye; the host closes after flushing */
+	EV_KEEP, /* client unit: part of a request still forming; the host keeps it in the span */
+	EV_REQUEST, /* client unit: the span including this unit is a request; nothing was forwarded
+		     */
+	EV_LOGIN, /* server unit: the server is ready for the first request (PostgreSQL: first Z) */
+	EV_ROW,   /* server unit: a row whose values the host wanted to see; needs settle_row() */
+	EV_VALUE, /* server stream: a piece of one value of an oversized row, may be overwritten in
+		     place */
+	EV_TEXT,  /* server unit: prose (error, notice, COPY text line) that may quote values; needs
+		     settle_text() */
+	EV_REPLY, /* the reply to a request is complete: by a server unit, or by next_event() */
+	EV_ANSWER, /* server unit: a row of, or the end of, the answer to ask() */
+	EV_CANCEL, /* client unit: this connection asks to cancel what another one does */
+	EV_CLOSE,  /* either side: a clean good-bye; the host closes after flushing */
 };
 
 /* What kind of thing a request is; the host finds the facts accordingly. */
 enum request_kind {
-	REQUEST_TEXT,	 /* `text` in the resource's query language, with params */
-	REQUEST_LOGIN,	 /* `settings`, `user`, `database`: the start of the session */
-	REQUEST_CALL,	 /* a call by number (FunctionCall): `text` describes it; effect is EXECUTE */
+	REQUEST_TEXT,  /* `text` in the resource's query language, with params */
+	REQUEST_LOGIN, /* `settings`, `user`, `database`: the start of the session */
+	REQUEST_CALL,  /* a call by number (FunctionCall): `text` describes it; effect is EXECUTE */
 	REQUEST_REPLICATION, /* replication start-up or command: effect is ADMIN */
-	REQUEST_OPAQUE,	 /* not understood well enough: effect is UNKNOWN */
+	REQUEST_OPAQUE,      /* not understood well enough: effect is UNKNOWN */
 };
 
 struct param {
@@ -97,18 +123,19 @@ struct setting {
 
 struct request {
 	enum request_kind kind;
-	uint64_t seq;	   /* counts up per session; EV_REPLY names it again */
+	uint64_t seq;      /* counts up per session; EV_REPLY names it again */
 	struct slice text; /* REQUEST_TEXT: exactly what the server will parse */
 	const struct param *params;
 	size_t n_params;
 	const struct setting *settings; /* REQUEST_LOGIN: those that are not on the harmless list */
 	size_t n_settings;
 	struct slice user, database, application;
-	/* True if the text reaches the server now but runs later (a batch with Parse and no Execute);
-	 * it is judged now and again when it runs. */
+	/* True if the text reaches the server now but runs later (a batch with Parse and no
+	 * Execute); it is judged now and again when it runs. */
 	bool is_prepare_only;
-	/* The client asked for several statements in one text where the protocol forbids it, or the like:
-	 * reason to judge as unknown besides. */
+	/* The client asked for several statements in one text where the protocol forbids it, or the
+	 * like: reason to judge as unknown besides. `text` then holds every text involved, joined
+	 * by ";\n". REQUEST_LOGIN: a parameter came twice; the host must refuse. */
 	bool is_suspect;
 };
 
@@ -126,7 +153,7 @@ struct reply {
 	uint64_t seq;
 	enum reply_status status;
 	uint64_t n_rows;
-	uint64_t bytes;	   /* sent to the client for it */
+	uint64_t bytes;    /* sent to the client for it */
 	struct slice tag;  /* "DELETE 3" */
 	struct slice code; /* SQLSTATE */
 	struct slice text; /* error message as the client got it (after masking) */
@@ -140,20 +167,22 @@ struct event {
 	enum event_kind kind;
 	union {
 		struct request request; /* EV_REQUEST */
-		struct reply reply;	/* EV_REPLY */
-		struct {		/* EV_LOGIN */
+		struct reply reply;     /* EV_REPLY */
+		struct {                /* EV_LOGIN */
 			struct slice user, database;
 		} login;
 		struct { /* EV_ROW */
 			uint64_t seq;
 			const struct column *columns; /* same array for every row of one result */
-			uint32_t columns_id; /* changes whenever the columns do: key for the host's plan */
+			uint32_t columns_id; /* changes whenever the columns do: key for the host's
+						plan */
 			size_t n;
 			const struct value *values;
 		} row;
 		struct { /* EV_VALUE */
 			uint64_t seq;
-			const struct column *column;
+			const struct column *columns; /* all of the result, as in EV_ROW */
+			size_t n_columns;
 			uint32_t columns_id;
 			size_t index;
 			uint8_t *p; /* may be overwritten, same length */
@@ -162,7 +191,8 @@ struct event {
 		} value;
 		struct { /* EV_TEXT */
 			uint64_t seq;
-			bool is_row; /* a line of COPY output, not prose: n_fields separated by tabs */
+			bool is_row; /* a line of COPY output, not prose: n_fields separated by tabs
+				      */
 			struct slice *fields; /* each may be replaced in settle_text() */
 			size_t n;
 		} text;
@@ -184,14 +214,14 @@ struct event {
 enum op_kind {
 	OP_PASS, /* the next n bytes of the unit (or span) go on to the other side */
 	OP_SKIP, /* the next n bytes of the unit (or span) go nowhere */
-	OP_PUT,	 /* new bytes to a side */
+	OP_PUT,  /* new bytes to a side */
 };
 
 struct op {
 	enum op_kind kind;
-	enum side to;	   /* OP_PUT */
+	enum side to;      /* OP_PUT */
 	struct slice data; /* OP_PUT: arena of the sink, valid until it is reset */
-	size_t n;	   /* OP_PASS, OP_SKIP */
+	size_t n;          /* OP_PASS, OP_SKIP */
 };
 
 /* Where a call leaves its answer. The host empties it before each call. */
@@ -214,11 +244,11 @@ enum verdict_kind { VERDICT_PASS, VERDICT_REFUSE };
 
 /* Why a request is refused; each protocol has its own code for it. */
 enum refusal {
-	REFUSAL_POLICY,	   /* a rule or a human said no (PostgreSQL 42501) */
-	REFUSAL_CANCELLED, /* the client cancelled a held request (57014) */
-	REFUSAL_LIMIT,	   /* too large or too many (54000) */
-	REFUSAL_RECORD,	   /* it could not be recorded: disk full, ring full (53100) */
-	REFUSAL_INTERNAL,  /* our own mistake (XX000) */
+	REFUSAL_POLICY,      /* a rule or a human said no (PostgreSQL 42501) */
+	REFUSAL_CANCELLED,   /* the client cancelled a held request (57014) */
+	REFUSAL_LIMIT,       /* too large or too many (54000) */
+	REFUSAL_RECORD,      /* it could not be recorded: disk full, ring full (53100) */
+	REFUSAL_INTERNAL,    /* our own mistake (XX000) */
 	REFUSAL_UNREACHABLE, /* the server cannot be reached (08001) */
 };
 
@@ -229,7 +259,10 @@ struct verdict {
 	struct slice detail, hint;
 	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. */
 	bool want_rows;
-	/* PASS: names that become valid once the server confirms the request. */
+	/* PASS: the request may change how the server reads the text that follows (FACTS_LEXING):
+	 * no client unit but the likes of Sync is decoded until it was answered. */
+	bool changes_lexing;
+	/* PASS: names that become valid once the server confirms the request. Copied. */
 	const struct name_change *names;
 	size_t n_names;
 };
@@ -244,64 +277,78 @@ struct row_verdict {
 enum say_kind {
 	SAY_HELD,  /* a request waits for a human: text says so, with the id */
 	SAY_STILL, /* it still waits; also keeps idle connections alive */
-	SAY_FATAL, /* last words; the host closes afterwards. Legal at any point */
+	SAY_FATAL, /* last words; the host closes afterwards. Legal at any point but inside a
+		      streamed unit */
 };
 
 /* ---- the decoder ----------------------------------------------------------------------------- */
 
 struct protocol {
 	const char *name; /* keyword in policies */
-	uint16_t port;	  /* usual port, a hint for messages only */
+	uint16_t port;    /* usual port, a hint for messages only */
 	size_t state_size;
-	size_t unit_max;	/* longest client unit, and longest gathered server unit */
-	size_t request_max;	/* longest span */
+	size_t unit_max;        /* longest client unit, and longest gathered server unit */
+	size_t request_max;     /* longest span */
 	size_t session_mem_max; /* cap of the pool */
-	bool is_server_first;	/* the server speaks first: dial without waiting for the client */
+	bool is_server_first;   /* the server speaks first: dial without waiting for the client */
 
 	/* `vid`, `vkey`: the identity that this session shows its client for cancelling. */
-	ERR_CHECK int (*init)(void *st, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4]);
+	ERR_CHECK int (*init)(
+		void *st, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4]);
 	void (*fini)(void *st);
 
 	/* Pure: do these first client bytes look like this protocol? TRI_UNKNOWN = need more. */
 	enum tri (*probe)(struct slice first);
 	/* Pure: how long is the unit at in.p? 0, PROTO_E_MALFORMED, PROTO_E_TOO_BIG. */
 	ERR_CHECK int (*frame)(const void *st, enum side from, struct slice in, struct frame *ret);
-	/* Once per whole unit, in order per side. 0, PROTO_E_*. */
+	/* Once per whole unit, in order per side. 0, PROTO_E_*. After PROTO_E_NOT_NOW the same unit
+	 * comes again, see above. */
 	ERR_CHECK int (*decode)(void *st, enum side from, struct slice unit, struct sink *sink);
 	/* Bytes of a stream unit, in order; the bytes may be changed in place, then are passed on.
-	 * sink gets no ops here; events are EV_VALUE, EV_REPLY or none, and the host calls again with
-	 * the rest until *ret_used covers the piece. 0, PROTO_E_*. */
+	 * sink gets no ops here; events are EV_VALUE, EV_REPLY or none, and the host calls again
+	 * with the rest until *ret_used covers the piece. 0, PROTO_E_*. */
 	ERR_CHECK int (*stream)(void *st, enum side from, uint8_t *p, size_t n, size_t *ret_used,
 		struct sink *sink);
-	/* The verdict on the request that decode() emitted last; ops cover exactly the span. */
-	ERR_CHECK int (*settle)(void *st, struct slice span, const struct verdict *v, struct sink *sink);
+	/* The host wants the last n bytes of the EV_VALUE that stream() just emitted to come again,
+	 * in front of the next piece (a detector may have seen half of something). It passes on
+	 * ret_used - n bytes only. Never for the last piece of a value. */
+	void (*unread)(void *st, size_t n);
+	/* The next event that is due without further bytes (EV_REPLY: several requests ended at
+	 * once), in sink->event; sink gets no ops. False: none. Call it until it says so. */
+	bool (*next_event)(void *st, struct sink *sink);
+	/* The verdict on the request that decode() emitted last; ops cover exactly the span, the
+	 * unit that completed it included. sink->event: EV_CLOSE after a refused login. */
+	ERR_CHECK int (*settle)(
+		void *st, struct slice span, const struct verdict *v, struct sink *sink);
 	/* The verdict on the row that decode() emitted last; ops cover exactly the unit. */
-	ERR_CHECK int (*settle_row)(void *st, struct slice unit, const struct row_verdict *v,
-		struct sink *sink);
-	/* The fields (replaced or not) of the EV_TEXT that decode() emitted last; ops cover the unit. An
-	 * EV_REPLY may follow in sink->event. */
-	ERR_CHECK int (*settle_text)(void *st, struct slice unit, const struct slice *fields, size_t n,
-		struct sink *sink);
+	ERR_CHECK int (*settle_row)(
+		void *st, struct slice unit, const struct row_verdict *v, struct sink *sink);
+	/* The fields (replaced or not) of the EV_TEXT that decode() emitted last; ops cover the
+	 * unit. An EV_REPLY may follow in sink->event. */
+	ERR_CHECK int (*settle_text)(void *st, struct slice unit, const struct slice *fields,
+		size_t n, struct sink *sink);
 
-	/* True if everything forwarded so far has been answered. While false, the host calls drain(),
-	 * which may put a flush to the server (once), and waits. */
+	/* True if everything forwarded so far has been answered. While false, the host calls
+	 * drain(), which may put a flush to the server (once; calling it again is harmless), and
+	 * waits. */
 	bool (*is_drained)(const void *st);
 	ERR_CHECK int (*drain)(void *st, struct sink *sink);
 	ERR_CHECK int (*say)(void *st, enum say_kind kind, enum refusal why, struct slice text,
 		struct sink *sink);
 	/* Puts a query of the host to the server, only when the session is idle and outside a
-	 * transaction (else PROTO_E_NOT_NOW); rows come as EV_ANSWER, nothing reaches the client. While
-	 * an answer is due the host feeds no client units. */
+	 * transaction (else PROTO_E_NOT_NOW); rows come as EV_ANSWER, nothing reaches the client.
+	 * While an answer is due the host feeds no client units. */
 	ERR_CHECK int (*ask)(void *st, struct slice text, struct sink *sink);
 	/* Transaction state as last confirmed by the server. */
 	enum tx_state (*tx)(const void *st);
 	/* Text of a prepared statement as the server confirmed it; {NULL,0} = unknown. */
 	struct slice (*name_text)(const void *st, struct slice name);
-	/* Settings confirmed by the server that change how text is read: a digest for caches and for
-	 * what an approval is bound to. 0 with *ret_readable = false: the text cannot be read safely. */
+	/* Settings confirmed by the server that change how text is read: a digest for caches and
+	 * for what an approval is bound to. 0 with *ret_readable = false: the text cannot be read
+	 * safely. */
 	uint64_t (*lexing)(const void *st, bool *ret_readable);
-	/* Bytes that cancel, at the server, what this session is doing: sent on a connection of its own.
-	 * Empty while unknown. */
+	/* Bytes that cancel, at the server, what this session is doing: sent on a connection of its
+	 * own. Empty while unknown. */
 	struct slice (*cancel_request)(const void *st, struct arena *arena);
 	/* True if vid/key are those that this session gave its client. */
 	bool (*cancel_matches)(const void *st, uint32_t vid, struct slice key);

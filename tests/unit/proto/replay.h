@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plays the relay's role of proto.h over a transcript, without sockets, and writes down what came
+ * of it. A transcript is a text file:
+ *
+ *   C> …            the client sends (wire.h)         S> …   the server sends
+ *   ! pass          the verdict on the next request (`hold` until the next `!` line), with any of:
+ *                   rows, lexing, define NAME "TEXT", remove NAME, remove-all
+ *   ! refuse "why"  (or: cancelled, limit, record)
+ *   @ mask 2 "xxx"  from now on column 2 of wanted rows becomes this; `@ mask 2 null`
+ *   @ swap "a" "b"  from now on prose that is exactly a becomes b
+ *   @ rest          rows: the first is looked at, the rest passes
+ *   @ say "text" · @ fatal "text" · @ drain · @ ask "text" · @ show   (tx, lexing, drained, cancel)
+ *   @ name s1       text of that name
+ *   = …             an expected line: an event, "=> …" a message to the server, "<= …" to the
+ * client
+ */
+#pragma once
+
+#include "proto/postgres.h"
+#include "util/buf.h"
+
+struct replay;
+
+/* How input lines are cut: 0 whole, 1 byte by byte, else two parts with the cut at byte `cut` - 1
+ * of every line that is longer. seed: what is fed is mutated at random from it; 0: not at all. */
+struct replay *replay_new(size_t cut, uint64_t seed);
+struct replay *replay_free(struct replay *r);
+/* Plays a transcript; expected lines are skipped. */
+void replay_run(struct replay *r, struct slice transcript);
+/* Feeds bytes of one side, as they are. */
+void replay_feed(struct replay *r, enum side side, struct slice bytes);
+/* What happened so far, in the words of the transcript. */
+struct slice replay_seen(const struct replay *r);
+/* True once a decoder call ended the session. */
+bool replay_is_over(const struct replay *r);
+/* Longest input line so far. */
+size_t replay_longest(const struct replay *r);
+/* Bytes of session memory in use. */
+size_t replay_memory(const struct replay *r);

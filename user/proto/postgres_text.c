@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prose on its way to the client: errors, notices, parameter values, notifications, lines of COPY.
+ * Any of it can quote a protected value, so the host may see and replace it. And the words that we
+ * put in ourselves.
+ */
+#include "proto/postgres_int.h"
+
+enum { PG_TEXT_FIELDS_MAX = 4096 };
+
+/* ---- our own words -----------------------------------------------------------------------------
+ */
+
+const char *pg_refusal_code(enum refusal why)
+{
+	switch (why) {
+	case REFUSAL_POLICY:
+		return "42501";
+	case REFUSAL_CANCELLED:
+		return "57014";
+	case REFUSAL_LIMIT:
+		return "54000";
+	case REFUSAL_RECORD:
+		return "53100";
+	case REFUSAL_INTERNAL:
+		return "XX000";
+	case REFUSAL_UNREACHABLE:
+		return "08001";
+	}
+	return "XX000";
+}
+
+static void pg_words_field(struct writer *w, char field, struct slice text)
+{
+	const uint8_t *nul = text.n ? memchr(text.p, 0, text.n) : NULL;
+
+	if (!text.n)
+		return;
+	wr_u8(w, (uint8_t)field);
+	wr_cstr(w, nul ? slice_of(text.p, (size_t)(nul - text.p)) : text);
+}
+
+struct slice pg_words(struct arena *arena, struct pg *mem_st, uint8_t type, const char *severity,
+	const char *code, const struct verdict *v)
+{
+	size_t max = 64 + v->message.n + v->detail.n + v->hint.n;
+	uint8_t *mem = mem_st ? pg_mem(mem_st, max) : arena_alloc(arena, max);
+	struct writer w = writer_of(mem, mem ? max : 0);
+
+	wr_u8(&w, type);
+	wr_be32(&w, 0);
+	pg_words_field(&w, 'S', slice_str(severity));
+	pg_words_field(&w, 'V', slice_str(severity));
+	pg_words_field(&w, 'C', slice_str(code));
+	pg_words_field(&w, 'M', v->message.n ? v->message : SLICE_LIT("refused"));
+	pg_words_field(&w, 'D', v->detail);
+	pg_words_field(&w, 'H', v->hint);
+	wr_u8(&w, 0);
+	wr_patch_be32(&w, 1, (uint32_t)w.n - 1);
+	return wr_done(&w);
+}
+
+struct slice pg_message(struct arena *arena, uint8_t type, struct slice body)
+{
+	uint8_t *mem = arena_alloc(arena, PG_HEADER + body.n);
+	struct writer w = writer_of(mem, mem ? PG_HEADER + body.n : 0);
+
+	wr_u8(&w, type);
+	wr_be32(&w, (uint32_t)body.n + 4);
+	wr_slice(&w, body);
+	return wr_done(&w);
+}
+
+/* ---- fields ------------------------------------------------------------------------------------
+ */
+
+struct pg_fields {
+	struct slice *v;
+	size_t n, max;
+};
+
+static int pg_fields_add(struct pg_fields *f, struct slice s)
+{
+	if (f->n == f->max)
+		return PROTO_E_TOO_BIG;
+	f->v[f->n++] = s;
+	return 0;
+}
+
+/* Everything in an error that can hold text from elsewhere. Not S, V, C, nor positions and sources.
+ */
+static int pg_fields_of_error(struct reader *r, struct pg_fields *f)
+{
+	for (;;) {
+		uint8_t type = rd_u8(r);
+		struct slice s;
+
+		if (r->bad || !type)
+			return rd_done(r) ? 0 : PROTO_E_MALFORMED;
+		s = rd_cstr(r);
+		if (r->bad)
+			return PROTO_E_MALFORMED;
+		if (strchr("MDHWqsctdn", type) && pg_fields_add(f, s))
+			return PROTO_E_TOO_BIG;
+	}
+}
+
+/* One line of text COPY is split at its tabs; data that is not one line is one field. */
+static int pg_fields_of_copy(const struct pg *st, struct reader *r, struct pg_fields *f)
+{
+	struct slice data = rd_rest(r);
+	const uint8_t *end = data.n ? memchr(data.p, '\n', data.n) : NULL;
+
+	if (!st->copy_is_text || !end || end != data.p + data.n - 1)
+		return pg_fields_add(f, data);
+	data.n--;
+	for (;;) {
+		const uint8_t *tab = data.n ? memchr(data.p, '\t', data.n) : NULL;
+		size_t n = tab ? (size_t)(tab - data.p) : data.n;
+
+		if (pg_fields_add(f, slice_head(data, n)))
+			return PROTO_E_TOO_BIG;
+		if (!tab)
+			return 0;
+		data = slice_skip(data, n + 1);
+	}
+}
+
+static int pg_fields_of_value(struct reader *r, struct pg_fields *f)
+{
+	uint32_t n = rd_be32(r);
+
+	if (n == UINT32_MAX)
+		return rd_done(r) ? 0 : PROTO_E_MALFORMED;
+	return pg_fields_add(f, rd_bytes(r, n));
+}
+
+static int pg_fields_read(const struct pg *st, struct slice unit, struct pg_fields *f)
+{
+	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
+	int err = 0;
+
+	switch (unit.p[0]) {
+	case 'E':
+	case 'N':
+		return pg_fields_of_error(&r, f);
+	case 'S':
+		rd_cstr(&r);
+		err = pg_fields_add(f, rd_cstr(&r));
+		break;
+	case 'A':
+		rd_be32(&r);
+		err = pg_fields_add(f, rd_cstr(&r));
+		if (!err)
+			err = pg_fields_add(f, rd_cstr(&r));
+		break;
+	case 'V':
+		err = pg_fields_of_value(&r, f);
+		break;
+	default:
+		return pg_fields_of_copy(st, &r, f);
+	}
+	if (err)
+		return err;
+	return rd_done(&r) ? 0 : PROTO_E_MALFORMED;
+}
+
+/* More tabs than there can be columns: what is behind the last is one field with it. */
+static int pg_fields_new(
+	const struct pg *st, struct slice unit, struct arena *arena, struct pg_fields *ret)
+{
+	size_t n = 64;
+
+	if (unit.p[0] == 'd')
+		for (size_t i = PG_HEADER; i < unit.n; i++)
+			n += unit.p[i] == '\t';
+	if (n > PG_TEXT_FIELDS_MAX)
+		return PROTO_E_TOO_BIG;
+	*ret = (struct pg_fields){.v = arena_array(arena, n, sizeof(*ret->v)), .max = n};
+	if (!ret->v)
+		return PROTO_E_TOO_BIG;
+	return pg_fields_read(st, unit, ret);
+}
+
+int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
+{
+	struct pg_fields f;
+	int r;
+
+	if (!is_row && !st->wants_text) {
+		sink_pass(sink, unit.n);
+		return 0;
+	}
+	r = pg_fields_new(st, unit, sink->arena, &f);
+	if (r)
+		return r;
+	st->has_text = true;
+	sink->event.kind = EV_TEXT;
+	sink->event.text.seq = pg_head(st) ? pg_head(st)->seq : 0;
+	sink->event.text.is_row = is_row;
+	sink->event.text.fields = f.v;
+	sink->event.text.n = f.n;
+	return 0;
+}
+
+/* ---- errors ------------------------------------------------------------------------------------
+ */
+
+struct pg_error {
+	struct slice code, message;
+	bool is_fatal;
+};
+
+static int pg_error_read(struct slice unit, struct pg_error *ret)
+{
+	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
+
+	*ret = (struct pg_error){0};
+	for (;;) {
+		uint8_t type = rd_u8(&r);
+		struct slice s;
+
+		if (r.bad || !type)
+			return rd_done(&r) ? 0 : PROTO_E_MALFORMED;
+		s = rd_cstr(&r);
+		if (type == 'C')
+			ret->code = s;
+		if (type == 'M')
+			ret->message = s;
+		/* S is translated, V is not; servers before 9.6 have S alone. */
+		if ((type == 'V' || type == 'S') &&
+			(slice_eq_str(s, "FATAL") || slice_eq_str(s, "PANIC")))
+			ret->is_fatal = true;
+	}
+}
+
+/* What the client got, for the EV_REPLY. */
+static int pg_error_keep(struct pg *st, struct slice shown)
+{
+	struct pg_error e;
+
+	if (pg_error_read(shown, &e))
+		return PROTO_E_MALFORMED;
+	if (e.code.n >= sizeof(st->error_code))
+		e.code.n = sizeof(st->error_code) - 1;
+	memcpy(st->error_code, e.code.n ? (const char *)e.code.p : "", e.code.n);
+	st->error_code[e.code.n] = 0;
+	st->error_len = e.message.n < sizeof(st->error_text) ? e.message.n : sizeof(st->error_text);
+	if (st->error_len)
+		memcpy(st->error_text, e.message.p, st->error_len);
+	return 0;
+}
+
+/* After the ops for an ErrorResponse were given: `shown` is what the client got. */
+static int pg_error_passed(struct pg *st, struct slice unit, struct slice shown, struct sink *sink)
+{
+	struct pg_error e;
+
+	if (pg_error_read(unit, &e) || pg_error_keep(st, shown))
+		return PROTO_E_MALFORMED;
+	pg_count(st, shown.n);
+	if (st->phase < PG_READY) {
+		if (st->login_seq && !st->login_failed)
+			pg_reply_emit(
+				st, &(struct pg_place){.seq = st->login_seq}, REPLY_ERROR, sink);
+		st->login_failed = true;
+		return 0;
+	}
+	/* The end of the session is no refusal, whatever the place was. */
+	if (e.is_fatal && pg_head(st))
+		pg_head(st)->is_refused = false;
+	st->copy = PG_COPY_NONE;
+	return pg_place_failed(st, e.is_fatal, sink);
+}
+
+int pg_error(struct pg *st, struct slice unit, struct sink *sink)
+{
+	const struct pg_place *p = pg_head(st);
+	struct slice shown;
+	struct pg_error e;
+	int r;
+
+	if (pg_error_read(unit, &e))
+		return PROTO_E_MALFORMED;
+	if (p && p->is_refused && !e.is_fatal) {
+		sink_skip(sink, unit.n);
+		shown = arena_dup(sink->arena, p->error);
+		sink_put(sink, SIDE_CLIENT, shown);
+		return shown.p ? pg_error_passed(st, unit, shown, sink) : PROTO_E_TOO_BIG;
+	}
+	r = pg_text(st, unit, false, sink);
+	if (r || st->has_text)
+		return r;
+	return pg_error_passed(st, unit, unit, sink);
+}
+
+/* ---- putting it together again -----------------------------------------------------------------
+ */
+
+/* A field must not break its frame: text ends at a NUL, a COPY field at a tab or newline. */
+static struct slice pg_field_fit(struct slice s, uint8_t type)
+{
+	size_t n = 0;
+
+	if (type == 'V')
+		return s;
+	while (n < s.n && s.p[n] && (type != 'd' || (s.p[n] != '\t' && s.p[n] != '\n')))
+		n++;
+	return slice_head(s, n);
+}
+
+static int pg_text_rebuild(struct slice unit, const struct pg_fields *f, const struct slice *fields,
+	struct arena *arena, struct slice *ret)
+{
+	size_t max = unit.n;
+	const uint8_t *at = unit.p;
+	struct writer w;
+	uint8_t *mem;
+
+	for (size_t i = 0; i < f->n; i++)
+		max += fields[i].n;
+	mem = max <= UINT32_MAX / 2 ? arena_alloc(arena, max) : NULL;
+	w = writer_of(mem, mem ? max : 0);
+	for (size_t i = 0; i < f->n; i++) {
+		bool is_same = fields[i].p == f->v[i].p && fields[i].n == f->v[i].n;
+
+		wr_bytes(&w, at, (size_t)(f->v[i].p - at));
+		wr_slice(&w, is_same ? fields[i] : pg_field_fit(fields[i], unit.p[0]));
+		at = f->v[i].p + f->v[i].n;
+	}
+	wr_bytes(&w, at, (size_t)(unit.p + unit.n - at));
+	wr_patch_be32(&w, 1, (uint32_t)w.n - 1);
+	if (unit.p[0] == 'V')
+		wr_patch_be32(&w, PG_HEADER, (uint32_t)(w.n - PG_HEADER - 4));
+	*ret = wr_done(&w);
+	return ret->p ? 0 : PROTO_E_TOO_BIG;
+}
+
+int pg_settle_text(
+	void *state, struct slice unit, const struct slice *fields, size_t n, struct sink *sink)
+{
+	struct pg *st = state;
+	struct slice shown = unit;
+	struct pg_fields f;
+	bool is_same = true;
+	int r;
+
+	if (bug(!st->has_text))
+		return PROTO_E_MALFORMED;
+	st->has_text = false;
+	r = pg_fields_new(st, unit, sink->arena, &f);
+	if (r)
+		return r;
+	if (bug(n != f.n))
+		return PROTO_E_MALFORMED;
+	for (size_t i = 0; i < n; i++)
+		is_same = is_same && slice_eq(fields[i], f.v[i]);
+	if (is_same) {
+		sink_pass(sink, unit.n);
+	} else {
+		r = pg_text_rebuild(unit, &f, fields, sink->arena, &shown);
+		if (r)
+			return r;
+		sink_skip(sink, unit.n);
+		sink_put(sink, SIDE_CLIENT, shown);
+	}
+	if (unit.p[0] == 'E')
+		return pg_error_passed(st, unit, shown, sink);
+	pg_count(st, shown.n);
+	return sink->overflow ? PROTO_E_TOO_BIG : 0;
+}
