@@ -5,6 +5,14 @@
  * Unknown is a fact (EFFECT_UNKNOWN), never an absence: text that does not parse, is too large, has
  * a construct that nobody here has thought of, or comes from a session whose lexing the parser
  * cannot follow, says so.
+ *
+ * Objects are "schema.name" or "name", folded and cut at 63 bytes a part as the server does; a
+ * database in front is dropped. A part that holds a dot or a double quote stands in double quotes,
+ * with quotes inside doubled, so that `"a.b"` is not taken for table b of schema a.
+ *
+ * What a text cannot show: which overload of a function runs, functions behind operators, casts,
+ * views, triggers and column defaults, and objects that the search_path puts in front of the
+ * server's own. Making those is `define`, moving the search_path is `admin`.
  */
 #pragma once
 
@@ -19,7 +27,8 @@ enum {
 	SQL_INLINE_MAX = 2048,
 	/* Longer text than this is not parsed at all: one fact, unknown. */
 	SQL_TEXT_MAX = 256 * 1024,
-	/* Parser threads need this much stack (130 bytes a nesting level, two bytes of SQL a level). */
+	/* Parser threads need this much stack (130 bytes a nesting level, two bytes of SQL a
+	   level). */
 	SQL_PARSER_STACK = 256 * 1024 * 1024,
 };
 
@@ -42,9 +51,13 @@ ERR_CHECK int sql_classify(struct sql_cache *cache, struct slice text, uint64_t 
 /* The same without the limit and the cache, for threads with SQL_PARSER_STACK. 0, -ENOMEM. */
 ERR_CHECK int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret);
 
+/* Keeps what sql_classify_deep() found for this text, so that the cache finds it next time. */
+void sql_cache_keep(
+	struct sql_cache *cache, struct slice text, uint64_t lexing, const struct facts *facts);
+
 /* Facts of a start-up parameter, judged as `SET name = value`. */
-ERR_CHECK int sql_classify_setting(struct slice name, struct slice value, struct arena *arena,
-	struct facts *ret);
+ERR_CHECK int sql_classify_setting(
+	struct slice name, struct slice value, struct arena *arena, struct facts *ret);
 
 /* Appends the facts of b to a (both stay valid; the result lives in `arena`). 0, -ENOMEM. */
 ERR_CHECK int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The question about protected columns: see catalog.h. */
+#include "sql/catalog.h"
+
+#include "util/writer.h"
+
+/*
+ * fits     columns whose name fits
+ * down/up  the same column of partitions and children, and of the parents that show their rows
+ * seen     views over those, and views over the views
+ *
+ * pg_depend tells which columns a view uses, except for whole-row references: `SELECT t FROM t`
+ * depends on t as a whole, and with `SELECT t.id, t FROM t` even that is folded into the dependency
+ * on id. The stored tree shows them (varattno 0), and such a view counts as using every column.
+ */
+static const char catalog_head[] =
+	"WITH RECURSIVE rel AS ("
+	"SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c "
+	"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+	"WHERE c.relkind OPERATOR(pg_catalog.=) "
+	"ANY (ARRAY['r', 'v', 'm', 'f', 'p']::pg_catalog.\"char\"[]) "
+	"AND c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid), "
+	"att AS ("
+	"SELECT a.attrelid, a.attnum, a.attname FROM pg_catalog.pg_attribute a "
+	"WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped), "
+	"fits AS ("
+	"SELECT a.attrelid AS oid, a.attnum, a.attname FROM att a "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) a.attrelid "
+	"WHERE a.attname::pg_catalog.text OPERATOR(pg_catalog.~~*) ANY (ARRAY[";
+
+static const char catalog_tail[] =
+	"]::pg_catalog.text[])), "
+	"down AS ("
+	"SELECT f.oid AS from_oid, f.attnum AS from_attnum, f.oid, f.attnum, f.attname FROM fits f "
+	"UNION "
+	"SELECT d.from_oid, d.from_attnum, a.attrelid, a.attnum, a.attname FROM down d "
+	"JOIN pg_catalog.pg_inherits i ON i.inhparent OPERATOR(pg_catalog.=) d.oid "
+	"JOIN att a ON a.attrelid OPERATOR(pg_catalog.=) i.inhrelid "
+	"AND a.attname OPERATOR(pg_catalog.=) d.attname), "
+	"up AS ("
+	"SELECT f.oid AS from_oid, f.attnum AS from_attnum, f.oid, f.attnum, f.attname FROM fits f "
+	"UNION "
+	"SELECT u.from_oid, u.from_attnum, a.attrelid, a.attnum, a.attname FROM up u "
+	"JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.oid "
+	"JOIN att a ON a.attrelid OPERATOR(pg_catalog.=) i.inhparent "
+	"AND a.attname OPERATOR(pg_catalog.=) u.attname), "
+	"spread AS (SELECT * FROM down UNION SELECT * FROM up), "
+	"uses AS ("
+	"SELECT r.ev_class, d.refobjid, d.refobjsubid, "
+	"r.ev_action::pg_catalog.text OPERATOR(pg_catalog.~~) '%:varattno 0 %' AS is_whole "
+	"FROM pg_catalog.pg_rewrite r "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) r.ev_class "
+	"JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) r.oid "
+	"AND d.classid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid "
+	"AND d.refclassid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid "
+	"AND d.refobjid OPERATOR(pg_catalog.<>) r.ev_class "
+	"WHERE r.ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog.\"char\"), "
+	"seen AS ("
+	"SELECT s.from_oid, s.from_attnum, u.ev_class AS oid FROM spread s "
+	"JOIN uses u ON u.refobjid OPERATOR(pg_catalog.=) s.oid "
+	"AND (u.refobjsubid OPERATOR(pg_catalog.=) s.attnum OR u.is_whole) "
+	"UNION "
+	"SELECT v.from_oid, v.from_attnum, u.ev_class FROM seen v "
+	"JOIN uses u ON u.refobjid OPERATOR(pg_catalog.=) v.oid) "
+	"SELECT 't'::pg_catalog.text, rel.oid::pg_catalog.text, '0'::pg_catalog.text, "
+	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, ''::pg_catalog.text, "
+	"'0'::pg_catalog.text, '0'::pg_catalog.text FROM rel "
+	"UNION ALL "
+	"SELECT 'c', f.oid::pg_catalog.text, f.attnum::pg_catalog.text, "
+	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, f.attname::pg_catalog.text, "
+	"'0', '0' FROM fits f "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) f.oid "
+	"UNION ALL "
+	"SELECT 'd', s.oid::pg_catalog.text, s.attnum::pg_catalog.text, "
+	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, s.attname::pg_catalog.text, "
+	"s.from_oid::pg_catalog.text, s.from_attnum::pg_catalog.text FROM spread s "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) s.oid "
+	"WHERE s.oid OPERATOR(pg_catalog.<>) s.from_oid "
+	"UNION ALL "
+	"SELECT 'd', v.oid::pg_catalog.text, '0', "
+	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, '', "
+	"v.from_oid::pg_catalog.text, v.from_attnum::pg_catalog.text FROM seen v "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) v.oid";
+
+/* The last part of a pattern; one whose quotes do not add up stands for any column. */
+static struct slice catalog_last_part(struct slice pattern)
+{
+	bool is_quoted = false;
+	size_t start = 0;
+
+	for (size_t i = 0; i < pattern.n; i++) {
+		if (pattern.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (pattern.p[i] == '.' && !is_quoted)
+			start = i + 1;
+	}
+	pattern = slice_skip(pattern, start);
+	if (is_quoted)
+		return SLICE_LIT("*");
+	if (pattern.n >= 2 && pattern.p[0] == '"' && pattern.p[pattern.n - 1] == '"')
+		pattern = slice_of(pattern.p + 1, pattern.n - 2);
+	return pattern;
+}
+
+/* As E'…', which reads the same whatever standard_conforming_strings says: `*` becomes LIKE's `%`,
+ * and LIKE's own signs are escaped, by a backslash that is itself escaped. */
+static void catalog_write_like(struct writer *out, struct slice part)
+{
+	wr_str(out, "E'");
+	for (size_t i = 0; i < part.n; i++) {
+		switch (part.p[i]) {
+		case '*':
+			wr_u8(out, '%');
+			break;
+		case '%':
+		case '_':
+			wr_str(out, "\\\\");
+			wr_u8(out, part.p[i]);
+			break;
+		case '\\':
+			wr_str(out, "\\\\\\\\");
+			break;
+		case '\'':
+			wr_str(out, "''");
+			break;
+		default:
+			wr_u8(out, part.p[i]);
+		}
+	}
+	wr_u8(out, '\'');
+}
+
+struct slice sql_catalog_question(const char *const *patterns, struct arena *arena)
+{
+	size_t max = sizeof(catalog_head) + sizeof(catalog_tail);
+	struct writer out;
+
+	for (size_t i = 0; patterns[i]; i++)
+		max += strlen(patterns[i]) * 4 + 8;
+	out = writer_of(arena_alloc(arena, max), max);
+	if (!out.p)
+		return SLICE_NULL;
+	wr_str(&out, catalog_head);
+	for (size_t i = 0; patterns[i]; i++) {
+		if (i)
+			wr_str(&out, ", ");
+		catalog_write_like(&out, catalog_last_part(slice_str(patterns[i])));
+	}
+	wr_str(&out, catalog_tail);
+	return wr_done(&out);
+}

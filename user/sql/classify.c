@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text → facts: the cheap ways first. See sql.h. */
+#include <errno.h>
+
+#include "sql/cache.h"
+#include "sql/pg_tree.h"
+#include "sql/prescan.h"
+#include "sql/settings.h"
+#include "sql/shape.h"
+#include "util/utf8.h"
+
+/* Nothing is known, so everything is possible. */
+static int classify_unknown(struct arena *arena, struct facts *ret)
+{
+	*ret = (struct facts){
+		.list = arena_array(arena, 1, sizeof(*ret->list)),
+		.n = 1,
+		.n_statements = 1,
+		.flags = FACTS_CATALOG | FACTS_LEXING | FACTS_TX_CONTROL | FACTS_OPAQUE_ROWS,
+	};
+	if (!ret->list)
+		return err_raise(-ENOMEM);
+	ret->list[0] = (struct fact){.effect = EFFECT_UNKNOWN, .bounded = TRI_UNKNOWN};
+	return 0;
+}
+
+static int classify_one(enum effect effect, uint32_t flags, struct arena *arena, struct facts *ret)
+{
+	int r = classify_unknown(arena, ret);
+
+	if (r)
+		return err_trace(r);
+	ret->flags = flags;
+	ret->list[0] = (struct fact){.effect = effect, .bounded = TRI_UNKNOWN, .no_object = true};
+	return 0;
+}
+
+static bool classify_from_cache(struct sql_cache *cache, enum cache_kind kind, struct slice key,
+	uint64_t lexing, struct facts *ret)
+{
+	const struct facts *found = key.n ? sql_cache_get(cache, kind, key, lexing) : NULL;
+
+	if (found)
+		*ret = *found;
+	return found;
+}
+
+/* The text is short and harmless to parse right here. */
+static int classify_parse(struct sql_cache *cache, struct slice text, struct slice shape,
+	uint64_t lexing, struct arena *arena, struct facts *ret)
+{
+	int r = pg_tree_facts(text, arena, ret);
+
+	if (r)
+		return err_trace(r);
+	if (!cache)
+		return 0;
+	if (shape.n && ret->flags & FACTS_CONSTANT_FREE)
+		sql_cache_put(cache, CACHE_SHAPE, shape, lexing, ret);
+	else
+		sql_cache_put(cache, CACHE_TEXT, text, lexing, ret);
+	return 0;
+}
+
+int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing, struct arena *arena,
+	struct facts *ret)
+{
+	uint8_t shape_bytes[SQL_SHAPE_MAX];
+	struct slice shape = {shape_bytes, 0};
+
+	if (text.n > SQL_TEXT_MAX)
+		return classify_unknown(arena, ret);
+	if (cache) {
+		shape.n = sql_shape(text, shape_bytes);
+		if (classify_from_cache(cache, CACHE_SHAPE, shape, lexing, ret) ||
+			classify_from_cache(cache, CACHE_TEXT, text, lexing, ret))
+			return 0;
+	}
+	switch (sql_prescan(text)) {
+	case PRESCAN_HOPELESS:
+		return classify_unknown(arena, ret);
+	case PRESCAN_SLOW:
+		return SQL_E_DEEP;
+	case PRESCAN_QUICK:
+		break;
+	}
+	if (!utf8_is_valid(text))
+		return classify_unknown(arena, ret);
+	if (text.n > SQL_INLINE_MAX)
+		return SQL_E_DEEP;
+	return classify_parse(cache, text, shape, lexing, arena, ret);
+}
+
+int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret)
+{
+	if (text.n > SQL_TEXT_MAX || sql_prescan(text) == PRESCAN_HOPELESS || !utf8_is_valid(text))
+		return classify_unknown(arena, ret);
+	return pg_tree_facts(text, arena, ret);
+}
+
+void sql_cache_keep(
+	struct sql_cache *cache, struct slice text, uint64_t lexing, const struct facts *facts)
+{
+	sql_cache_put(cache, CACHE_TEXT, text, lexing, facts);
+}
+
+int sql_classify_setting(
+	struct slice name, struct slice value, struct arena *arena, struct facts *ret)
+{
+	if (sql_setting_is_harmless(name, value, NULL))
+		return classify_one(EFFECT_SESSION, 0, arena, ret);
+	return classify_one(EFFECT_ADMIN, FACTS_LEXING, arena, ret);
+}
+
+/* ---- merging --------------------------------------------------------------------------------- */
+
+/* `*list` of n_a elements with those of b behind it. */
+static int classify_join(
+	void **list, size_t *n_a, const void *b, size_t n_b, size_t size, struct arena *arena)
+{
+	uint8_t *joined;
+
+	if (!n_b)
+		return 0;
+	joined = arena_array(arena, *n_a + n_b, size);
+	if (!joined)
+		return err_raise(-ENOMEM);
+	if (*n_a)
+		memcpy(joined, *list, *n_a * size);
+	memcpy(joined + *n_a * size, b, n_b * size);
+	*list = joined;
+	*n_a += n_b;
+	return 0;
+}
+
+int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena)
+{
+	void *list = a->list, *names = a->names, *executes = a->executes;
+	uint32_t constant_free = a->flags & b->flags & FACTS_CONSTANT_FREE;
+	struct facts sum = *a;
+	int r;
+
+	r = classify_join(&list, &sum.n, b->list, b->n, sizeof(*a->list), arena);
+	if (!r)
+		r = classify_join(
+			&names, &sum.n_names, b->names, b->n_names, sizeof(*a->names), arena);
+	if (!r)
+		r = classify_join(&executes, &sum.n_executes, b->executes, b->n_executes,
+			sizeof(*a->executes), arena);
+	if (r)
+		return err_trace(r);
+	sum.list = list;
+	sum.names = names;
+	sum.executes = executes;
+	sum.flags = ((a->flags | b->flags) & ~(uint32_t)FACTS_CONSTANT_FREE) | constant_free;
+	sum.n_statements += b->n_statements;
+	*a = sum;
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Known functions: see functions.h. */
+#include "sql/functions.h"
+
+#define N_OF(table) (sizeof(table) / sizeof((table)[0]))
+
+static const char *const function_harmless[] = {
+#define HARMLESS(name) name,
+#include "sql/harmless.def"
+#undef HARMLESS
+};
+
+static const struct function_info function_table[] = {
+#define FUNCTION(name, effect, object) {name, EFFECT_##effect, FUNCTION_##object},
+#include "sql/functions.def"
+#undef FUNCTION
+};
+
+static int function_compare(struct slice a, const char *b)
+{
+	size_t n = strlen(b), common = a.n < n ? a.n : n;
+	int order = memcmp(a.p, b, common);
+
+	return order ? order : (a.n > n) - (a.n < n);
+}
+
+bool sql_function_is_harmless(struct slice name)
+{
+	size_t low = 0, high = N_OF(function_harmless);
+
+	while (name.n && low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = function_compare(name, function_harmless[mid]);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return false;
+}
+
+const struct function_info *sql_function_find(struct slice name)
+{
+	for (size_t i = 0; i < N_OF(function_table); i++) {
+		const struct function_info *f = &function_table[i];
+		size_t n = strlen(f->name);
+
+		if (sql_function_is_prefix(f) ? name.n >= n - 1 && !memcmp(name.p, f->name, n - 1)
+					      : slice_eq_str(name, f->name))
+			return f;
+	}
+	return NULL;
+}
