@@ -25,16 +25,16 @@ extern const char *const ruling_keywords[];
 struct endpoint {
 	uint8_t addr[16];
 	uint8_t prefix; /* significant bits, 128 = one address */
-	uint16_t port;	/* 0 = any */
+	uint16_t port;  /* 0 = any */
 };
 
 enum tls_mode { TLS_INSPECT, TLS_PASSTHROUGH, TLS_REFUSE };
 
 struct resource {
 	const char *name;
-	const char *protocol; /* keyword of a decoder, or "opaque" */
-	const char **tags;    /* NULL-terminated */
-	const char **at;      /* as written, NULL-terminated */
+	const char *protocol;       /* keyword of a decoder, or "opaque" */
+	const char **tags;          /* NULL-terminated */
+	const char **at;            /* as written, NULL-terminated */
 	struct endpoint *endpoints; /* what `at` resolved to when the policy was loaded */
 	size_t n_endpoints;
 	enum tls_mode tls;
@@ -45,28 +45,30 @@ struct rule; /* policy/model.h */
 
 struct ruling {
 	enum ruling_kind kind;
-	const char *rule;    /* name of the deciding rule, or "default" */
-	const char *message; /* for the agent; NULL if the rule has none */
+	const char *rule;       /* name of the deciding rule, or "default" */
+	const char *message;    /* for the agent; NULL if the rule has none */
 	const char **approvers; /* NULL-terminated "user:x", "group:y"; NULL: any approver */
-	int64_t timeout_ms;  /* hold: then denied */
-	bool durable;	     /* the rule asks for `durability: power` */
-	size_t fact;	     /* index of the pair that decided */
+	int64_t timeout_ms;     /* hold: then denied */
+	bool durable;           /* the rule asks for `durability: power` */
+	size_t fact;            /* index of the pair that decided */
 };
 
 /* Who asks, and where. Empty slices are unknown and satisfy no condition of an allow rule. */
 struct policy_subject {
 	const struct resource *resource; /* never NULL */
-	struct slice run;	/* name of the run */
-	struct slice role;	/* user at the server (PostgreSQL role) */
+	struct slice run;                /* name of the run */
+	struct slice role;               /* user at the server (PostgreSQL role) */
 	struct slice database;
 };
 
 struct policy;
 
-enum { POLICY_RESOLVE = 1 << 0 }; /* look names in `at:` up now; without it only literal addresses */
+enum {
+	POLICY_RESOLVE = 1 << 0
+}; /* look names in `at:` up now; without it only literal addresses */
 
-/* Parses and compiles text; `d` was diag_init()ed with file name and the same text. 0, POLICY_E_BAD,
- * -errno. The text is not kept. */
+/* Parses and compiles text; `d` was diag_init()ed with file name and the same text. 0,
+ * POLICY_E_BAD, -errno. The text is not kept. */
 ERR_CHECK int policy_load(struct slice text, unsigned flags, struct diag *d, struct policy **ret);
 struct policy *policy_free(struct policy *p);
 static inline void policy_freep(struct policy **p)
@@ -79,15 +81,15 @@ const char *policy_version(const struct policy *p);
 /* `mode: observe`: rule and record, but enforce nothing. */
 bool policy_is_observe(const struct policy *p);
 /* NULL when no resource names this target: then nothing may go there. */
-const struct resource *policy_find_resource(const struct policy *p, const uint8_t addr[static 16],
-	uint16_t port);
+const struct resource *policy_find_resource(
+	const struct policy *p, const uint8_t addr[static 16], uint16_t port);
 const struct resource *policy_resource_by_name(const struct policy *p, struct slice name);
 /* All resources, for status and check. */
 const struct resource *policy_resource_at(const struct policy *p, size_t i); /* NULL past the end */
 
 /* The strictest ruling over all facts. An empty list is one unknown fact. */
-struct ruling policy_eval(const struct policy *p, const struct policy_subject *s,
-	const struct facts *f);
+struct ruling policy_eval(
+	const struct policy *p, const struct policy_subject *s, const struct facts *f);
 /* One paragraph for people: every pair, every rule that matched or did not and why. */
-void policy_explain(const struct policy *p, const struct policy_subject *s, const struct facts *f,
-	FILE *to);
+void policy_explain(
+	const struct policy *p, const struct policy_subject *s, const struct facts *f, FILE *to);

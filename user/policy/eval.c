@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Facts → ruling. Pure, without allocation, and in the order of what it costs to be wrong.
+ *
+ * Where something is unknown, the ruling is the strictest over everything it might be:
+ *   - a deny or hold rule counts if it may match; an `unless` takes a pair out of it only if it
+ *     provably matches;
+ *   - an allow rule counts only if it provably matches and its `unless` provably does not;
+ *   - `default` counts where no rule provably matches: a pair that only may fall under a hold rule
+ *     may also fall under none. Without this, hiding an object's name would turn a deny by default
+ *     into a hold.
+ *
+ * EFFECT_UNKNOWN is a word of its own, not "any effect": it meets conditions that list `unknown`,
+ * or hold and deny rules that say nothing of effects. Read as "any", one deny rule on `destroy`
+ * would deny everything not understood, and nobody could let a human look at it instead.
+ */
+#include "policy/model.h"
+
+const struct fact policy_no_facts = {.effect = EFFECT_UNKNOWN, .bounded = TRI_UNKNOWN};
+
+static enum tri cond_bounded(enum tri want, enum tri is)
+{
+	if (want == TRI_UNKNOWN)
+		return TRI_YES;
+	return is == TRI_UNKNOWN ? TRI_UNKNOWN : is == want ? TRI_YES : TRI_NO;
+}
+
+static enum tri cond_part(const struct cond *c, enum cond_part part, const struct policy_subject *s,
+	const struct fact *f, const struct object *o)
+{
+	switch (part) {
+	case COND_EFFECT:
+		return c->effects & EFFECT_BIT(f->effect) ? TRI_YES : TRI_NO;
+	case COND_BOUNDED:
+		return cond_bounded(c->bounded, f->bounded);
+	case COND_OBJECT:
+		return pattern_list_object(&c->object, o);
+	case COND_RUN:
+		return pattern_list_text(&c->run, s->run);
+	case COND_ROLE:
+		return pattern_list_text(&c->role, s->role);
+	case COND_DATABASE:
+		return pattern_list_text(&c->database, s->database);
+	}
+	return TRI_UNKNOWN;
+}
+
+/* The first part that says no, or else the first that cannot tell. */
+struct cond_answer cond_match(const struct cond *c, const struct policy_subject *s,
+	const struct fact *f, const struct object *o)
+{
+	struct cond_answer a = {.holds = TRI_YES};
+
+	for (uint32_t parts = c->parts; parts; parts &= parts - 1) {
+		enum cond_part part = (enum cond_part)__builtin_ctz(parts);
+		enum tri t = cond_part(c, part, s, f, o);
+
+		if (t == TRI_NO)
+			return (struct cond_answer){TRI_NO, part};
+		if (t == TRI_UNKNOWN && a.holds == TRI_YES)
+			a = (struct cond_answer){TRI_UNKNOWN, part};
+	}
+	return a;
+}
+
+/* when ∧ ¬unless */
+static enum tri eval_rule(const struct bound_rule *b, const struct policy_subject *s,
+	const struct fact *f, const struct object *o)
+{
+	enum tri when = cond_match(&b->rule->when, s, f, o).holds, unless;
+
+	if (when == TRI_NO || !b->may_unless)
+		return when;
+	unless = cond_match(&b->rule->unless, s, f, o).holds;
+	if (unless == TRI_YES)
+		return TRI_NO;
+	return unless == TRI_UNKNOWN ? TRI_UNKNOWN : when;
+}
+
+/* What the rules met so far add up to. */
+struct tally {
+	const struct rule *by;
+	uint64_t approvers;
+	int64_t timeout_ms;
+	size_t fact;
+	bool is_durable;
+};
+
+static void eval_take(struct tally *t, const struct rule *r, size_t fact)
+{
+	t->is_durable |= r->is_durable;
+	if (t->by && t->by->then > r->then)
+		return;
+	if (!t->by || r->then > t->by->then || (t->by->is_default && !r->is_default)) {
+		*t = (struct tally){r, r->approver_set, r->timeout_ms, fact, t->is_durable};
+		return;
+	}
+	/* `default` has no wishes of its own for a hold that a rule describes. */
+	if (r->is_default)
+		return;
+	t->approvers &= r->approver_set;
+	if (r->timeout_ms < t->timeout_ms)
+		t->timeout_ms = r->timeout_ms;
+	if (r->rank < t->by->rank) {
+		t->by = r;
+		t->fact = fact;
+	}
+}
+
+static void eval_fact(const struct policy *p, const struct target *target,
+	const struct policy_subject *s, const struct fact *f, size_t i, struct tally *t)
+{
+	uint32_t bit = EFFECT_BIT(f->effect);
+	bool is_named = false;
+	struct object o;
+
+	object_init(&o, f);
+	for (size_t j = 0; j < target->n_rules; j++) {
+		const struct bound_rule *b = &target->rules[j];
+		enum tri matches;
+
+		if (!(b->effects & bit))
+			continue;
+		matches = eval_rule(b, s, f, &o);
+		if (matches == TRI_NO || (matches == TRI_UNKNOWN && b->rule->then == RULING_ALLOW))
+			continue;
+		is_named |= matches == TRI_YES;
+		eval_take(t, b->rule, i);
+	}
+	if (!is_named)
+		eval_take(t, &p->defaults[p->fallback[f->effect]], i);
+}
+
+static struct ruling eval_ruling(const struct policy *p, const struct tally *t)
+{
+	struct ruling r = {.kind = t->by->then,
+		.rule = t->by->name,
+		.message = t->by->message,
+		.timeout_ms = t->timeout_ms,
+		.durable = t->is_durable,
+		.fact = t->fact};
+
+	if (r.kind != RULING_HOLD || t->approvers == APPROVERS_ANY)
+		return r;
+	if (!t->approvers) {
+		r.kind = RULING_DENY;
+		r.message = "held by rules that have no approver in common";
+		return r;
+	}
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (p->sets[i].set == t->approvers)
+			r.approvers = p->sets[i].list;
+	return r;
+}
+
+struct ruling policy_eval(
+	const struct policy *p, const struct policy_subject *s, const struct facts *f)
+{
+	const struct target *target = policy_target(p, s->resource);
+	struct tally t = {0};
+
+	if (bug(!target))
+		return (struct ruling){.kind = RULING_DENY, .rule = "default"};
+	for (size_t i = 0; i < f->n; i++)
+		eval_fact(p, target, s, &f->list[i], i, &t);
+	if (!f->n)
+		eval_fact(p, target, s, &policy_no_facts, 0, &t);
+	return eval_ruling(p, &t);
+}

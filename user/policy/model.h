@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A policy in memory: what parse.c reads from the file, and what compile.c and resolve.c add so
+ * that eval.c has little to do. Everything lives in the policy's arena, but the map.
+ *
+ *   cond     one `when:` or `unless:`
+ *   rule     one entry of `rules:`
+ *   target   one entry of `resources:`, with the rules that can apply to it
+ *   at       one entry of a resource's `at:`
+ */
+#pragma once
+
+#include "policy/glob.h"
+#include "policy/policy.h"
+#include "util/arena.h"
+#include "util/map.h"
+
+enum {
+	POLICY_MAX_RESOURCES = 256,
+	POLICY_MAX_RULES = 256,
+	POLICY_MAX_MASKS = 64,
+	POLICY_MAX_LIST = 256,     /* entries of any other list */
+	POLICY_MAX_APPROVERS = 64, /* different ones in the whole file */
+	POLICY_MAX_APPROVER_SETS = 128,
+	POLICY_MAX_ENDPOINTS = 64 * 1024,
+	POLICY_TEXT_MAX = 255,
+	POLICY_MESSAGE_MAX = 500,
+	POLICY_TIMEOUT_MS = 30 * 60 * 1000,
+};
+
+enum protocol_word {
+#define PROTOCOL_WORD(id, keyword, help) PROTOCOL_WORD_##id,
+#include "fact/protocols.def"
+#undef PROTOCOL_WORD
+	PROTOCOL_WORD_N
+};
+
+extern const char *const protocol_words[PROTOCOL_WORD_N + 1];
+
+/* What a condition can ask of one pair; tag, resource and protocol are settled when compiling. */
+enum cond_part { COND_EFFECT, COND_BOUNDED, COND_OBJECT, COND_RUN, COND_ROLE, COND_DATABASE };
+
+struct cond {
+	uint32_t parts;     /* 1 << enum cond_part of those that are asked; from compile.c */
+	uint32_t effects;   /* EFFECT_BIT()s; 0 = no condition, until compile.c makes it explicit */
+	uint32_t protocols; /* 1 << enum protocol_word; 0 = no condition */
+	enum tri bounded;   /* TRI_UNKNOWN = no condition */
+	struct pattern_list tag, resource, object, run, role, database;
+	unsigned bounded_line, bounded_col;
+};
+
+/* Sets of approvers have one bit for each entry of policy.approvers; all ones: any approver. */
+#define APPROVERS_ANY UINT64_MAX
+
+struct rule {
+	const char *name, *message;
+	enum ruling_kind then;
+	struct cond when, unless;
+	bool has_unless;
+	const char **approvers; /* as written, NULL-terminated; or NULL */
+	uint64_t approver_set;
+	int64_t timeout_ms;
+	bool is_durable, is_default;
+	/* Place in the total order "strictest first" that makes the order in the file irrelevant.
+	 */
+	unsigned rank;
+	unsigned line, col;
+};
+
+/* A rule as it stands for one target: what depends on the target alone is decided. */
+struct bound_rule {
+	const struct rule *rule;
+	uint32_t effects; /* of its `when`, where the loop sees them */
+	bool may_unless;  /* the `unless` can still hold here */
+};
+
+enum at_kind { AT_ADDRESS, AT_NAME, AT_UNIX };
+
+struct at {
+	const char *text;
+	enum at_kind kind;
+	struct endpoint endpoint; /* AT_ADDRESS; AT_NAME: the port */
+	const char *host;         /* AT_NAME */
+	struct endpoint *found;   /* what it stands for */
+	size_t n_found;
+	unsigned line, col;
+};
+
+struct target {
+	struct resource res; /* first: what the world sees */
+	enum protocol_word protocol;
+	struct at *ats;
+	size_t n_ats;
+	struct bound_rule *rules; /* strictest first */
+	size_t n_rules;
+	unsigned line, col;
+};
+
+struct mask_entry {
+	struct mask_rule rule; /* first: what the world sees */
+	struct pattern_list tag, resource;
+	unsigned line, col;
+};
+
+struct approvers {
+	uint64_t set;
+	const char **list; /* NULL-terminated */
+};
+
+struct policy {
+	struct arena arena;
+	char version[13];
+	bool is_partial; /* resources had errors: what refers to them cannot be checked */
+	bool is_observe;
+	enum ruling_kind fallback[EFFECT_N]; /* `default:` */
+	struct rule defaults[3];             /* fallback as rules, by enum ruling_kind */
+
+	struct target *targets;
+	struct rule *rules;
+	struct mask_entry *masks;
+	size_t n_targets, n_rules, n_masks;
+
+	const char *approvers[POLICY_MAX_APPROVERS];
+	size_t n_approvers;
+	struct approvers *sets; /* every set that rules and their intersections give */
+	size_t n_sets;
+
+	struct map endpoints; /* endpoint_key → target, all of them */
+	struct wide_endpoint *wide;
+	size_t n_wide;
+};
+
+/* Networks and endpoints with any port, most specific first. */
+struct wide_endpoint {
+	struct endpoint endpoint;
+	struct target *target;
+};
+
+/* ---- parse.c: text → model. Errors are in the diag. 0, POLICY_E_BAD, -errno */
+ERR_CHECK int policy_parse(struct slice text, struct diag *d, struct policy *p);
+
+/* ---- at.c */
+/* Reads one entry of `at:`; false with the reason in *ret_why. Strings live in the arena. */
+bool at_parse(struct slice text, struct arena *a, struct at *ret, const char **ret_why);
+/* "10.0.0.5:5432", "10.0.0.0/8:*", "[::1]:5432" */
+void at_print(const struct endpoint *e, char *buf, size_t n);
+
+/* ---- resolve.c: names → addresses, addresses → targets. 0, -errno; errors are in the diag */
+ERR_CHECK int policy_resolve(struct policy *p, unsigned flags, struct diag *d);
+
+/* ---- compile.c: everything that can be decided before the first request. 0, -errno */
+ERR_CHECK int policy_compile(struct policy *p, struct diag *d);
+
+/* ---- eval.c, shared with explain.c */
+/* What a condition says about one pair, and which part of it decided (if not TRI_YES). */
+struct cond_answer {
+	enum tri holds;
+	enum cond_part part;
+};
+
+/* `o` is the fact's object. */
+struct cond_answer cond_match(const struct cond *c, const struct policy_subject *s,
+	const struct fact *f, const struct object *o);
+/* The part that depends on the target alone. */
+bool cond_fits(const struct cond *c, const struct target *t);
+/* NULL for a resource that is not of this policy. */
+const struct target *policy_target(const struct policy *p, const struct resource *r);
+/* What is judged when there are no facts. */
+extern const struct fact policy_no_facts;
