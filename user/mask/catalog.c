@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which columns of one database are protected: see mask.h.
+ *
+ * Every table that was added is kept with its name, so that a name known to be harmless can be told
+ * from one never heard of; of columns only the protected ones are kept. A view that was said to show
+ * a column is kept at that column's table and becomes derived when the column turns out protected,
+ * whichever is added first, and so do the views over it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mask/plan.h"
+#include "mask/transform.h"
+#include "util/map.h"
+
+enum {
+	CATALOG_TABLES_MAX = 1 << 18,
+	CATALOG_COLUMNS_MAX = 1 << 20,
+	CATALOG_MEM_MAX = 128 << 20,
+	FIRST_USER_TABLE = 16384, /* PostgreSQL gives ids below this to what it comes with */
+	NAME_MAX_LEN = 256,
+};
+
+struct catalog_table {
+	uint32_t id;
+	bool is_known;	   /* added, not only named as a source */
+	bool is_protected; /* has a protected column */
+	bool is_queued;	   /* newly derived, its own views not yet looked at */
+	struct column_fate derived; /* is_unproven if it may show protected columns */
+	struct catalog_edge *views, *sources;
+	struct catalog_table *next_same_name, *next_queued;
+	struct slice schema;
+};
+
+/* `view` shows column attr (0: any) of `source`; in the lists of both. */
+struct catalog_edge {
+	struct catalog_edge *next_view, *next_source;
+	struct catalog_table *view, *source;
+	uint16_t attr;
+};
+
+struct mask_catalog {
+	const struct mask_rule *const *rules;
+	bool has_rules;
+	struct arena arena;
+	struct map tables;  /* id → catalog_table */
+	struct map columns; /* id << 16 | attr → column_fate */
+	struct map names;   /* name without schema → first catalog_table of that name */
+};
+
+bool mask_rules_need_catalog(const struct mask_rule *const *rules)
+{
+	for (; rules && *rules; rules++)
+		if ((*rules)->columns && (*rules)->columns[0])
+			return true;
+	return false;
+}
+
+struct column_fate rules_unknown_fate(const struct mask_rule *const *rules)
+{
+	struct column_fate fate = {0};
+
+	for (; rules && *rules; rules++) {
+		if (!(*rules)->columns || !(*rules)->columns[0])
+			continue;
+		fate.is_unproven = true;
+		if ((*rules)->unproven > fate.unproven)
+			fate.unproven = (*rules)->unproven;
+	}
+	return fate;
+}
+
+/* ---- patterns -------------------------------------------------------------------------------- */
+
+static bool glob_matches(struct slice pattern, struct slice s)
+{
+	size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
+
+	while (i < s.n) {
+		if (p < pattern.n && pattern.p[p] == '*') {
+			star = p++;
+			mark = i;
+		} else if (p < pattern.n && pattern.p[p] == s.p[i]) {
+			p++;
+			i++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			i = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.n && pattern.p[p] == '*')
+		p++;
+	return p == pattern.n;
+}
+
+/*
+ * Takes the last component off a dotted name, as the agent or a policy writes it: `public."We.ird"`
+ * has two. The text without its quotes goes to buf. False: not a name.
+ */
+static bool name_pop(struct slice *name, char buf[static NAME_MAX_LEN], struct slice *ret)
+{
+	size_t start = 0, n = 0;
+	bool is_quoted = false;
+	struct slice part;
+
+	for (size_t i = 0; i < name->n; i++) {
+		is_quoted ^= name->p[i] == '"';
+		if (!is_quoted && name->p[i] == '.')
+			start = i + 1;
+	}
+	part = slice_skip(*name, start);
+	name->n = start ? start - 1 : 0;
+	is_quoted = part.n >= 2 && part.p[0] == '"' && part.p[part.n - 1] == '"';
+	if (is_quoted)
+		part = slice_of(part.p + 1, part.n - 2);
+	if (part.n > NAME_MAX_LEN)
+		return false;
+	for (size_t i = 0; i < part.n; i++) {
+		buf[n++] = (char)part.p[i];
+		if (is_quoted && part.p[i] == '"')
+			i++;
+	}
+	*ret = slice_of(buf, n);
+	return n;
+}
+
+/* Components from the right: "*.email" is a column of any table, "email" of any table too. */
+static bool pattern_matches(const char *pattern, struct slice schema, struct slice table,
+	struct slice column)
+{
+	const struct slice parts[] = {column, table, schema};
+	struct slice rest = slice_str(pattern), part;
+	char buf[NAME_MAX_LEN];
+
+	for (size_t i = 0; i < 3 && rest.n; i++)
+		if (!name_pop(&rest, buf, &part) || !glob_matches(part, parts[i]))
+			return false;
+	return true;
+}
+
+static bool rule_names(const struct mask_rule *rule, struct slice schema, struct slice table,
+	struct slice column)
+{
+	for (const char **pattern = rule->columns; pattern && *pattern; pattern++)
+		if (pattern_matches(*pattern, schema, table, column))
+			return true;
+	return false;
+}
+
+/* ---- building -------------------------------------------------------------------------------- */
+
+struct mask_catalog *mask_catalog_new(const struct mask_rule *const *rules)
+{
+	struct mask_catalog *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->rules = rules;
+	c->has_rules = mask_rules_need_catalog(rules);
+	arena_init(&c->arena, CATALOG_MEM_MAX);
+	map_init(&c->tables, CATALOG_TABLES_MAX);
+	map_init(&c->columns, CATALOG_COLUMNS_MAX);
+	map_init(&c->names, CATALOG_TABLES_MAX);
+	return c;
+}
+
+struct mask_catalog *mask_catalog_free(struct mask_catalog *c)
+{
+	if (!c)
+		return NULL;
+	map_deinit(&c->names);
+	map_deinit(&c->columns);
+	map_deinit(&c->tables);
+	arena_deinit(&c->arena);
+	free(c);
+	return NULL;
+}
+
+static int catalog_put(struct map *m, struct slice key, void *value, void **ret_old)
+{
+	int r = map_put(m, key, value, ret_old);
+
+	if (r == MAP_E_FULL)
+		return MASK_E_FULL;
+	return r ? err_trace(r) : 0;
+}
+
+/* The table, made unknown if it was never heard of. */
+static int catalog_table_get(struct mask_catalog *c, uint32_t id, struct catalog_table **ret)
+{
+	uint64_t key = id;
+	struct catalog_table *t = map_get(&c->tables, map_id(&key));
+	int r;
+
+	if (!t) {
+		t = arena_alloc(&c->arena, sizeof(*t));
+		if (!t)
+			return MASK_E_FULL;
+		t->id = id;
+		r = catalog_put(&c->tables, map_id(&key), t, NULL);
+		if (r)
+			return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+/* Relations that PostgreSQL comes with and that quote values of other tables, or statements. */
+static bool relation_quotes_others(struct slice schema, struct slice name)
+{
+	static const char *const names[] = {"pg_statistic", "pg_statistic_ext_data", "pg_stats",
+		"pg_stats_ext", "pg_stats_ext_exprs", "pg_largeobject", "pg_stat_activity",
+		"pg_stat_statements", "pg_prepared_statements", "pg_cursors", NULL};
+
+	if (slice_eq_str(schema, "pg_toast"))
+		return true;
+	for (size_t i = 0; names[i]; i++)
+		if (slice_eq_str(name, names[i]))
+			return true;
+	return false;
+}
+
+/* The same by id, for catalogs that were built without them. */
+static bool table_quotes_others(uint32_t table)
+{
+	return table == 2619 || table == 3429 || table == 2613;
+}
+
+static void fate_merge(struct column_fate *to, const struct column_fate *from)
+{
+	if (from->is_unproven && from->unproven > to->unproven)
+		to->unproven = from->unproven;
+	to->is_unproven |= from->is_unproven;
+	if (from->is_protected)
+		to->as = to->is_protected ? transform_stricter(to->as, from->as) : from->as;
+	to->is_protected |= from->is_protected;
+}
+
+/* A view over a column with this fate, and all views over that view, become unproven. A list instead
+ * of recursion, since agents may be allowed to stack views as deep as they like. */
+static void catalog_derive(struct catalog_table *view, const struct column_fate *source)
+{
+	struct column_fate fate = {.is_unproven = true, .unproven = source->unproven};
+	struct catalog_table *queue = view;
+
+	view->next_queued = NULL;
+	while (queue) {
+		struct catalog_table *t = queue;
+		bool is_news = !t->derived.is_unproven || t->derived.unproven < fate.unproven;
+
+		queue = t->next_queued;
+		t->is_queued = false;
+		if (!is_news)
+			continue;
+		fate_merge(&t->derived, &fate);
+		for (struct catalog_edge *e = t->views; e; e = e->next_view) {
+			if (e->view->is_queued)
+				continue;
+			e->view->is_queued = true;
+			e->view->next_queued = queue;
+			queue = e->view;
+		}
+	}
+}
+
+int mask_catalog_add_table(struct mask_catalog *c, uint32_t table, struct slice schema,
+	struct slice name)
+{
+	struct column_fate unknown = rules_unknown_fate(c->rules);
+	struct catalog_table *t;
+	void *same = NULL;
+	int r;
+
+	r = catalog_table_get(c, table, &t);
+	if (r || t->is_known)
+		return r;
+	t->schema = arena_dup(&c->arena, schema);
+	if (schema.n && !t->schema.p)
+		return MASK_E_FULL;
+	r = catalog_put(&c->names, name, t, &same);
+	if (r)
+		return r;
+	t->next_same_name = same;
+	t->is_known = true;
+	if (unknown.is_unproven && (relation_quotes_others(schema, name) || table_quotes_others(table)))
+		catalog_derive(t, &unknown);
+	return 0;
+}
+
+/* The fate of (table, attr) by what was added so far. */
+static struct column_fate *catalog_column(const struct mask_catalog *c, uint32_t table, uint16_t attr)
+{
+	uint64_t key = (uint64_t)table << 16 | attr;
+
+	return map_get(&c->columns, map_id(&key));
+}
+
+int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t attr,
+	struct slice schema, struct slice name, struct slice column)
+{
+	uint64_t key = (uint64_t)table << 16 | attr;
+	struct column_fate *fate = catalog_column(c, table, attr);
+	struct catalog_table *t;
+	int r;
+
+	r = mask_catalog_add_table(c, table, schema, name);
+	if (!r)
+		r = catalog_table_get(c, table, &t);
+	if (r)
+		return r;
+	for (const struct mask_rule *const *rule = c->rules; rule && *rule; rule++) {
+		struct column_fate by_rule = {
+			.is_protected = true, .as = (*rule)->as, .unproven = (*rule)->unproven};
+
+		if (!rule_names(*rule, schema, name, column))
+			continue;
+		if (!fate)
+			fate = arena_alloc(&c->arena, sizeof(*fate));
+		if (!fate)
+			return MASK_E_FULL;
+		fate_merge(fate, &by_rule);
+		if (by_rule.unproven > fate->unproven)
+			fate->unproven = by_rule.unproven;
+	}
+	if (!fate)
+		return 0;
+	r = catalog_put(&c->columns, map_id(&key), fate, NULL);
+	if (r)
+		return r;
+	t->is_protected = true;
+	for (struct catalog_edge *e = t->views; e; e = e->next_view)
+		if (!e->attr || e->attr == attr)
+			catalog_derive(e->view, fate);
+	return 0;
+}
+
+int mask_catalog_add_derived(struct mask_catalog *c, uint32_t table, uint32_t from_table,
+	uint16_t from_attr)
+{
+	struct column_fate unknown = rules_unknown_fate(c->rules);
+	const struct column_fate *fate = catalog_column(c, from_table, from_attr);
+	struct catalog_table *view, *from;
+	struct catalog_edge *e;
+	int r;
+
+	r = catalog_table_get(c, table, &view);
+	if (!r)
+		r = catalog_table_get(c, from_table, &from);
+	if (r)
+		return r;
+	e = arena_alloc(&c->arena, sizeof(*e));
+	if (!e)
+		return MASK_E_FULL;
+	*e = (struct catalog_edge){.next_view = from->views,
+		.next_source = view->sources,
+		.view = view,
+		.source = from,
+		.attr = from_attr};
+	from->views = view->sources = e;
+	if (fate)
+		catalog_derive(view, fate);
+	if (from->derived.is_unproven)
+		catalog_derive(view, &from->derived);
+	if (unknown.is_unproven && ((from->is_protected && !from_attr) || table_quotes_others(from_table)))
+		catalog_derive(view, &unknown);
+	return 0;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* Is it a view over something never added, however far down? Beyond the budget: it may be. */
+static bool table_has_unknown_source(const struct catalog_table *t, int depth, int *budget)
+{
+	if (depth > 32 || --*budget < 0)
+		return true;
+	for (const struct catalog_edge *e = t->sources; e; e = e->next_source) {
+		if (!e->source->is_known && e->source->id >= FIRST_USER_TABLE)
+			return true;
+		if (e->source != t && table_has_unknown_source(e->source, depth + 1, budget))
+			return true;
+	}
+	return false;
+}
+
+static bool table_is_unproven(const struct catalog_table *t)
+{
+	int budget = 1000;
+
+	return t->derived.is_unproven || table_has_unknown_source(t, 0, &budget);
+}
+
+struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr)
+{
+	uint64_t key = table;
+	const struct catalog_table *t = map_get(&c->tables, map_id(&key));
+	const struct column_fate *column = catalog_column(c, table, attr);
+	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules);
+
+	if (!t || !t->is_known)
+		return table < FIRST_USER_TABLE && !table_quotes_others(table) ? fate : unknown;
+	if (column)
+		fate_merge(&fate, column);
+	fate_merge(&fate, t->derived.is_unproven || !table_is_unproven(t) ? &t->derived : &unknown);
+	/* A whole row of a table with a protected column. */
+	if (!attr && t->is_protected)
+		fate_merge(&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});
+	return fate;
+}
+
+bool mask_catalog_knows(const struct mask_catalog *c, uint32_t table)
+{
+	uint64_t key = table;
+	const struct catalog_table *t = map_get(&c->tables, map_id(&key));
+
+	return table < FIRST_USER_TABLE || (t && t->is_known);
+}
+
+static bool name_is_system(struct slice schema, struct slice name)
+{
+	if (slice_eq_str(schema, "information_schema"))
+		return true;
+	return slice_eq_str(schema, "pg_catalog") && !relation_quotes_others(schema, name);
+}
+
+bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object)
+{
+	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
+	const struct catalog_table *t;
+	struct slice schema = SLICE_NULL, name;
+	bool is_found = false;
+
+	if (!c->has_rules)
+		return false;
+	if (!name_pop(&object, name_buf, &name))
+		return true;
+	if (object.n && !name_pop(&object, schema_buf, &schema))
+		return true;
+	for (t = map_get(&c->names, name); t; t = t->next_same_name) {
+		if (schema.n && !slice_eq(schema, t->schema))
+			continue;
+		if (t->is_protected || table_is_unproven(t))
+			return true;
+		is_found = true;
+	}
+	return !is_found && !name_is_system(schema, name);
+}

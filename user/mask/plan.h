@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of mask/ share: the plan that plan.c builds, value.c and piece.c follow, and what a
+ * catalog knows about a column. Not for other layers.
+ */
+#pragma once
+
+#include "mask/detect.h"
+#include "mask/mask.h"
+
+/* ---- catalog --------------------------------------------------------------------------------- */
+
+/* What all rules together say about one column. */
+struct column_fate {
+	bool is_protected;     /* proven: `as` applies */
+	bool is_unproven;      /* may derive from a protected one: `unproven` applies */
+	enum transform as;     /* the strictest */
+	enum unproven unproven; /* the strictest */
+};
+
+struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr);
+/* The fate of a column about which nothing is known. */
+struct column_fate rules_unknown_fate(const struct mask_rule *const *rules);
+
+/* ---- plan ------------------------------------------------------------------------------------ */
+
+/* Which detectors, and the strictest transform among the rules that list each. */
+struct detect_rules {
+	uint32_t want;
+	enum transform as[DETECTOR_N];
+};
+
+struct detect_rules detect_rules_of(const struct mask_rule *const *rules);
+
+enum column_action { COLUMN_CLEAR, COLUMN_WHOLE, COLUMN_DETECT };
+
+struct plan_column {
+	enum column_action action;
+	enum transform as; /* COLUMN_WHOLE */
+	uint32_t want;	   /* COLUMN_DETECT: detectors that can find anything in this class */
+	enum value_class class;
+	bool is_binary;
+};
+
+/* The huge value at work: one at a time per plan. */
+struct piece {
+	bool is_started;
+	size_t column;
+	uint64_t offset;	       /* bytes of the value already finished */
+	uint8_t before[DETECT_BEFORE]; /* the last of them, as they were */
+	size_t n_before;
+	const char *tail; /* the end of a hit is still to come, see detect_tail() */
+	bool is_changed, has_version;
+	/* Where in JSON the next byte is. */
+	bool is_string, is_number;
+	uint8_t escape; /* bytes left of an escape; ESCAPE_LETTER: its letter is next */
+};
+
+struct mask_plan {
+	struct detect_rules detect;
+	struct plan_column *columns;
+	size_t n_columns;
+	struct piece *piece;
+	bool is_clear;
+};
+
+/* A number or address in text, so that detectors can read it, in buf; n == 0: it holds nothing. */
+enum { PLAIN_MAX = 128 };
+struct slice value_plain(const struct plan_column *col, struct slice value, char buf[static PLAIN_MAX]);
