@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ledger: the SQLite database that the journals end in, and the only code that writes it.
- * Exactly one connection in the world writes and checkpoints (the scribe's); see libraries' note on
- * the WAL-reset bug. Its views (schema.sql) are the documented interface.
+ * Exactly one connection in the world writes and checkpoints (the scribe's): SQLite before 3.51.3
+ * can corrupt a WAL database that two connections checkpoint. Its views (schema.sql) are the
+ * documented interface.
  */
 #pragma once
 
@@ -10,22 +11,40 @@
 #include "util/err.h"
 
 enum {
-	LEDGER_E_UNWRITABLE = 1, /* disk full, read-only, I/O error: nothing of the batch was kept */
-	LEDGER_E_VERSION = 2,	 /* made by a newer holdfast */
+	LEDGER_E_UNWRITABLE =
+		1,            /* disk full, read-only, I/O error: nothing of the batch was kept */
+	LEDGER_E_VERSION = 2, /* made by a newer holdfast */
+};
+
+enum {
+	LEDGER_VERSION = 1,
+	LEDGER_RINGS_MAX = 256,
+	LEDGER_NO_RING = -1, /* for records that the scribe makes itself */
 };
 
 struct ledger;
 
-/* Opens or creates, migrates, checks. */
+/* Opens or creates (mode 0640), migrates, checks. 0, LEDGER_E_UNWRITABLE, LEDGER_E_VERSION;
+ * -EUCLEAN: corrupt, or no ledger. */
 ERR_CHECK int ledger_open(const char *path, struct ledger **ret);
 struct ledger *ledger_close(struct ledger *l);
 
+/* Says which file ring number `ring` is (journal_birth()): another one than last time begins anew.
+ * *ret_seq: its last record that is in the ledger, 0 = none. Outside a transaction. */
+ERR_CHECK int ledger_attach_ring(struct ledger *l, int ring, uint64_t birth, uint64_t *ret_seq);
+/* The same number, at any time; what an open transaction has put counts. */
+uint64_t ledger_ring_seq(const struct ledger *l, int ring);
+
 ERR_CHECK int ledger_begin(struct ledger *l);
-/* rec: struct record_* of the kind. A record that is there already (replayed after a crash: same
- * ring, same sequence) is skipped silently. */
-ERR_CHECK int ledger_put(struct ledger *l, unsigned ring, uint64_t seq, enum record_kind kind,
+/*
+ * rec: struct record_* of the kind. A record that is there already (replayed after a crash: same
+ * ring, same sequence) is skipped silently. One whose id is taken is kept out, and an event row
+ * `conflict` says so: history is not changed. 0, LEDGER_E_UNWRITABLE.
+ */
+ERR_CHECK int ledger_put(struct ledger *l, int ring, uint64_t seq, enum record_kind kind,
 	int64_t at_ns, const void *rec);
-/* Commits with synchronous=FULL: on 0 it is safe from power loss. */
+/* Commits with synchronous=FULL: on 0 it is safe from power loss. 0, LEDGER_E_UNWRITABLE (rolled
+ * back). */
 ERR_CHECK int ledger_commit(struct ledger *l);
 void ledger_rollback(struct ledger *l);
 
@@ -37,11 +56,12 @@ ERR_CHECK int ledger_ids(struct ledger *l, struct ledger_ids *ret);
 
 /*
  * After the rings of a dead daemon were drained: says what became of what it left open. Holds
- * without an end → `stopped`; their requests → reply `unsent`; other requests without a reply →
- * `lost`; sessions without an end → "daemon stopped".
+ * without an end → `stopped`; requests whose hold did not end in an approval → reply `unsent`;
+ * other requests without a reply → `lost`; sessions without an end → "daemon stopped". Runs live
+ * on. 0, LEDGER_E_UNWRITABLE.
  */
 ERR_CHECK int ledger_close_orphans(struct ledger *l, int64_t at_ns);
 
 /* Called when idle: checkpoint in passing, truncate the WAL when large. *ret_wal_pinned: a reader
- * keeps the WAL from shrinking. */
+ * keeps the WAL from shrinking. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_tidy(struct ledger *l, bool *ret_wal_pinned);

@@ -2,6 +2,9 @@
 /*
  * The scribe's loop: drains the rings into the ledger until told to stop. Runs in a process of its
  * own, under its own uid, without network; sleeps on wake_fd (eventfd, written by ring writers).
+ *
+ * While the ledger cannot be written, all rings are unwritable (P2), what they hold stays there,
+ * and it tries again until it can.
  */
 #pragma once
 
@@ -11,11 +14,15 @@
 struct scribe_config {
 	const char *ledger_path;
 	const char **ring_paths; /* NULL-terminated; ring number = index */
+	const int *ring_fds;     /* the same rings, open already; NULL: opened by path */
 	int wake_fd;
-	const int *commit_fds;	 /* eventfd per ring: written after a commit that was asked for */
-	int stop_fd;		 /* readable (or closed) = drain what is there, commit, return */
-	int ready_fd;		 /* struct ledger_ids is written here once replay is done; then closed */
+	const int *commit_fds; /* eventfd per ring: written after a commit that was asked for */
+	int stop_fd;           /* readable (or closed) = drain what is there, commit, return */
+	int ready_fd; /* struct ledger_ids is written here once replay is done; -1 = nowhere */
+	bool close_orphans; /* at the daemon's start: what a dead daemon left open is closed. Not
+			     * when only the scribe starts again, since the enforcer lives */
 };
 
-/* Returns 0 after a stop; < 0 if it cannot go on (the warden starts another). */
+/* Returns 0 after a stop; < 0 if it cannot go on (the warden starts another). The descriptors stay
+ * the caller's, except ready_fd, which is closed once it was written. */
 ERR_CHECK int scribe_run(const struct scribe_config *config);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "audit_fixture.h"
+#include "scribe_fixture.h"
+#include "util/clock.h"
+
+static struct scribe_fixture s;
+static const char *db;
+
+static void setup(void)
+{
+	fixture_make();
+	db = fixture_path("ledger.db");
+	scribe_fixture_init(&s, db);
+}
+
+static void teardown(void)
+{
+	scribe_fixture_deinit(&s);
+	fixture_remove();
+}
+
+TestSuite(scribe, .init = setup, .fini = teardown, .timeout = 120);
+
+static int append(unsigned ring, uint64_t id, uint64_t *ret_seq)
+{
+	struct record_request req = fixture_request(id, 1, "SELECT 1", "allow");
+
+	return journal_append(s.rings[ring], RECORD_REQUEST, &req, ret_seq);
+}
+
+static bool is_readable(int fd, int timeout_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+static int64_t n_requests(void)
+{
+	return fixture_sql(db, "SELECT count(*) FROM request");
+}
+
+Test(scribe, what_is_appended_reaches_the_ledger)
+{
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	cr_assert_eq(append(1, 2, NULL), 0);
+	WAIT_UNTIL(n_requests() == 2);
+	WAIT_UNTIL(journal_committed(s.rings[0]) == 1 && journal_committed(s.rings[1]) == 1);
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, a_wanted_commit_comes_soon_and_is_announced)
+{
+	uint64_t seq;
+
+	scribe_fixture_start(&s, true);
+	for (unsigned i = 1; i <= 20; i++) {
+		cr_assert_eq(append(1, i, &seq), 0);
+		journal_want_commit(s.rings[1], seq);
+		cr_assert(is_readable(s.commit_fds[1], 5000));
+		eventfd_read(s.commit_fds[1], &(eventfd_t){0});
+		cr_assert_geq(journal_committed(s.rings[1]), seq);
+		cr_assert_eq(n_requests(), i);
+	}
+	cr_expect(!is_readable(s.commit_fds[0], 0), "nobody asked on that ring");
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, a_stop_drains_what_is_there)
+{
+	scribe_fixture_start(&s, true);
+	for (unsigned i = 1; i <= 200; i++)
+		cr_assert_eq(append(i % 2, i, NULL), 0);
+	scribe_fixture_stop(&s);
+	cr_expect_eq(n_requests(), 200);
+}
+
+Test(scribe, a_start_replays_closes_orphans_and_tells_the_ids)
+{
+	for (unsigned i = 1; i <= 100; i++)
+		cr_assert_eq(append(0, i, NULL), 0);
+	scribe_fixture_start(&s, true);
+	cr_expect_eq(s.ids.request, 100);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM reply WHERE status = 'lost'"), 100);
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, a_scribe_alone_that_starts_again_closes_nothing)
+{
+	cr_assert_eq(append(0, 1, NULL), 0);
+	scribe_fixture_start(&s, false);
+	WAIT_UNTIL(n_requests() == 1);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM reply"), 0);
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, a_broken_ring_does_not_stop_the_others_and_is_mended_by_a_new_writer)
+{
+	uint8_t *file;
+	int fd;
+
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	WAIT_UNTIL(journal_committed(s.rings[0]) == 1);
+	fd = open(s.ring_paths[0], O_RDWR);
+	file = mmap(NULL, 4096 + SCRIBE_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	cr_assert_neq(file, MAP_FAILED);
+	close(fd);
+	/* The writer's memory goes mad: no record begins like this. */
+	memset(file + 4096, 0xa5, SCRIBE_RING_SIZE);
+	cr_assert_eq(append(1, 2, NULL), 0);
+	WAIT_UNTIL(journal_is_broken(s.rings[0]));
+	cr_expect_eq(append(0, 3, NULL), JOURNAL_E_UNWRITABLE);
+	cr_assert_eq(append(1, 4, NULL), 0);
+	WAIT_UNTIL(n_requests() == 3);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'journal-broken' AND "
+				     "detail = 'ring=0 after=1'"),
+		1);
+	journal_close(s.rings[0]);
+	cr_assert_eq(
+		journal_open_writer(s.ring_paths[0], SCRIBE_RING_SIZE, s.wake, &s.rings[0]), 0);
+	WAIT_UNTIL(journal_is_writable(s.rings[0]));
+	cr_assert_eq(append(0, 5, NULL), 0);
+	WAIT_UNTIL(n_requests() == 4);
+	scribe_fixture_stop(&s);
+	munmap(file, 4096 + SCRIBE_RING_SIZE);
+}
+
+Test(scribe, a_gap_between_ledger_and_ring_is_written_down)
+{
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	WAIT_UNTIL(journal_committed(s.rings[0]) == 1);
+	scribe_fixture_stop(&s);
+	/* The ledger is lost, the ring goes on. */
+	unlink(db);
+	unlink(fixture_path("ledger.db-wal"));
+	unlink(fixture_path("ledger.db-shm"));
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 2, NULL), 0);
+	WAIT_UNTIL(n_requests() == 1);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'gap' AND "
+				     "detail = 'ring=0 after=0 next=2'"),
+		1);
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, a_corrupt_ledger_ends_it_and_nothing_is_taken)
+{
+	int fd = open(db, O_WRONLY | O_CREAT, 0640), status;
+	struct scribe_config config = {.ledger_path = db,
+		.ring_paths = s.ring_paths,
+		.wake_fd = s.wake,
+		.stop_fd = s.stop,
+		.ready_fd = -1};
+
+	for (unsigned i = 0; i < 1000; i++)
+		cr_assert_eq(write(fd, "no database ", 12), 12);
+	close(fd);
+	s.pid = fork();
+	if (!s.pid)
+		_exit(scribe_run(&config) < 0 ? 42 : 0);
+	cr_assert_eq(waitpid(s.pid, &status, 0), s.pid);
+	s.pid = 0;
+	cr_expect_eq(WEXITSTATUS(status), 42);
+	cr_expect_eq(append(0, 1, NULL), JOURNAL_E_UNWRITABLE);
+}
+
+/* ---- no room ---- */
+
+static void fill_disk(const char *path)
+{
+	static const char block[4096];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_geq(fd, 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		continue;
+	while (write(fd, block, 1) > 0)
+		continue;
+	close(fd);
+}
+
+Test(scribe, a_full_disk_refuses_and_resumes_and_loses_nothing)
+{
+	static char text[4096];
+	struct record_request req;
+	const char *small = fixture_path("small"), *ballast = fixture_path("small/ballast");
+	uint64_t id = 0, n_refused = 0;
+	int e = 0;
+
+	if (geteuid())
+		cr_skip_test("needs root, to mount a small tmpfs");
+	cr_assert_eq(unshare(CLONE_NEWNS), 0);
+	cr_assert_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	cr_assert_eq(mkdir(small, 0700), 0);
+	cr_assert_eq(mount("tmpfs", small, "tmpfs", 0, "size=8m"), 0);
+	s.ledger = db = fixture_path("small/ledger.db");
+	memset(text, 'x', sizeof(text) - 1);
+	scribe_fixture_start(&s, true);
+	fill_disk(ballast);
+	for (int64_t deadline = clock_mono_ns() + 10 * CLOCK_NS_PER_S;
+		e != JOURNAL_E_UNWRITABLE && clock_mono_ns() < deadline;) {
+		req = fixture_request(id + 1, 1, text, "allow");
+		e = journal_append(s.rings[0], RECORD_REQUEST, &req, NULL);
+		id += !e;
+		poll(NULL, 0, 1);
+	}
+	cr_assert_eq(e, JOURNAL_E_UNWRITABLE);
+	cr_expect(!journal_is_writable(s.rings[1]), "no ring is taken from");
+	for (; n_refused < 10; n_refused++)
+		cr_assert_eq(journal_append(s.rings[0], RECORD_REQUEST, &req, NULL),
+			JOURNAL_E_UNWRITABLE);
+	unlink(ballast);
+	WAIT_UNTIL(journal_is_writable(s.rings[0]) && journal_is_writable(s.rings[1]));
+	req.id = ++id;
+	cr_assert_eq(journal_append(s.rings[0], RECORD_REQUEST, &req, NULL), 0);
+	scribe_fixture_stop(&s);
+	cr_expect_eq(n_requests(), (int64_t)id);
+	cr_expect_eq(fixture_sql(db, "SELECT max(id) FROM request"), (int64_t)id);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event"), 0);
+	umount2(small, MNT_DETACH);
+}
+
+/* ---- kill -9 ---- */
+
+static unsigned n_kills(unsigned few)
+{
+	const char *scale = getenv("HOLDFAST_KILLS");
+
+	return scale ? (unsigned)strtoul(scale, NULL, 10) : few;
+}
+
+/* Appends until it is killed, and tells each number whose append returned. */
+static void append_forever(int to)
+{
+	struct journal *w;
+
+	if (journal_open_writer(s.ring_paths[0], SCRIBE_RING_SIZE, s.wake, &w))
+		_exit(1);
+	for (uint64_t i = 0;; i++) {
+		struct record_event event = {.kind = SLICE_LIT("kill"), .run = i};
+		char detail[512];
+		uint64_t seq;
+		int e;
+
+		memset(detail, 'a' + (int)(i % 26), sizeof(detail));
+		event.detail = slice_of(detail, (size_t)(i * 7919 % sizeof(detail)));
+		while ((e = journal_append(w, RECORD_EVENT, &event, &seq)) == JOURNAL_E_FULL)
+			poll(NULL, 0, 1);
+		if (e || write(to, &seq, sizeof(seq)) != (ssize_t)sizeof(seq))
+			_exit(1);
+	}
+}
+
+/* The highest number that came through the pipe. */
+static uint64_t last_told(int from, uint64_t before)
+{
+	uint64_t seq;
+
+	while (read(from, &seq, sizeof(seq)) == (ssize_t)sizeof(seq)) {
+		cr_assert_eq(seq, before + 1, "told %llu", (unsigned long long)seq);
+		before = seq;
+	}
+	return before;
+}
+
+static void check_event(const union record *rec)
+{
+	struct slice detail = rec->event.detail;
+
+	cr_assert_eq(detail.n, rec->event.run * 7919 % 512);
+	for (size_t i = 0; i < detail.n; i++)
+		cr_assert_eq(detail.p[i], 'a' + rec->event.run % 26);
+}
+
+Test(scribe, a_writer_killed_at_any_instant_leaves_every_record_it_was_told_of)
+{
+	struct journal *reader;
+	uint64_t seen = 0;
+
+	cr_assert_eq(journal_open_reader(s.ring_paths[0], &reader), 0);
+	for (unsigned round = 0; round < n_kills(60); round++) {
+		int tell[2];
+		uint64_t told, seq;
+		pid_t pid;
+		enum record_kind kind;
+		union record rec;
+		int64_t at, until;
+		int e = 0;
+
+		cr_assert_eq(pipe(tell), 0);
+		pid = fork();
+		if (!pid)
+			append_forever(tell[1]);
+		close(tell[1]);
+		until = clock_mono_ns() + (int64_t)(fixture_random() % (8 * CLOCK_NS_PER_MS));
+		/* Drained meanwhile in some rounds, so that it dies at every place of the ring. */
+		told = seen;
+		while (clock_mono_ns() < until)
+			if (round % 2 && !journal_next(reader, &kind, &at, &seq, &rec)) {
+				check_event(&rec);
+				cr_assert_eq(seq, ++seen);
+				journal_release(reader);
+			}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		told = last_told(tell[0], told);
+		close(tell[0]);
+		while (!(e = journal_next(reader, &kind, &at, &seq, &rec))) {
+			check_event(&rec);
+			cr_assert_eq(seq, ++seen);
+		}
+		cr_assert_eq(e, JOURNAL_E_EMPTY, "round %u: outcome %d", round, e);
+		cr_assert_geq(seen, told);
+		cr_assert_leq(seen, told + 1, "at most the one it could not tell of any more");
+		/* Else the next writer must go on behind what nobody has let go of. */
+		if (round % 3)
+			journal_release(reader);
+	}
+	journal_close(reader);
+}
+
+Test(scribe, a_scribe_killed_at_any_instant_loses_and_doubles_nothing)
+{
+	uint64_t id = 0;
+
+	for (unsigned round = 0; round < n_kills(25); round++) {
+		int64_t until;
+
+		scribe_fixture_start(&s, false);
+		until = clock_mono_ns() + (int64_t)(fixture_random() % (20 * CLOCK_NS_PER_MS));
+		while (clock_mono_ns() < until) {
+			unsigned ring = id % SCRIBE_RINGS;
+			int e = append(ring, id + 1, NULL);
+
+			cr_assert(!e || e == JOURNAL_E_FULL, "%d", e);
+			id += !e;
+		}
+		scribe_fixture_kill(&s);
+	}
+	scribe_fixture_start(&s, false);
+	scribe_fixture_stop(&s);
+	cr_expect_gt(id, 100);
+	cr_expect_eq(n_requests(), (int64_t)id);
+	cr_expect_eq(fixture_sql(db, "SELECT max(id) FROM request"), (int64_t)id);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event"), 0, "no conflict, no gap");
+	cr_expect_eq(fixture_sql(db, "SELECT sum(seq) FROM ring_position"), (int64_t)id);
+}
