@@ -40,8 +40,8 @@ enum ctl_type {
 	CTL_DATA = 900,	   /* string JSON object */
 	CTL_END = 901,	   /* nothing more for this request */
 	CTL_ERROR = 902,   /* u32 enum ctl_error, string message for people */
-	RUN_STARTED = 903, /* u64 run id */
-	RUN_EXITED = 904,  /* u32 wait status as of waitpid(2) */
+	RUN_STARTED = 903, /* u64 run id, u32 uid, string name */
+	RUN_EXITED = 904,  /* u32 wait status as of waitpid(2); CTL_ERROR before it if exec failed */
 };
 
 enum ctl_error {

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control connections: see client.h. */
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ctl/commands.h"
+#include "kern/cgroup.h"
+#include "net/sock.h"
+#include "util/log.h"
+#include "util/writer.h"
+
+struct ctl_packet {
+	struct list link;
+	size_t n;
+	uint8_t bytes[];
+};
+
+/* ---- who is it ------------------------------------------------------------------------------- */
+
+/*
+ * A peer is an agent if its process is in a run's cgroup, if its uid is one that runs use, or if we
+ * cannot tell: a process that is gone by now is nobody who may decide.
+ */
+static bool ctl_client_is_agent(const struct ctl *c, pid_t pid, uid_t uid)
+{
+	size_t n = strlen(c->config.runs_path), pos = 0;
+	char path[4096];
+	void *run;
+	bool is_agent = uid >= c->config.agent_uid_first && uid <= c->config.agent_uid_last;
+
+	pthread_mutex_lock(&c->enforcer->runs_lock);
+	while (!is_agent && map_next(&c->enforcer->runs, &pos, NULL, &run))
+		is_agent = ((const struct run_info *)run)->uid == uid;
+	pthread_mutex_unlock(&c->enforcer->runs_lock);
+	if (is_agent || cgroup_of_pid(c->config.cgroup_root, pid, path, sizeof(path)))
+		return true;
+	return !strncmp(path, c->config.runs_path, n) && (!path[n] || path[n] == '/');
+}
+
+static int ctl_client_identify(struct ctl_client *cl)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(cl->src.fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return err_raise(-errno);
+	cl->pid = cred.pid;
+	cl->uid = cred.uid;
+	cl->gids[0] = cred.gid;
+	len = sizeof(cl->gids) - sizeof(cl->gids[0]);
+	if (!getsockopt(cl->src.fd, SOL_SOCKET, SO_PEERGROUPS, cl->gids + 1, &len))
+		cl->n_gids = 1 + len / sizeof(cl->gids[0]);
+	else
+		cl->n_gids = 1; /* more groups than fit: the primary one counts */
+	cl->is_in_run = ctl_client_is_agent(cl->ctl, cl->pid, cl->uid);
+	return 0;
+}
+
+bool ctl_client_is_approver(const struct ctl_client *cl)
+{
+	if (!cl->uid)
+		return true;
+	for (size_t i = 0; i < cl->n_gids; i++)
+		if (cl->gids[i] == cl->ctl->config.approver_gid)
+			return true;
+	return false;
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
+static void ctl_client_watch(struct ctl_client *cl)
+{
+	uint32_t events = EPOLLIN | (list_is_empty(&cl->queue) ? 0 : EPOLLOUT);
+
+	if (!cl->is_dead && loop_watch(&cl->ctl->loop, &cl->src, events))
+		ctl_client_close(cl);
+}
+
+/* Sends what is queued; false: the client is closed. */
+static bool ctl_client_flush(struct ctl_client *cl)
+{
+	while (!list_is_empty(&cl->queue)) {
+		struct ctl_packet *p = list_entry(cl->queue.next, struct ctl_packet, link);
+
+		if (send(cl->src.fd, p->bytes, p->n, MSG_NOSIGNAL) < 0) {
+			if (errno == EAGAIN || errno == EINTR)
+				break;
+			ctl_client_close(cl);
+			return false;
+		}
+		list_remove(&p->link);
+		cl->n_queued--;
+		free(p);
+	}
+	return true;
+}
+
+static void ctl_client_send(struct ctl_client *cl, enum ctl_type type, const uint32_t *number,
+	const struct slice *text)
+{
+	size_t max = CTL_HEADER_LEN + 4 + 4 + (text ? text->n : 0);
+	struct ctl_packet *p;
+	struct writer w;
+
+	if (cl->is_dead)
+		return;
+	p = malloc(sizeof(*p) + max);
+	if (!p || cl->n_queued >= CTL_QUEUE_MAX) {
+		free(p);
+		ctl_client_close(cl);
+		return;
+	}
+	w = writer_of(p->bytes, max);
+	wr_be16(&w, CTL_VERSION);
+	wr_be16(&w, (uint16_t)type);
+	if (number)
+		wr_be32(&w, *number);
+	if (text)
+		wr_be32_bytes(&w, *text);
+	p->n = w.n;
+	list_append(&cl->queue, &p->link);
+	cl->n_queued++;
+	if (ctl_client_flush(cl))
+		ctl_client_watch(cl);
+}
+
+void ctl_client_data(struct ctl_client *cl, struct json *j)
+{
+	struct slice text = json_done(j);
+
+	if (text.n)
+		ctl_client_send(cl, CTL_DATA, NULL, &text);
+	else
+		ctl_client_error(cl, CTL_ERR_FAILED, "the answer is too large");
+}
+
+void ctl_client_end(struct ctl_client *cl)
+{
+	ctl_client_send(cl, CTL_END, NULL, NULL);
+}
+
+void ctl_client_error(struct ctl_client *cl, enum ctl_error error, const char *text)
+{
+	struct slice s = slice_str(text);
+	uint32_t number = error;
+
+	ctl_client_send(cl, CTL_ERROR, &number, &s);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void ctl_client_on_event(struct loop_source *src, uint32_t events)
+{
+	struct ctl_client *cl = list_entry(src, struct ctl_client, src);
+	uint8_t packet[CTL_PACKET_MAX];
+	ssize_t n;
+
+	if ((events & EPOLLOUT) && !ctl_client_flush(cl))
+		return;
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		n = recv(src->fd, packet, sizeof(packet), 0);
+		if (n <= 0 && !(n < 0 && (errno == EAGAIN || errno == EINTR))) {
+			ctl_client_close(cl);
+			return;
+		}
+		if (n > 0)
+			ctl_dispatch(cl, slice_of(packet, (size_t)n));
+	}
+	ctl_client_watch(cl);
+}
+
+struct ctl_client *ctl_client_find(struct ctl *c, uint64_t id)
+{
+	struct list *pos;
+
+	list_for_each(pos, &c->clients)
+	{
+		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
+
+		if (cl->id == id)
+			return cl;
+	}
+	return NULL;
+}
+
+void ctl_client_close(struct ctl_client *cl)
+{
+	if (cl->is_dead)
+		return;
+	cl->is_dead = true;
+	loop_forget(&cl->ctl->loop, &cl->src);
+	close(cl->src.fd);
+	list_remove(&cl->link);
+	list_append(&cl->ctl->dead, &cl->link);
+	cl->ctl->n_clients--;
+}
+
+void ctl_client_free(struct ctl_client *cl)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &cl->queue) free(list_entry(pos, struct ctl_packet, link));
+	free(cl);
+}
+
+void ctl_client_accept(struct ctl *c)
+{
+	int fd = sock_accept(c->config.listener_fd);
+	struct ctl_client *cl;
+
+	if (fd < 0)
+		return;
+	cl = c->n_clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
+	if (!cl) {
+		close(fd);
+		return;
+	}
+	cl->ctl = c;
+	cl->id = ++c->last_client;
+	cl->src = (struct loop_source){.fd = fd, .fn = ctl_client_on_event};
+	list_init(&cl->queue);
+	list_append(&c->clients, &cl->link);
+	c->n_clients++;
+	if (ctl_client_identify(cl)) {
+		ctl_client_close(cl);
+		return;
+	}
+	if (cl->is_in_run) {
+		char detail[96];
+
+		snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)cl->pid, (unsigned)cl->uid);
+		ctl_event(c, "control-refused", 0, detail);
+		log_warn("control.refused", "%s", detail);
+		ctl_client_error(cl, CTL_ERR_FORBIDDEN,
+			"the control socket is not for processes of a run");
+		ctl_client_close(cl);
+		return;
+	}
+	ctl_client_watch(cl);
+}

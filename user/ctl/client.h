@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection to ctl.sock: who it is, what it waits for, packets on their way to it. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "ctl/server.h"
+#include "ctl/wire.h"
+
+enum { CTL_GIDS_MAX = 64, CTL_QUEUE_MAX = 4096, CTL_CLIENTS_MAX = 256 };
+
+struct ctl_client {
+	struct list link;
+	struct loop_source src;
+	struct ctl *ctl;
+	uint64_t id;
+	pid_t pid;
+	uid_t uid;
+	gid_t gids[CTL_GIDS_MAX];
+	size_t n_gids;
+	bool is_in_run; /* or an agent by uid: may not even ask */
+	bool is_watching, is_dead;
+	struct list queue; /* packets that did not fit the socket */
+	size_t n_queued;
+};
+
+/* Accepts and identifies a peer. */
+void ctl_client_accept(struct ctl *c);
+void ctl_client_close(struct ctl_client *cl);
+void ctl_client_free(struct ctl_client *cl);
+struct ctl_client *ctl_client_find(struct ctl *c, uint64_t id);
+bool ctl_client_is_approver(const struct ctl_client *cl);
+
+/* Answers. A client that does not read is dropped when its queue is full. */
+void ctl_client_data(struct ctl_client *cl, struct json *j);
+void ctl_client_end(struct ctl_client *cl);
+void ctl_client_error(struct ctl_client *cl, enum ctl_error error, const char *text);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSON of holds and status: see report.h. */
+#include "ctl/report.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ctl/wire.h"
+#include "kern/kern.h"
+#include "util/clock.h"
+#include "util/version.h"
+
+/* Longer statements are cut in the packet; text_len and the ledger have the whole. */
+enum { REPORT_TEXT_MAX = 64 * 1024, REPORT_PARAMS_MAX = 16 * 1024 };
+
+static void report_string(struct json *j, const char *key, const char *value)
+{
+	json_string(j, key, slice_str(value ? value : ""));
+}
+
+static void report_id(struct json *j, uint64_t hold)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "h%llu", (unsigned long long)hold);
+	report_string(j, "id", id);
+}
+
+static void report_time(struct json *j, const char *key, int64_t wall_ns)
+{
+	time_t seconds = (time_t)(wall_ns / CLOCK_NS_PER_S);
+	struct tm tm;
+	char text[40];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	report_string(j, key, text);
+}
+
+/* The statement, cut between characters if it must be cut. */
+static struct slice report_head(const char *text, size_t max)
+{
+	struct slice s = slice_str(text);
+
+	if (s.n <= max)
+		return s;
+	while (max && (s.p[max] & 0xc0) == 0x80)
+		max--;
+	return slice_head(s, max);
+}
+
+void report_hold(const struct hold_view *v, bool is_event, struct json *j)
+{
+	int64_t now = clock_wall_ns();
+
+	json_object(j, NULL);
+	if (is_event)
+		report_string(j, "event", "hold");
+	report_id(j, v->id);
+	json_uint(j, "request", v->request);
+	json_uint(j, "session", v->session);
+	json_uint(j, "run", v->run);
+	report_string(j, "run_name", v->run_name);
+	report_string(j, "resource", v->resource);
+	report_string(j, "target", v->target);
+	report_string(j, "role", v->role);
+	report_string(j, "database", v->database);
+	report_string(j, "application", v->application);
+	json_string(j, "text", report_head(v->text, REPORT_TEXT_MAX));
+	json_uint(j, "text_len", v->text_len);
+	json_string(j, "params", report_head(v->params, REPORT_PARAMS_MAX));
+	report_string(j, "effects", v->effects);
+	report_string(j, "objects", v->objects);
+	report_string(j, "rule", v->rule);
+	report_string(j, "message", v->message);
+	report_string(j, "tx", v->tx);
+	if (v->tx_since_wall_ns)
+		json_int(j, "tx_seconds", (now - v->tx_since_wall_ns) / CLOCK_NS_PER_S);
+	else
+		json_null(j, "tx_seconds");
+	report_string(j, "comm", v->comm);
+	report_string(j, "tree", v->tree);
+	json_uint(j, "pid", v->pid);
+	json_uint(j, "uid", v->uid);
+	json_uint(j, "owner_uid", v->owner_uid);
+	report_time(j, "since", v->since_wall_ns);
+	json_int(j, "waiting_seconds", (now - v->since_wall_ns) / CLOCK_NS_PER_S);
+	json_int(j, "timeout_seconds", (v->deadline_wall_ns - now) / CLOCK_NS_PER_S);
+	json_array(j, "approvers");
+	for (char **a = v->approvers; a && *a; a++)
+		json_string(j, NULL, slice_str(*a));
+	json_array_end(j);
+	json_object_end(j);
+}
+
+void report_end(uint64_t hold, const char *outcome, struct json *j)
+{
+	json_object(j, NULL);
+	report_string(j, "event", "end");
+	report_id(j, hold);
+	report_string(j, "outcome", outcome);
+	json_object_end(j);
+}
+
+static void report_runs(struct ctl *c, struct json *j)
+{
+	size_t pos = 0;
+	void *p;
+
+	json_array(j, "runs");
+	pthread_mutex_lock(&c->enforcer->runs_lock);
+	while (map_next(&c->enforcer->runs, &pos, NULL, &p)) {
+		const struct run_info *run = p;
+
+		json_object(j, NULL);
+		json_uint(j, "id", run->id);
+		report_string(j, "name", run->name);
+		json_uint(j, "uid", run->uid);
+		json_uint(j, "owner_uid", run->owner_uid);
+		json_object_end(j);
+	}
+	pthread_mutex_unlock(&c->enforcer->runs_lock);
+	json_array_end(j);
+}
+
+static void report_counts(struct ctl *c, struct json *j)
+{
+	uint64_t counts[HOOK_N][COUNT_N];
+
+	if (kern_read_counts(c->config.counts_fd, counts))
+		return;
+	json_object(j, "counts");
+	for (int hook = 0; hook < HOOK_N; hook++) {
+		bool is_open = false;
+
+		for (int what = 0; what < COUNT_N; what++) {
+			if (!counts[hook][what])
+				continue;
+			if (!is_open)
+				json_object(j, kern_hook_names[hook]);
+			is_open = true;
+			json_uint(j, kern_count_names[what], counts[hook][what]);
+		}
+		if (is_open)
+			json_object_end(j);
+	}
+	json_object_end(j);
+}
+
+void report_status(struct ctl *c, struct json *j)
+{
+	const struct enforcer *e = c->enforcer;
+
+	json_object(j, NULL);
+	report_string(j, "version", HOLDFAST_VERSION);
+	json_int(j, "pid", getppid()); /* the warden: what `systemctl` and people call the daemon */
+	json_int(j, "uptime_seconds", (clock_mono_ns() - c->started_ns) / CLOCK_NS_PER_S);
+	json_object(j, "policy");
+	report_string(j, "version", policy_version(c->policy));
+	report_string(j, "mode", policy_is_observe(c->policy) ? "observe" : "enforce");
+	report_string(j, "file", c->config.policy_path);
+	json_object_end(j);
+	json_object(j, "ledger");
+	json_bool(j, "writable", journal_is_writable(c->config.journal));
+	report_string(j, "path", c->config.ledger_path);
+	json_object_end(j);
+	report_runs(c, j);
+	json_uint(j, "sessions", e->n_sessions);
+	json_uint(j, "holds", c->holds.by_id.n);
+	json_uint(j, "workers", e->n_workers);
+	report_string(j, "degraded", c->config.degraded);
+	report_counts(c, j);
+	json_object(j, "totals");
+	json_uint(j, "allowed", e->n_allowed);
+	json_uint(j, "held", e->n_held);
+	json_uint(j, "denied", e->n_denied);
+	json_uint(j, "requests", e->n_allowed + e->n_held + e->n_denied);
+	json_object_end(j);
+	json_object_end(j);
+}

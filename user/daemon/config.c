@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings of holdfastd: see config.h. */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policy/bind.h"
+#include "session/enforcer.h"
+
+enum { CONFIG_ARENA_MAX = 1024 * 1024, CONFIG_PATH_MAX = 90, CONFIG_ID_MAX = 2000000000 };
+
+/* An absolute path, short enough that a unix socket below it can be bound (108 bytes). */
+static void config_path(struct binder *b, const struct yaml_node *n, const char *what,
+	const char **ret)
+{
+	if (bind_text(b, n, what, CONFIG_PATH_MAX, false, ret) && (*ret)[0] != '/')
+		bind_error(b, n, "%s: must be an absolute path", what);
+}
+
+/* A name or a number, as chown(1) takes it. */
+static bool config_is_number(const char *text, unsigned long *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	return !errno && end != text && !*end && *ret <= CONFIG_ID_MAX;
+}
+
+static void config_user(struct binder *b, const struct yaml_node *n, const char *what, uid_t *uid,
+	gid_t *gid)
+{
+	const struct passwd *pw;
+	unsigned long number;
+	const char *text;
+
+	if (!bind_text(b, n, what, 64, false, &text))
+		return;
+	pw = getpwnam(text);
+	if (pw) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	} else if (config_is_number(text, &number)) {
+		*uid = (uid_t)number;
+		*gid = (gid_t)number;
+	} else {
+		bind_error(b, n, "%s: no such user \"%s\"; make it with `useradd --system %s`", what,
+			text, text);
+		return;
+	}
+	if (!*uid)
+		bind_error(b, n, "%s: must not be root", what);
+}
+
+static void config_group(struct binder *b, const struct yaml_node *n, const char *what, gid_t *ret)
+{
+	const struct group *gr;
+	unsigned long number;
+	const char *text;
+
+	if (!bind_text(b, n, what, 64, false, &text))
+		return;
+	gr = getgrnam(text);
+	if (gr)
+		*ret = gr->gr_gid;
+	else if (config_is_number(text, &number))
+		*ret = (gid_t)number;
+	else
+		bind_error(b, n, "%s: no such group \"%s\"", what, text);
+}
+
+#define CONFIG_BIND(name, call)                                                                    \
+	static void config_bind_##name(struct binder *b, const struct yaml_node *n, void *obj)     \
+	{                                                                                          \
+		struct config *c = obj;                                                            \
+		call;                                                                              \
+	}
+
+CONFIG_BIND(policy, config_path(b, n, "policy", &c->policy))
+CONFIG_BIND(dir, config_path(b, n, "dir", &c->dir))
+CONFIG_BIND(ledger, config_path(b, n, "ledger", &c->ledger))
+CONFIG_BIND(cgroup, bind_text(b, n, "cgroup", CONFIG_PATH_MAX, false, &c->cgroup))
+CONFIG_BIND(user, config_user(b, n, "user", &c->user, &c->user_gid))
+CONFIG_BIND(scribe_user, config_user(b, n, "scribe_user", &c->scribe_user, &c->scribe_gid))
+CONFIG_BIND(operators, config_group(b, n, "operators_group", &c->operators_group))
+CONFIG_BIND(approvers, config_group(b, n, "approvers_group", &c->approvers_group))
+CONFIG_BIND(audit, config_group(b, n, "audit_group", &c->audit_group))
+CONFIG_BIND(workers, bind_uint(b, n, "workers", ENFORCER_WORKERS_MAX, &c->workers))
+CONFIG_BIND(port, bind_uint(b, n, "port", 65535, &c->port))
+CONFIG_BIND(self_approval, bind_bool(b, n, "self_approval", &c->self_approval))
+
+static void config_bind_run_uids(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct config *c = obj;
+	unsigned first, last;
+	const char *text;
+	char rest;
+
+	if (!bind_text(b, n, "run_uids", 32, false, &text))
+		return;
+	if (sscanf(text, "%u-%u%c", &first, &last, &rest) != 2 || first < 1000 || last < first ||
+		last > CONFIG_ID_MAX) {
+		bind_error(b, n, "run_uids: must be a range of user ids above 1000, as \"64000-64999\"");
+		return;
+	}
+	c->run_uid_first = first;
+	c->run_uid_last = last;
+}
+
+static const struct bind_key config_keys[] = {
+	{"policy", config_bind_policy, true},
+	{"dir", config_bind_dir, false},
+	{"ledger", config_bind_ledger, false},
+	{"cgroup", config_bind_cgroup, false},
+	{"user", config_bind_user, true},
+	{"scribe_user", config_bind_scribe_user, true},
+	{"operators_group", config_bind_operators, false},
+	{"approvers_group", config_bind_approvers, false},
+	{"audit_group", config_bind_audit, false},
+	{"run_uids", config_bind_run_uids, false},
+	{"workers", config_bind_workers, false},
+	{"port", config_bind_port, false},
+	{"self_approval", config_bind_self_approval, false},
+	{NULL, NULL, false},
+};
+
+/* What only the whole can be wrong about. */
+static void config_check(struct binder *b, const struct yaml_node *root, const struct config *c)
+{
+	if (c->user == c->scribe_user)
+		bind_error(b, root, "user and scribe_user must differ: the one that reads foreign bytes "
+				    "must not be the one that writes history");
+	if ((c->user >= c->run_uid_first && c->user <= c->run_uid_last) ||
+		(c->scribe_user >= c->run_uid_first && c->scribe_user <= c->run_uid_last))
+		bind_error(b, root, "run_uids must not contain user or scribe_user");
+	if (!c->workers)
+		bind_error(b, root, "workers: must be at least 1");
+	if (!c->port)
+		bind_error(b, root, "port: must not be 0");
+}
+
+int config_parse(struct config *c, struct slice text, struct diag *d)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct yaml_node *root = NULL;
+	struct binder b;
+	int r;
+
+	*c = (struct config){
+		.dir = "/run/holdfast",
+		.ledger = "/var/lib/holdfast/ledger.db",
+		.run_uid_first = 64000,
+		.run_uid_last = 64999,
+		.port = 15999,
+		.workers = cpus < 1 ? 1 : cpus > 8 ? 8 : (uint64_t)cpus,
+	};
+	arena_init(&c->arena, CONFIG_ARENA_MAX);
+	b = (struct binder){.d = d, .a = &c->arena};
+	r = yaml_parse(text, &c->arena, d, &root);
+	if (r == YAML_E_BAD)
+		return CONFIG_E_BAD;
+	if (r)
+		return err_trace(r);
+	if (bind_map(&b, root, "the configuration", config_keys, c) && !d->n)
+		config_check(&b, root, c);
+	if (b.is_oom)
+		return err_raise(-ENOMEM);
+	return d->n ? CONFIG_E_BAD : 0;
+}
+
+void config_deinit(struct config *c)
+{
+	arena_deinit(&c->arena);
+}

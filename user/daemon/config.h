@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings of holdfastd: one YAML file, strict, all errors at once. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "util/arena.h"
+#include "util/diag.h"
+#include "util/err.h"
+
+enum { CONFIG_E_BAD = 1 }; /* errors are in the diag */
+
+struct config {
+	struct arena arena; /* owns the strings */
+	const char *policy; /* file */
+	const char *dir;    /* sockets, journals, pins, state of runs; on tmpfs */
+	const char *ledger; /* file */
+	const char *cgroup; /* below the cgroup2 mount; NULL: found out */
+	uid_t user, scribe_user;
+	gid_t user_gid, scribe_gid;
+	gid_t operators_group, approvers_group, audit_group;
+	uid_t run_uid_first, run_uid_last;
+	uint64_t workers, port;
+	bool self_approval;
+	/* from the command line */
+	bool allow_degraded, without_connect_unix, foreground;
+};
+
+/* text: the file's content, for which d was diag_init()ed. 0, CONFIG_E_BAD, -errno. */
+ERR_CHECK int config_parse(struct config *c, struct slice text, struct diag *d);
+void config_deinit(struct config *c);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The enforcer process: everything that needs a right is opened first, then the rights go, then the
+ * threads start. From there on it is `session/` and `ctl/`.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl/server.h"
+#include "daemon/process.h"
+#include "priv/channel.h"
+#include "priv/sandbox.h"
+#include "session/parser.h"
+#include "session/worker.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+enum { POLICY_TEXT_MAX = 1024 * 1024 };
+
+struct enforcer_process {
+	const struct process *p;
+	int channel;
+	struct loop_source channel_src;
+	struct enforcer shared;
+	struct worker workers[ENFORCER_WORKERS_MAX];
+	struct journal *journals[RINGS_MAX];
+	struct ctl ctl;
+	bool is_orphan; /* the warden is gone */
+};
+
+static int enforcer_say(struct enforcer_process *e, enum channel_type type,
+	const struct channel_run *run)
+{
+	struct channel_message m = {.type = type};
+
+	if (run)
+		m.run = *run;
+	return channel_send(e->channel, &m, -1) ? err_raise(-EPIPE) : 0;
+}
+
+static int enforcer_want_policy(void *arg)
+{
+	return enforcer_say(arg, CHANNEL_WANT_POLICY, NULL);
+}
+
+/* ---- what the warden says -------------------------------------------------------------------- */
+
+static int enforcer_load(struct slice text, struct policy **ret, char **ret_errors)
+{
+	static struct diag d; /* too large for a stack; one thread loads policies */
+	size_t n_errors = 0;
+	FILE *f;
+	int r;
+
+	*ret_errors = NULL;
+	diag_init(&d, "policy", text);
+	r = policy_load(text, POLICY_RESOLVE, &d, ret);
+	if (r != POLICY_E_BAD)
+		return r;
+	f = open_memstream(ret_errors, &n_errors);
+	if (f) {
+		diag_print(&d, f);
+		fclose(f);
+	}
+	return POLICY_E_BAD;
+}
+
+static void enforcer_on_policy(struct enforcer_process *e, int fd)
+{
+	_cleanup_(freep) uint8_t *text = malloc(POLICY_TEXT_MAX);
+	_cleanup_(freep) char *errors = NULL;
+	struct policy *policy = NULL;
+	ssize_t n = text ? pread(fd, text, POLICY_TEXT_MAX, 0) : -1;
+	int r = n < 0 ? -EIO : enforcer_load(slice_of(text, (size_t)n), &policy, &errors);
+
+	if (!r)
+		r = ctl_set_policy(&e->ctl, policy);
+	if (r)
+		ctl_policy_bad(&e->ctl, errors ? errors : "the policy file could not be read");
+	if (enforcer_say(e, r ? CHANNEL_POLICY_BAD : CHANNEL_POLICY_GOOD, NULL))
+		loop_stop(&e->ctl.loop);
+}
+
+static void enforcer_on_run(struct enforcer_process *e, const struct channel_run *run)
+{
+	struct run_info info = {
+		.id = run->id, .cgroup = run->cgroup, .uid = run->uid, .owner_uid = run->owner_uid};
+
+	snprintf(info.name, sizeof(info.name), "%s", run->name);
+	/* Not added, not acknowledged: the warden then refuses the run. */
+	if (!enforcer_add_run(&e->shared, &info) && enforcer_say(e, CHANNEL_RUN_ADDED, run))
+		loop_stop(&e->ctl.loop);
+}
+
+static void enforcer_on_channel(struct loop_source *src, uint32_t events)
+{
+	struct enforcer_process *e = src->owner;
+	_cleanup_(fd_closep) int fd = -1;
+	struct channel_message m;
+	int r = channel_receive(e->channel, CHANNEL_IN_ENFORCER, &m, &fd);
+
+	(void)events;
+	if (r == CHANNEL_E_AGAIN)
+		return;
+	if (r) {
+		/* Nobody supervises us any more: end, and everything resets. */
+		log_error("channel", "outcome=%d", r);
+		e->is_orphan = true;
+		loop_stop(&e->ctl.loop);
+		return;
+	}
+	if (m.type == CHANNEL_RUN_ADD)
+		enforcer_on_run(e, &m.run);
+	else if (m.type == CHANNEL_RUN_END)
+		enforcer_remove_run(&e->shared, m.run.cgroup);
+	else if (m.type == CHANNEL_POLICY)
+		enforcer_on_policy(e, fd);
+	else
+		loop_stop(&e->ctl.loop);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+static int enforcer_open_journals(struct enforcer_process *e)
+{
+	for (unsigned i = RING_CONTROL; i < e->p->n_rings; i++) {
+		int r = journal_open_writer_fd(e->p->ring_fds[i], e->p->wake_fd, &e->journals[i]);
+
+		if (r)
+			return err_fold(r);
+		close(e->p->ring_fds[i]);
+	}
+	return 0;
+}
+
+static int enforcer_sandbox(const struct process *p)
+{
+	uint64_t counts[HOOK_N][COUNT_N];
+	const struct sandbox_enforcer sandbox = {
+		.uid = p->config->user,
+		.gid = p->config->user_gid,
+		.state_dir = p->config->dir,
+		.read_paths = (const char *const[]){"/proc", NULL},
+	};
+	int r;
+
+	/* libbpf learns the number of CPUs on first use, from files that are out of reach later. */
+	r = kern_read_counts(kern_counts_fd(p->kern), counts);
+	if (r)
+		return err_trace(r);
+	r = sandbox_enter_enforcer(&sandbox);
+	return r > 0 ? 0 : err_trace(r); /* without Landlock: degraded, as the warden recorded */
+}
+
+static int enforcer_start_workers(struct enforcer_process *e, const struct policy *policy)
+{
+	const struct process *p = e->p;
+	int r;
+
+	for (unsigned i = 0; i < p->config->workers; i++) {
+		struct worker *w = &e->workers[i];
+
+		r = worker_init(w, &e->shared, i, p->listener_fds[i], e->journals[RING_WORKERS + i],
+			p->commit_fds[RING_WORKERS + i], policy);
+		if (r)
+			return err_trace(r);
+		e->shared.workers[i] = w;
+		e->shared.n_workers = i + 1;
+	}
+	r = parser_new(&e->shared, &e->shared.parser);
+	for (unsigned i = 0; !r && i < e->shared.n_workers; i++)
+		r = worker_start(&e->workers[i]);
+	return err_trace(r);
+}
+
+static int enforcer_start_ctl(struct enforcer_process *e, struct policy *policy)
+{
+	const struct process *p = e->p;
+	const struct ctl_config config = {
+		.listener_fd = p->ctl_fd,
+		.counts_fd = kern_counts_fd(p->kern),
+		.journal = e->journals[RING_CONTROL],
+		.commit_fd = p->commit_fds[RING_CONTROL],
+		.cgroup_root = p->cgroup_root,
+		.runs_path = p->runs_path,
+		.policy_path = p->config->policy,
+		.ledger_path = p->config->ledger,
+		.degraded = p->degraded,
+		.agent_uid_first = p->config->run_uid_first,
+		.agent_uid_last = p->config->run_uid_last,
+		.approver_gid = p->config->approvers_group,
+		.self_approval = p->config->self_approval,
+		.beat_ns = &p->vitals->beat_ns,
+		.arg = e,
+		.want_policy = enforcer_want_policy,
+	};
+	int r = ctl_init(&e->ctl, &config, &e->shared, policy);
+
+	if (r)
+		return err_trace(r);
+	e->channel_src =
+		(struct loop_source){.fd = e->channel, .fn = enforcer_on_channel, .owner = e};
+	return err_trace(loop_watch(&e->ctl.loop, &e->channel_src, EPOLLIN));
+}
+
+static int enforcer_start(struct enforcer_process *e)
+{
+	const struct process *p = e->p;
+	_cleanup_(freep) char *errors = NULL;
+	struct policy *policy = NULL;
+	int r;
+
+	enforcer_init(&e->shared);
+	e->shared.origin_fd = kern_origin_fd(p->kern);
+	e->shared.own_port = (uint16_t)p->config->port;
+	e->shared.last_session = p->ids.session;
+	e->shared.last_request = p->ids.request;
+	e->shared.last_hold = p->ids.hold;
+	memcpy(e->shared.ledger_key, p->ledger_key, sizeof(p->ledger_key));
+	memcpy(e->shared.mask_key, p->mask_key, sizeof(p->mask_key));
+	r = enforcer_load(p->policy_text, &policy, &errors);
+	if (r)
+		return r > 0 ? err_fold(r) : err_trace(r);
+	r = mailbox_init(&e->shared.control);
+	if (!r)
+		r = enforcer_open_journals(e);
+	if (!r)
+		r = enforcer_sandbox(p);
+	if (!r)
+		r = enforcer_start_workers(e, policy);
+	return r ? err_trace(r) : err_trace(enforcer_start_ctl(e, policy));
+}
+
+static void enforcer_stop(struct enforcer_process *e)
+{
+	for (unsigned i = 0; i < e->shared.n_workers; i++)
+		mailbox_send(&e->workers[i].mail, mail_new(MAIL_STOP));
+	for (unsigned i = 0; i < e->shared.n_workers; i++)
+		pthread_join(e->workers[i].thread, NULL);
+	e->shared.parser = parser_free(e->shared.parser);
+	for (unsigned i = 0; i < e->shared.n_workers; i++)
+		worker_deinit(&e->workers[i]);
+	ctl_deinit(&e->ctl);
+	mailbox_deinit(&e->shared.control);
+	enforcer_deinit(&e->shared);
+	for (unsigned i = RING_CONTROL; i < e->p->n_rings; i++)
+		journal_close(e->journals[i]);
+}
+
+int enforcer_main(const struct process *p, int channel)
+{
+	struct enforcer_process *e = calloc(1, sizeof(*e));
+	int r;
+
+	log_setup("enforcer", log_max());
+	if (!e)
+		return 1;
+	e->p = p;
+	e->channel = channel;
+	r = enforcer_start(e);
+	if (!r)
+		r = enforcer_say(e, CHANNEL_READY, NULL);
+	if (r) {
+		log_error("enforcer.start", "errno=%d", -r);
+		return 1;
+	}
+	r = ctl_run(&e->ctl);
+	enforcer_stop(e);
+	r = r || e->is_orphan;
+	free(e);
+	return r;
+}

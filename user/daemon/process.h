@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The three processes of the daemon and what they share by inheritance. The warden makes all of it
+ * before it forks the others, and keeps it for their successors.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "audit/ledger.h"
+#include "daemon/config.h"
+#include "kern/kern.h"
+#include "session/enforcer.h"
+
+/* Rings: one for each thread that writes records. */
+enum { RING_WARDEN, RING_CONTROL, RING_WORKERS, RINGS_MAX = RING_WORKERS + ENFORCER_WORKERS_MAX };
+
+/* Memory that warden and enforcer share. */
+struct vitals {
+	_Atomic int64_t beat_ns; /* last sign of life of the enforcer's slowest thread */
+};
+
+struct process {
+	const struct config *config;
+	struct kern *kern;
+	struct vitals *vitals;
+	char cgroup_root[512], runs_path[600], degraded[256];
+	char ring_paths[RINGS_MAX][128];
+	int ring_fds[RINGS_MAX];
+	int commit_fds[RINGS_MAX]; /* eventfds: the scribe committed what was asked for */
+	unsigned n_rings;
+	int wake_fd; /* eventfd the scribe sleeps on */
+	int listener_fds[ENFORCER_WORKERS_MAX][2];
+	int ctl_fd;
+	uint8_t ledger_key[32], mask_key[32];
+	struct slice policy_text; /* the policy in force; the warden's */
+	struct ledger_ids ids;	  /* highest in use, when the enforcer starts */
+};
+
+/* The enforcer's whole life, in a forked child; returns its exit status. */
+int enforcer_main(const struct process *p, int channel);
+/* The scribe's whole life, in a forked child. */
+int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans);

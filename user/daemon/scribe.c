@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scribe process: drops what it does not need and drains. */
+#include "audit/scribe.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/process.h"
+#include "priv/sandbox.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans)
+{
+	_cleanup_(freep) char *copy = strdup(p->config->ledger);
+	const char *paths[RINGS_MAX + 1] = {NULL};
+	const struct sandbox_scribe sandbox = {
+		.uid = p->config->scribe_user,
+		.gid = p->config->audit_group ? p->config->audit_group : p->config->scribe_gid,
+		.ledger_dir = copy ? dirname(copy) : "/",
+	};
+	const struct scribe_config config = {
+		.ledger_path = p->config->ledger,
+		.ring_paths = paths,
+		.ring_fds = p->ring_fds,
+		.wake_fd = p->wake_fd,
+		.commit_fds = p->commit_fds,
+		.stop_fd = stop_fd,
+		.ready_fd = ready_fd,
+		.close_orphans = close_orphans,
+	};
+	int r;
+
+	log_setup("scribe", log_max());
+	umask(0027); /* the ledger: its group reads, others nothing */
+	for (unsigned i = 0; i < p->n_rings; i++)
+		paths[i] = p->ring_paths[i];
+	r = sandbox_enter_scribe(&sandbox);
+	if (r < 0) {
+		log_error("scribe.sandbox", "errno=%d", -r);
+		return 1;
+	}
+	r = scribe_run(&config);
+	if (r)
+		log_error("scribe.end", "errno=%d", -r);
+	return r ? 1 : 0;
+}

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The warden: see warden.h. */
+#include "daemon/warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "audit/journal.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "priv/channel.h"
+#include "priv/run_server.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/notify.h"
+
+/* How long the enforcer may be silent before new connections are refused instead of waiting. */
+#define FROZEN_NS	  (5 * CLOCK_NS_PER_S)
+#define VERIFY_NS	  (10 * CLOCK_NS_PER_S)
+#define ANSWER_TIMEOUT_MS 2000
+#define START_TIMEOUT_MS  20000
+
+/* A child that dies at once again and again is started ever more slowly, up to this. */
+#define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
+
+struct child {
+	pid_t pid; /* 0: not running */
+	struct loop_source src; /* its pidfd */
+	int64_t started_ns, restart_at_ns, delay_ns;
+};
+
+struct warden {
+	struct process *p;
+	struct loop loop;
+	struct loop_source signal_src, runs_src, channel_src, denials_src;
+	struct child enforcer, scribe;
+	int channel, scribe_stop_fd;
+	bool is_enforcer_ready, is_stopping, is_refusing;
+	uint64_t acknowledged_run; /* the run that RUN_ADDED named last */
+	struct run_server *runs;
+	struct kern_denials *denials;
+	struct journal *journal;
+	uint64_t last_run, n_broken_layers;
+	int64_t next_verify_ns;
+	struct slice coming_policy; /* sent, not yet judged */
+	const char *why; /* a failed start, for the last line */
+};
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static void warden_event(struct warden *w, const char *kind, uint64_t run, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void warden_event(struct warden *w, const char *kind, uint64_t run, const char *fmt, ...)
+{
+	char detail[512];
+	struct record_event rec;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	rec = (struct record_event){
+		.kind = slice_str(kind), .run = run, .detail = slice_str(detail)};
+	if (!w->journal || journal_append(w->journal, RECORD_EVENT, &rec, NULL))
+		log_warn("event.lost", "kind=%s %s", kind, detail);
+	else
+		log_info("event", "kind=%s run=%llu %s", kind, (unsigned long long)run, detail);
+}
+
+static void warden_on_denial(void *arg, const struct denial *d)
+{
+	char name[SOCK_NAME_MAX];
+
+	warden_event(arg, "kernel-denied", 0, "hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
+		d->hook < HOOK_N ? kern_hook_names[d->hook] : "?",
+		sock_name(d->origin.addr, be16toh(d->origin.port), name, sizeof(name)),
+		d->origin.tgid, d->origin.uid, d->origin.comm, (unsigned long long)d->origin.cgroup,
+		d->error < 0 ? -d->error : d->error);
+}
+
+static void warden_on_denials(struct loop_source *src, uint32_t events)
+{
+	(void)events;
+	kern_denials_drain(((struct warden *)src->owner)->denials);
+}
+
+/* ---- the kernel's state ---------------------------------------------------------------------- */
+
+static int warden_set_refusing(struct warden *w, bool is_refusing)
+{
+	struct intercept_state state = {.is_refusing = is_refusing};
+	socklen_t len = sizeof(state.netns);
+
+	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &state.netns, &len) < 0)
+		return err_raise(-errno);
+	w->is_refusing = is_refusing;
+	return err_trace(kern_set_state(w->p->kern, &state));
+}
+
+static void warden_watch_enforcer(struct warden *w, int64_t now)
+{
+	bool is_frozen = !w->is_enforcer_ready || now - w->p->vitals->beat_ns > FROZEN_NS;
+
+	if (is_frozen == w->is_refusing)
+		return;
+	if (warden_set_refusing(w, is_frozen))
+		log_error("state", "the kernel side could not be told refusing=%d", is_frozen);
+	warden_event(w, is_frozen ? "refusing" : "serving", 0,
+		is_frozen ? "the enforcer gives no sign of life; connections are refused"
+			  : "the enforcer works");
+}
+
+static void warden_verify(struct warden *w, int64_t now)
+{
+	char names[256] = "";
+	unsigned n = 0;
+
+	if (now < w->next_verify_ns)
+		return;
+	w->next_verify_ns = now + VERIFY_NS;
+	if (kern_verify(w->p->kern, names, sizeof(names), &n) < 0)
+		n = 1;
+	if (n && n != w->n_broken_layers)
+		warden_event(w, "tampered", 0, "layers not attached any more: %s", names);
+	w->n_broken_layers = n;
+}
+
+/* ---- children -------------------------------------------------------------------------------- */
+
+static void warden_child_on_exit(struct loop_source *src, uint32_t events);
+
+static int warden_adopt_child(struct warden *w, struct child *c, pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		return err_raise(-errno);
+	c->pid = pid;
+	c->started_ns = clock_mono_ns();
+	c->src = (struct loop_source){.fd = fd, .fn = warden_child_on_exit, .owner = w};
+	return err_trace(loop_watch(&w->loop, &c->src, EPOLLIN));
+}
+
+/* A child must not outlive the warden, nor take its signals. */
+static void warden_prepare_child(pid_t parent)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+}
+
+/* The scribe first: it replays what an earlier life left, and says which ids are in use. */
+static int warden_start_scribe(struct warden *w, bool close_orphans)
+{
+	int ready[2] = {-1, -1}, stop[2] = {-1, -1};
+	struct pollfd pfd;
+	pid_t pid, parent = getpid();
+	int r;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(stop, O_CLOEXEC) < 0)
+		return err_raise(-errno);
+	pid = fork();
+	if (pid < 0)
+		return err_raise(-errno);
+	if (!pid) {
+		warden_prepare_child(parent);
+		close(ready[0]);
+		close(stop[1]);
+		_exit(scribe_main(w->p, stop[0], ready[1], close_orphans));
+	}
+	close(ready[1]);
+	close(stop[0]);
+	fd_close(w->scribe_stop_fd);
+	w->scribe_stop_fd = stop[1];
+	r = warden_adopt_child(w, &w->scribe, pid);
+	pfd = (struct pollfd){.fd = ready[0], .events = POLLIN};
+	if (!r && (poll(&pfd, 1, START_TIMEOUT_MS) != 1 ||
+			  read(ready[0], &w->p->ids, sizeof(w->p->ids)) != sizeof(w->p->ids)))
+		r = -EIO;
+	close(ready[0]);
+	return r ? err_trace(r) : 0;
+}
+
+static void warden_on_channel(struct loop_source *src, uint32_t events);
+
+static int warden_start_enforcer(struct warden *w)
+{
+	pid_t pid, parent = getpid();
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_raise(-errno);
+	pid = fork();
+	if (pid < 0)
+		return err_raise(-errno);
+	if (!pid) {
+		warden_prepare_child(parent);
+		close(pair[0]);
+		_exit(enforcer_main(w->p, pair[1]));
+	}
+	close(pair[1]);
+	w->channel = pair[0];
+	w->is_enforcer_ready = false;
+	atomic_store(&w->p->vitals->beat_ns, clock_mono_ns());
+	r = warden_adopt_child(w, &w->enforcer, pid);
+	w->channel_src = (struct loop_source){.fd = w->channel, .fn = warden_on_channel, .owner = w};
+	return r ? err_trace(r) : err_trace(loop_watch(&w->loop, &w->channel_src, EPOLLIN));
+}
+
+/* ---- what the enforcer says ------------------------------------------------------------------ */
+
+static void warden_send_policy(struct warden *w)
+{
+	const struct channel_message m = {.type = CHANNEL_POLICY};
+	_cleanup_(fd_closep) int from = open(w->p->config->policy, O_RDONLY | O_CLOEXEC);
+	_cleanup_(fd_closep) int to = memfd_create("policy", MFD_CLOEXEC);
+	enum { MAX = 1024 * 1024 };
+	uint8_t *text = malloc(MAX + 1);
+	ssize_t n = from < 0 || !text ? -1 : read(from, text, MAX + 1);
+
+	/* A copy: what is judged good is what a later enforcer starts with, whatever happens to the file. */
+	if (n < 0 || n > MAX || to < 0 || write(to, text, (size_t)n) != n) {
+		warden_event(w, "policy-bad", 0, "%s cannot be read: %s", w->p->config->policy,
+			strerror(errno));
+		n = 0;
+	}
+	free((void *)(uintptr_t)w->coming_policy.p);
+	w->coming_policy = slice_of(text, n > 0 ? (size_t)n : 0);
+	if (to >= 0 && channel_send(w->channel, &m, to))
+		log_error("channel", "the enforcer was not told of the policy");
+}
+
+static void warden_policy_good(struct warden *w)
+{
+	if (!w->coming_policy.p)
+		return;
+	free((void *)(uintptr_t)w->p->policy_text.p);
+	w->p->policy_text = w->coming_policy;
+	w->coming_policy = SLICE_NULL;
+}
+
+static int warden_send_run(struct warden *w, enum channel_type type, const struct run *run)
+{
+	struct channel_message m = {.type = type,
+		.run = {.id = run->id,
+			.cgroup = run->cgroup,
+			.uid = run->uid,
+			.owner_uid = run->owner_uid}};
+
+	snprintf(m.run.name, sizeof(m.run.name), "%s", run->name);
+	return channel_send(w->channel, &m, -1) ? err_raise(-EPIPE) : 0;
+}
+
+static void warden_announce(void *arg, const struct run *run)
+{
+	if (warden_send_run(arg, CHANNEL_RUN_ADD, run))
+		log_error("channel", "the enforcer was not told of run %llu", (unsigned long long)run->id);
+}
+
+/* One message; false: nothing more, or the channel ended. */
+static bool warden_read_channel(struct warden *w)
+{
+	struct channel_message m;
+	int fd, r;
+
+	r = channel_receive(w->channel,
+		w->is_enforcer_ready ? CHANNEL_IN_WARDEN : CHANNEL_IN_WARDEN_STARTING, &m, &fd);
+	if (r == CHANNEL_E_BAD) {
+		log_error("channel", "the enforcer said what it may not say; it is replaced");
+		kill(w->enforcer.pid, SIGKILL);
+	}
+	if (r)
+		return false;
+	if (m.type == CHANNEL_READY) {
+		w->is_enforcer_ready = true;
+		/* An enforcer that was replaced learns of the runs that live on. */
+		if (w->runs)
+			run_server_each(w->runs, warden_announce, w);
+		warden_watch_enforcer(w, clock_mono_ns());
+	} else if (m.type == CHANNEL_RUN_ADDED) {
+		w->acknowledged_run = m.run.id;
+	} else if (m.type == CHANNEL_WANT_POLICY) {
+		warden_send_policy(w);
+	} else if (m.type == CHANNEL_POLICY_GOOD) {
+		warden_policy_good(w);
+	}
+	return true;
+}
+
+static void warden_on_channel(struct loop_source *src, uint32_t events)
+{
+	struct warden *w = src->owner;
+
+	if (warden_read_channel(w))
+		return;
+	if (events & (EPOLLHUP | EPOLLERR))
+		loop_forget(&w->loop, src); /* its end comes through the pidfd */
+}
+
+/* Waits until *what is `wanted`, reading the channel meanwhile. */
+static bool warden_wait(struct warden *w, const uint64_t *run, uint64_t wanted, int timeout_ms)
+{
+	int64_t deadline = clock_mono_ns() + timeout_ms * CLOCK_NS_PER_MS;
+
+	while (run ? *run != wanted : !w->is_enforcer_ready) {
+		struct pollfd pfd = {.fd = w->channel, .events = POLLIN};
+		int64_t left = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
+
+		if (left <= 0 || poll(&pfd, 1, (int)left) < 0)
+			return false;
+		if ((pfd.revents & POLLIN) && !warden_read_channel(w) && (pfd.revents & POLLHUP))
+			return false;
+		if ((pfd.revents & POLLHUP) && !(pfd.revents & POLLIN))
+			return false;
+	}
+	return true;
+}
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static uint64_t warden_next_run(void *arg)
+{
+	struct warden *w = arg;
+
+	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal) ? ++w->last_run
+										    : 0;
+}
+
+static int warden_announce_run(struct warden *w, const struct run *run)
+{
+	if (warden_send_run(w, CHANNEL_RUN_ADD, run))
+		return -EPIPE;
+	return warden_wait(w, &w->acknowledged_run, run->id, ANSWER_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
+}
+
+static int warden_on_placed(void *arg, const struct run *run)
+{
+	struct warden *w = arg;
+	const struct record_run rec = {
+		.id = run->id,
+		.name = slice_str(run->name),
+		.owner_uid = run->owner_uid,
+		.uid = run->uid,
+		.cgroup = run->cgroup,
+		.command = slice_str(run->command),
+		.degraded = slice_str(run->degraded),
+	};
+
+	if (journal_append(w->journal, RECORD_RUN, &rec, NULL))
+		return -EIO;
+	log_info("run.start", "run=%llu name=%s uid=%u owner=%u", (unsigned long long)run->id,
+		run->name, run->uid, run->owner_uid);
+	return warden_announce_run(w, run);
+}
+
+static int warden_on_adopted(void *arg, const struct run *run)
+{
+	struct warden *w = arg;
+
+	w->last_run = run->id > w->last_run ? run->id : w->last_run;
+	warden_event(w, "adopted", run->id, "name=%s uid=%u", run->name, run->uid);
+	return warden_announce_run(w, run);
+}
+
+static void warden_on_exit(void *arg, const struct run *run, int status)
+{
+	struct warden *w = arg;
+	char text[32];
+	struct record_run_end rec = {.run = run->id};
+
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof(text), "signal %d", WTERMSIG(status));
+	else
+		snprintf(text, sizeof(text), "exit %d", WEXITSTATUS(status));
+	rec.status = slice_str(text);
+	if (journal_append(w->journal, RECORD_RUN_END, &rec, NULL))
+		log_warn("event.lost", "run=%llu %s", (unsigned long long)run->id, text);
+	log_info("run.exit", "run=%llu %s", (unsigned long long)run->id, text);
+}
+
+static void warden_on_end(void *arg, const struct run *run)
+{
+	struct warden *w = arg;
+
+	if (warden_send_run(w, CHANNEL_RUN_END, run))
+		log_warn("channel", "the enforcer was not told that run %llu ended",
+			(unsigned long long)run->id);
+}
+
+static void warden_on_runs(struct loop_source *src, uint32_t events)
+{
+	struct warden *w = src->owner;
+
+	(void)events;
+	if (run_server_dispatch(w->runs) < 0)
+		log_error("runs", "the run socket is broken; no more runs can be started");
+}
+
+static int warden_start_runs(struct warden *w)
+{
+	const struct config *c = w->p->config;
+	const struct run_server_config config = {
+		.run = {.runs_path = w->p->runs_path,
+			.state_dir = c->dir,
+			.uid_first = c->run_uid_first,
+			.uid_last = c->run_uid_last,
+			.has_connect_unix = kern_has_connect_unix(w->p->kern),
+			.allow_degraded = c->allow_degraded,
+			.degraded = w->p->degraded},
+		.cgroup_root = w->p->cgroup_root,
+		.operators = c->operators_group,
+		.callbacks = {.arg = w,
+			.next_id = warden_next_run,
+			.on_placed = warden_on_placed,
+			.on_exit = warden_on_exit,
+			.on_end = warden_on_end},
+	};
+	int r = run_server_new(&config, &w->runs);
+
+	if (!r)
+		r = run_server_adopt(w->runs, warden_on_adopted);
+	if (r)
+		return err_trace(r);
+	w->runs_src = (struct loop_source){
+		.fd = run_server_epoll_fd(w->runs), .fn = warden_on_runs, .owner = w};
+	return err_trace(loop_watch(&w->loop, &w->runs_src, EPOLLIN));
+}
+
+/* ---- deaths ---------------------------------------------------------------------------------- */
+
+static int warden_reap(struct warden *w, struct child *c)
+{
+	int status = 0;
+
+	waitpid(c->pid, &status, 0);
+	loop_forget(&w->loop, &c->src);
+	close(c->src.fd);
+	c->pid = 0;
+	return status;
+}
+
+static void warden_delay_restart(struct child *c)
+{
+	int64_t now = clock_mono_ns();
+
+	c->delay_ns = now - c->started_ns > RESTART_MAX_NS ? 0
+		      : c->delay_ns			   ? c->delay_ns * 2
+							   : CLOCK_NS_PER_S / 8;
+	c->delay_ns = c->delay_ns < RESTART_MAX_NS ? c->delay_ns : RESTART_MAX_NS;
+	c->restart_at_ns = now + c->delay_ns;
+}
+
+static void warden_stop_scribe(struct warden *w)
+{
+	w->scribe_stop_fd = fd_close(w->scribe_stop_fd);
+	if (w->scribe.pid)
+		warden_reap(w, &w->scribe);
+}
+
+/*
+ * A dead enforcer's sessions are over. The scribe is replaced too: in the way of a fresh start it
+ * drains what the dead one wrote, closes in the ledger what it left open, and tells the ids that the
+ * next one continues.
+ */
+static void warden_replace_enforcer(struct warden *w)
+{
+	int r;
+
+	warden_stop_scribe(w);
+	r = warden_start_scribe(w, true);
+	if (!r)
+		r = warden_start_enforcer(w);
+	if (!r)
+		return;
+	log_error("restart", "the enforcer could not be started again: errno=%d", -r);
+	warden_delay_restart(&w->enforcer);
+}
+
+static void warden_child_on_exit(struct loop_source *src, uint32_t events)
+{
+	struct warden *w = src->owner;
+	struct child *c = list_entry(src, struct child, src);
+	bool is_enforcer = c == &w->enforcer;
+	int status = warden_reap(w, c);
+
+	(void)events;
+	if (w->is_stopping)
+		return;
+	warden_event(w, is_enforcer ? "enforcer-died" : "scribe-died", 0, "%s %d",
+		WIFSIGNALED(status) ? "signal" : "exit",
+		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (is_enforcer) {
+		loop_forget(&w->loop, &w->channel_src);
+		w->channel = fd_close(w->channel);
+		w->is_enforcer_ready = false;
+	}
+	warden_delay_restart(c);
+}
+
+static void warden_restart_due(struct warden *w, int64_t now)
+{
+	if (!w->enforcer.pid && now >= w->enforcer.restart_at_ns) {
+		warden_replace_enforcer(w);
+	} else if (!w->scribe.pid && now >= w->scribe.restart_at_ns &&
+		   warden_start_scribe(w, false)) {
+		log_error("restart", "the scribe could not be started again");
+		if (!w->scribe.pid)
+			warden_delay_restart(&w->scribe);
+	}
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void warden_tick(struct loop *l, int64_t now_ns)
+{
+	struct warden *w = l->owner;
+
+	(void)now_ns;
+	warden_restart_due(w, clock_mono_ns());
+	warden_watch_enforcer(w, clock_mono_ns());
+	warden_verify(w, clock_mono_ns());
+	notify_supervisor("WATCHDOG=1");
+}
+
+static void warden_on_signal(struct loop_source *src, uint32_t events)
+{
+	struct warden *w = src->owner;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(src->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		if (w->is_enforcer_ready)
+			warden_send_policy(w);
+		return;
+	}
+	loop_stop(&w->loop);
+}
+
+static int warden_watch_signals(struct warden *w)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_raise(-errno);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_raise(-errno);
+	w->signal_src = (struct loop_source){.fd = fd, .fn = warden_on_signal, .owner = w};
+	return err_trace(loop_watch(&w->loop, &w->signal_src, EPOLLIN));
+}
+
+static int warden_watch_denials(struct warden *w)
+{
+	int r = kern_denials_open(kern_denials_fd(w->p->kern), warden_on_denial, w, &w->denials);
+
+	if (r)
+		return err_trace(r);
+	w->denials_src = (struct loop_source){
+		.fd = kern_denials_poll_fd(w->denials), .fn = warden_on_denials, .owner = w};
+	return err_trace(loop_watch(&w->loop, &w->denials_src, EPOLLIN));
+}
+
+static int warden_start(struct warden *w)
+{
+	int r = loop_init(&w->loop, w);
+
+	w->loop.tick = warden_tick;
+	if (!r)
+		r = warden_watch_signals(w);
+	if (r)
+		return err_trace(r);
+	/* Until there is somebody to accept, nobody shall wait. */
+	r = warden_set_refusing(w, true);
+	if (r)
+		return err_trace(r);
+	r = warden_start_scribe(w, true);
+	if (r) {
+		w->why = "the ledger cannot be opened; see the scribe's message above";
+		return err_trace(r);
+	}
+	w->last_run = w->p->ids.run;
+	r = journal_open_writer_fd(w->p->ring_fds[RING_WARDEN], w->p->wake_fd, &w->journal);
+	if (r)
+		return r > 0 ? err_fold(r) : err_trace(r);
+	r = warden_start_enforcer(w);
+	if (!r && !warden_wait(w, NULL, 0, START_TIMEOUT_MS)) {
+		w->why = "the enforcer did not start; see its message above";
+		r = -ETIMEDOUT;
+	}
+	if (!r)
+		r = warden_watch_denials(w);
+	return r ? err_trace(r) : err_trace(warden_start_runs(w));
+}
+
+static void warden_stop(struct warden *w)
+{
+	const struct channel_message m = {.type = CHANNEL_STOP};
+
+	w->is_stopping = true;
+	notify_supervisor("STOPPING=1");
+	if (warden_set_refusing(w, true))
+		log_warn("state", "the kernel side could not be told");
+	if (w->journal)
+		warden_event(w, "stop", 0, "runs that live on stay closed in until the next start");
+	if (w->enforcer.pid && channel_send(w->channel, &m, -1))
+		kill(w->enforcer.pid, SIGKILL);
+	if (w->enforcer.pid)
+		warden_reap(w, &w->enforcer);
+	w->runs = run_server_free(w->runs);
+	w->denials = kern_denials_close(w->denials);
+	w->journal = journal_close(w->journal);
+	warden_stop_scribe(w);
+	free((void *)(uintptr_t)w->coming_policy.p);
+	loop_deinit(&w->loop);
+}
+
+int warden_run(struct process *p)
+{
+	struct warden w = {.p = p, .channel = -1, .scribe_stop_fd = -1};
+	int r = warden_start(&w);
+
+	if (!r) {
+		warden_event(&w, "start", 0, "pid=%d degraded=\"%s\"", (int)getpid(), p->degraded);
+		notify_supervisor("READY=1");
+		log_info("ready", "dir=%s policy=%s", p->config->dir, p->config->policy);
+		r = loop_run(&w.loop);
+	} else {
+		fprintf(stderr, "holdfastd: %s\n", w.why ? w.why : strerror(-r));
+	}
+	warden_stop(&w);
+	return r ? 1 : 0;
+}

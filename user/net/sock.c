@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Socket calls: see sock.h. */
+#include "net/sock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "util/cleanup.h"
+
+enum { SOCK_BACKLOG = 1024 };
+
+static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+int sock_listen(bool is_v6, uint16_t port, bool reuse_port)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	_cleanup_(fd_closep) int fd = -1;
+	const int on = 1, reuse = reuse_port;
+	int r;
+
+	fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_raise(-errno);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse));
+	if (is_v6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	/* Only what the hooks sent over the loopback interface is ours; a neighbour's packet is not. */
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+		return err_raise(-errno);
+	r = is_v6 ? bind(fd, (struct sockaddr *)&sin6, sizeof(sin6))
+		  : bind(fd, (struct sockaddr *)&sin, sizeof(sin));
+	if (r < 0 || listen(fd, SOCK_BACKLOG) < 0)
+		return err_raise(-errno);
+	return TAKE_FD(fd);
+}
+
+int sock_listen_unix(const char *path, unsigned mode)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	_cleanup_(fd_closep) int fd = -1;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return err_raise(-ENAMETOOLONG);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_raise(-errno);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_raise(-errno);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || chmod(path, mode) < 0 ||
+		listen(fd, 64) < 0)
+		return err_raise(-errno);
+	return TAKE_FD(fd);
+}
+
+int sock_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sock_dial(const uint8_t addr[static 16], uint16_t port)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	bool is_v4 = !memcmp(addr, v4_mapped, sizeof(v4_mapped));
+	_cleanup_(fd_closep) int fd = -1;
+	int r;
+
+	memcpy(&sin.sin_addr, addr + 12, 4);
+	memcpy(&sin6.sin6_addr, addr, 16);
+	fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_raise(-errno);
+	sock_tune(fd);
+	r = is_v4 ? connect(fd, (struct sockaddr *)&sin, sizeof(sin))
+		  : connect(fd, (struct sockaddr *)&sin6, sizeof(sin6));
+	if (r < 0 && errno != EINPROGRESS)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int sock_connect_result(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	return error;
+}
+
+void sock_tune(int fd)
+{
+	const int on = 1, idle = 30, interval = 10;
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	/* Best effort: a socket without them still carries bytes. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+void sock_end_well(int fd)
+{
+	const struct linger fin = {.l_onoff = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &fin, sizeof(fin));
+}
+
+int sock_read(int fd, struct buf *b, size_t want, size_t *ret_n)
+{
+	size_t space;
+	uint8_t *p;
+	ssize_t n;
+	int r;
+
+	*ret_n = 0;
+	r = buf_reserve(b, want);
+	if (r == BUF_E_FULL)
+		return SOCK_E_AGAIN;
+	if (r)
+		return err_trace(r);
+	p = buf_space(b, &space);
+	n = recv(fd, p, space, 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? SOCK_E_AGAIN : SOCK_E_EOF;
+	if (!n)
+		return SOCK_E_EOF;
+	buf_commit(b, (size_t)n);
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+int sock_write(int fd, struct slice s, size_t *ret_n)
+{
+	ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+
+	*ret_n = 0;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? SOCK_E_AGAIN : SOCK_E_EOF;
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+const char *sock_name(const uint8_t addr[static 16], uint16_t port, char *buf, size_t max)
+{
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	if (!memcmp(addr, v4_mapped, sizeof(v4_mapped))) {
+		inet_ntop(AF_INET, addr + 12, text, sizeof(text));
+		snprintf(buf, max, "%s:%u", text, port);
+	} else {
+		inet_ntop(AF_INET6, addr, text, sizeof(text));
+		snprintf(buf, max, "[%s]:%u", text, port);
+	}
+	return buf;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sockets: the few calls that the relay and the servers need, non-blocking and close-on-exec. */
+#pragma once
+
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+enum {
+	SOCK_E_AGAIN = 1, /* would block */
+	SOCK_E_EOF = 2,	  /* the peer closed its side, or the connection is gone */
+};
+
+/* TCP listener; v6 only if is_v6. reuse_port: one of several sharing the port. An fd, or -errno. */
+int sock_listen(bool is_v6, uint16_t port, bool reuse_port);
+/* Unix SOCK_SEQPACKET listener at path (an old socket there is removed), mode as given. */
+int sock_listen_unix(const char *path, unsigned mode);
+int sock_accept(int listener); /* fd, or -EAGAIN, or -errno */
+/* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno. */
+int sock_dial(const uint8_t addr[static 16], uint16_t port);
+/* Result of a connect that was in progress: 0 or a positive errno. */
+int sock_connect_result(int fd);
+/* TCP_NODELAY, keepalive, and SO_LINGER{1,0}: until a session ended well, its sockets reset, so that
+ * a truncated answer never looks complete. */
+void sock_tune(int fd);
+/* From now on close() is an orderly FIN. */
+void sock_end_well(int fd);
+
+/* Reads once into b. 0, SOCK_E_AGAIN, SOCK_E_EOF, BUF_E_FULL mapped to SOCK_E_AGAIN by the caller's
+ * own limits, -ENOMEM. *ret_n: bytes read. */
+ERR_CHECK int sock_read(int fd, struct buf *b, size_t want, size_t *ret_n);
+/* Writes what it can of s. 0 (*ret_n may be less), SOCK_E_AGAIN, SOCK_E_EOF. */
+ERR_CHECK int sock_write(int fd, struct slice s, size_t *ret_n);
+
+/* "10.0.0.5:5432", "[::1]:5432"; v4-mapped is shown as v4. buf of at least SOCK_NAME_MAX. */
+enum { SOCK_NAME_MAX = 64 };
+const char *sock_name(const uint8_t addr[static 16], uint16_t port, char *buf, size_t max);

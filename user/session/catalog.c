@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is protected in a database: see catalog.h. */
+#include "session/catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "session/relay.h"
+#include "sql/catalog.h"
+#include "util/clock.h"
+
+enum { CATALOG_COLUMNS = 8, CATALOG_PATTERNS_MAX = 256, CATALOGS_MAX = 1024 };
+
+/* Names change without us when somebody else changes them: not believed for longer than this. */
+#define CATALOG_MAX_AGE_NS (60 * CLOCK_NS_PER_S)
+/* An unknown table asks for news at most this often. */
+#define CATALOG_MIN_AGE_NS (1 * CLOCK_NS_PER_S)
+
+struct catalog *catalog_free(struct catalog *c)
+{
+	if (!c)
+		return NULL;
+	mask_catalog_free(c->columns);
+	free(c);
+	return NULL;
+}
+
+void catalog_drop_all(struct worker *w)
+{
+	struct list *pos;
+	size_t at = 0;
+	void *c;
+
+	list_for_each(pos, &w->sessions) list_entry(pos, struct session, link)->catalog = NULL;
+	while (map_next(&w->catalogs, &at, NULL, &c))
+		catalog_free(c);
+	map_deinit(&w->catalogs);
+	map_init(&w->catalogs, CATALOGS_MAX);
+}
+
+/* The catalog of this session's resource and database, made if need be; NULL: no memory. */
+static struct catalog *catalog_of(struct session *s)
+{
+	char key[256];
+	int n = snprintf(key, sizeof(key), "%s%c%s%c%s", s->resource->name, 0, s->target, 0, s->database);
+	struct slice k = slice_of(key, (size_t)n < sizeof(key) ? (size_t)n : sizeof(key) - 1);
+	struct catalog *c = map_get(&s->worker->catalogs, k);
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (c && map_put(&s->worker->catalogs, k, c, NULL)) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+bool catalog_is_due(struct session *s)
+{
+	struct catalog *c;
+
+	if (!s->is_logged_in || s->policy != s->worker->policy ||
+		!mask_rules_need_catalog(s->resource->masks))
+		return false;
+	if (!s->catalog)
+		s->catalog = catalog_of(s);
+	c = s->catalog;
+	if (!c)
+		return false;
+	return !c->columns || c->is_stale ||
+	       clock_mono_ns() - c->known_since_ns > CATALOG_MAX_AGE_NS;
+}
+
+int catalog_ask(struct session *s)
+{
+	const char *patterns[CATALOG_PATTERNS_MAX + 1];
+	struct sink *sink = &s->unit_sink;
+	struct slice question;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; s->resource->masks[i]; i++)
+		for (const char **p = s->resource->masks[i]->columns; *p; p++)
+			if (n < CATALOG_PATTERNS_MAX)
+				patterns[n++] = *p;
+			else
+				return err_raise(-E2BIG);
+	patterns[n] = NULL;
+	sink_begin(sink);
+	question = sql_catalog_question(patterns, &s->unit_arena);
+	if (!question.p)
+		return err_raise(-ENOMEM);
+	r = s->proto->ask(s->state, question, sink);
+	if (r == PROTO_E_NOT_NOW)
+		return 1;
+	if (r > 0 || sink->overflow)
+		return err_raise(-E2BIG);
+	if (!r)
+		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+	arena_reset(&s->unit_arena);
+	if (r)
+		return err_trace(r < 0 ? r : -ECONNRESET);
+	mask_catalog_free(s->coming);
+	s->coming = mask_catalog_new(s->resource->masks);
+	return s->coming ? 0 : err_raise(-ENOMEM);
+}
+
+/* A decimal id as the server printed it; anything else is 0, which matches nothing. */
+static uint32_t catalog_number(struct slice s)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || v > UINT32_MAX)
+			return 0;
+		v = v * 10 + (s.p[i] - '0');
+	}
+	return v > UINT32_MAX ? 0 : (uint32_t)v;
+}
+
+/* Columns of the answer: kind, oid, attnum, schema, relation, column, from_oid, from_attnum. */
+static int catalog_on_row(struct session *s, const struct value *v, size_t n)
+{
+	uint32_t table, attr;
+	int r;
+
+	if (n != CATALOG_COLUMNS || v[0].bytes.n != 1)
+		return err_raise(-EPROTO);
+	table = catalog_number(v[1].bytes);
+	attr = catalog_number(v[2].bytes);
+	switch (v[0].bytes.p[0]) {
+	case 't':
+		r = mask_catalog_add_table(s->coming, table, v[3].bytes, v[4].bytes);
+		break;
+	case 'c':
+		r = mask_catalog_add_column(
+			s->coming, table, (uint16_t)attr, v[3].bytes, v[4].bytes, v[5].bytes);
+		break;
+	case 'd':
+		r = mask_catalog_add_derived(s->coming, table, catalog_number(v[6].bytes),
+			(uint16_t)catalog_number(v[7].bytes));
+		break;
+	default:
+		return err_raise(-EPROTO);
+	}
+	return r ? err_fold(r) : 0;
+}
+
+int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done)
+{
+	struct catalog *c = s->catalog;
+
+	*ret_done = ev->answer.is_end;
+	if (!s->coming || !c)
+		return 0;
+	if (!ev->answer.is_end)
+		return err_trace(catalog_on_row(s, ev->answer.values, ev->answer.n));
+	if (ev->answer.failed) {
+		/* Nothing is known then: every column of a table is unproven, which is the safe side. */
+		s->coming = mask_catalog_free(s->coming);
+		worker_event(s->worker, "catalog-failed", s->run.id, s->id, "database=%s", s->database);
+		return 0;
+	}
+	mask_catalog_free(c->columns);
+	c->columns = s->coming;
+	s->coming = NULL;
+	c->known_since_ns = clock_mono_ns();
+	c->is_stale = false;
+	return 0;
+}
+
+void catalog_mark_stale(struct session *s)
+{
+	struct catalog *c = s->catalog;
+
+	if (c && clock_mono_ns() - c->known_since_ns > CATALOG_MIN_AGE_NS)
+		c->is_stale = true;
+}

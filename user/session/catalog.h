@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which columns of a database are protected: asked over a session's own connection while it is idle
+ * and outside a transaction, kept per worker, resource and database, and shared by its sessions.
+ */
+#pragma once
+
+#include "session/session.h"
+
+struct catalog {
+	struct mask_catalog *columns; /* NULL until the first answer */
+	int64_t known_since_ns;
+	bool is_stale;
+};
+
+struct catalog *catalog_free(struct catalog *c);
+/* All of a worker's, after a policy change: they borrow its rules. */
+void catalog_drop_all(struct worker *w);
+
+/* True if this session must ask before the request at hand can be judged and answered. */
+bool catalog_is_due(struct session *s);
+/* Puts the question. 0: asked; 1: not now (PROTO_E_NOT_NOW); < 0. */
+ERR_CHECK int catalog_ask(struct session *s);
+/* An EV_ANSWER. *ret_done: the answer is complete. */
+ERR_CHECK int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done);
+/* Something that this session did may have changed names, or an unknown table turned up. */
+void catalog_mark_stale(struct session *s);

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Request → ruling → verdict: see decide.h. */
+#include "session/decide.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "session/catalog.h"
+#include "session/held.h"
+#include "session/parser.h"
+#include "session/record.h"
+#include "session/relay.h"
+#include "util/clock.h"
+#include "util/writer.h"
+
+enum { EXECUTE_DEPTH_MAX = 4 };
+
+/* ---- parking --------------------------------------------------------------------------------- */
+
+static int decide_dup(struct arena *a, struct slice *s)
+{
+	struct slice copy = arena_dup(a, *s);
+
+	if (s->n && !copy.p)
+		return err_raise(-ENOMEM);
+	*s = copy;
+	return 0;
+}
+
+/* Copies what the request points to into the request arena: while it waits, the decoder is called
+ * for other things and its memory may move. */
+static int decide_keep_request(struct session *s)
+{
+	struct request *q = &s->asked.request;
+	struct arena *a = &s->request_arena;
+	struct param *params = arena_array(a, q->n_params + 1, sizeof(*params));
+	struct setting *settings = arena_array(a, q->n_settings + 1, sizeof(*settings));
+	int r = 0;
+
+	if (!params || !settings)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; !r && i < q->n_params; i++) {
+		params[i] = q->params[i];
+		r = decide_dup(a, &params[i].value);
+	}
+	for (size_t i = 0; !r && i < q->n_settings; i++) {
+		settings[i] = q->settings[i];
+		r = decide_dup(a, &settings[i].name);
+		if (!r)
+			r = decide_dup(a, &settings[i].value);
+	}
+	q->params = params;
+	q->settings = settings;
+	if (!r)
+		r = decide_dup(a, &q->text);
+	if (!r)
+		r = decide_dup(a, &q->user);
+	if (!r)
+		r = decide_dup(a, &q->database);
+	return r ? r : decide_dup(a, &q->application);
+}
+
+static int decide_keep_facts(struct facts *f, struct arena *a)
+{
+	struct facts copy = *f;
+	int r = 0;
+
+	copy.list = arena_array(a, f->n + 1, sizeof(*copy.list));
+	copy.names = arena_array(a, f->n_names + 1, sizeof(*copy.names));
+	copy.executes = arena_array(a, f->n_executes + 1, sizeof(*copy.executes));
+	if (!copy.list || !copy.names || !copy.executes)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; !r && i < f->n; i++) {
+		copy.list[i] = f->list[i];
+		r = decide_dup(a, &copy.list[i].object);
+	}
+	for (size_t i = 0; !r && i < f->n_names; i++) {
+		copy.names[i] = f->names[i];
+		r = decide_dup(a, &copy.names[i].name);
+		if (!r)
+			r = decide_dup(a, &copy.names[i].text);
+	}
+	for (size_t i = 0; !r && i < f->n_executes; i++) {
+		copy.executes[i] = f->executes[i];
+		r = decide_dup(a, &copy.executes[i]);
+	}
+	*f = copy;
+	return r;
+}
+
+static int decide_park(struct session *s, enum park park)
+{
+	int r = 0;
+
+	if (s->park == PARK_NONE) {
+		r = decide_keep_request(s);
+		if (!r && s->asked.has_facts)
+			r = decide_keep_facts(&s->asked.facts, &s->request_arena);
+	}
+	if (r)
+		return err_trace(r);
+	s->park = park;
+	s->parked_since_ns = clock_mono_ns();
+	return DECIDE_E_PARKED;
+}
+
+/* ---- facts ----------------------------------------------------------------------------------- */
+
+static int decide_add_fact(struct session *s, enum effect effect, bool no_object)
+{
+	struct facts one = {.list = &(struct fact){.effect = effect,
+				    .bounded = TRI_UNKNOWN,
+				    .no_object = no_object},
+		.n = 1};
+
+	return err_trace(sql_facts_merge(&s->asked.facts, &one, &s->request_arena));
+}
+
+/* Facts of the statements that EXECUTE names; a name nobody knows is unknown. */
+static int decide_add_executes(struct session *s, unsigned depth)
+{
+	struct facts *f = &s->asked.facts;
+	size_t n = f->n_executes;
+	struct slice *names = f->executes;
+	int r = 0;
+
+	f->n_executes = 0;
+	for (size_t i = 0; !r && i < n; i++) {
+		struct slice text = s->proto->name_text(s->state, names[i]);
+		struct facts inner;
+
+		r = text.p && depth < EXECUTE_DEPTH_MAX
+			    ? sql_classify(NULL, text, 0, &s->request_arena, &inner)
+			    : SQL_E_DEEP;
+		if (r == SQL_E_DEEP) {
+			f->flags |= FACTS_OPAQUE_ROWS;
+			r = decide_add_fact(s, EFFECT_UNKNOWN, false);
+		} else if (!r) {
+			r = sql_facts_merge(f, &inner, &s->request_arena);
+			if (!r && f->n_executes)
+				r = decide_add_executes(s, depth + 1);
+		}
+	}
+	return err_trace(r);
+}
+
+static int decide_setting_facts(struct session *s)
+{
+	const struct request *q = &s->asked.request;
+	int r = decide_add_fact(s, EFFECT_SESSION, true);
+
+	for (size_t i = 0; !r && i < q->n_settings; i++) {
+		struct facts f;
+
+		r = sql_classify_setting(
+			q->settings[i].name, q->settings[i].value, &s->request_arena, &f);
+		if (!r)
+			r = sql_facts_merge(&s->asked.facts, &f, &s->request_arena);
+	}
+	return err_trace(r);
+}
+
+/* What the text alone cannot say. */
+static int decide_complete_facts(struct session *s)
+{
+	struct asked *a = &s->asked;
+	bool is_readable = true;
+	int r = 0;
+
+	a->has_facts = true;
+	/* Start-up parameters are no text in the server's language: nothing to misread. */
+	if (a->request.kind == REQUEST_TEXT)
+		s->proto->lexing(s->state, &is_readable);
+	if (a->facts.n_executes)
+		r = decide_add_executes(s, 0);
+	if (!r && (a->request.is_suspect || !is_readable))
+		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
+	return err_trace(r);
+}
+
+static int decide_text_facts(struct session *s)
+{
+	struct asked *a = &s->asked;
+	bool is_readable;
+	uint64_t lexing = s->proto->lexing(s->state, &is_readable);
+	int r = sql_classify(
+		s->worker->sql_cache, a->request.text, lexing, &s->request_arena, &a->facts);
+
+	if (r == SQL_E_DEEP) {
+		r = parser_ask(s->worker->enforcer->parser, s->worker->index, s->id,
+			a->request.seq, a->request.text);
+		return r ? err_trace(r) : decide_park(s, PARK_FACTS);
+	}
+	return r ? err_trace(r) : decide_complete_facts(s);
+}
+
+static int decide_find_facts(struct session *s)
+{
+	struct asked *a = &s->asked;
+	int r = 0;
+
+	switch (a->request.kind) {
+	case REQUEST_TEXT:
+		return decide_text_facts(s);
+	case REQUEST_LOGIN:
+		r = decide_setting_facts(s);
+		break;
+	case REQUEST_CALL:
+		r = decide_add_fact(s, EFFECT_EXECUTE, false);
+		break;
+	case REQUEST_REPLICATION:
+		r = decide_setting_facts(s);
+		if (!r)
+			r = decide_add_fact(s, EFFECT_ADMIN, true);
+		break;
+	case REQUEST_OPAQUE:
+		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
+		break;
+	}
+	return r ? err_trace(r) : decide_complete_facts(s);
+}
+
+int decide_facts(struct session *s, const struct facts *facts, int error)
+{
+	int r;
+
+	if (s->park != PARK_FACTS)
+		return 0;
+	s->asked.facts = (struct facts){0};
+	r = error < 0 ? decide_add_fact(s, EFFECT_UNKNOWN, false)
+		      : sql_facts_merge(&s->asked.facts, facts, &s->request_arena);
+	if (!r && error >= 0)
+		r = decide_keep_facts(&s->asked.facts, &s->request_arena);
+	if (!r)
+		r = decide_complete_facts(s);
+	return r ? err_trace(r) : decide_advance(s);
+}
+
+/* ---- ruling ---------------------------------------------------------------------------------- */
+
+static bool decide_touches(const struct session *s)
+{
+	const struct facts *f = &s->asked.facts;
+
+	if (!mask_rules_need_catalog(s->resource->masks))
+		return false;
+	if (!s->catalog || !s->catalog->columns || (f->flags & FACTS_OPAQUE_ROWS))
+		return true;
+	for (size_t i = 0; i < f->n; i++)
+		if (!f->list[i].no_object &&
+			mask_catalog_may_touch(s->catalog->columns, f->list[i].object))
+			return true;
+	return false;
+}
+
+static void decide_rule(struct session *s)
+{
+	struct asked *a = &s->asked;
+	const struct policy_subject subject = {
+		.resource = s->resource,
+		.run = slice_str(s->run.name),
+		.role = a->request.user.n ? a->request.user : slice_str(s->role),
+		.database = a->request.database.n ? a->request.database : slice_str(s->database),
+	};
+	bool is_login = a->request.kind == REQUEST_LOGIN || a->request.kind == REQUEST_REPLICATION;
+
+	a->ruling = policy_eval(s->policy, &subject, &a->facts);
+	a->touches = s->wants_text && decide_touches(s);
+	/* COPY sends lines without columns: there is nothing that a column rule could hold on to. */
+	if ((a->facts.flags & FACTS_COPY_OUT) && s->wants_text && a->ruling.kind != RULING_DENY &&
+		(a->touches || (a->facts.flags & FACTS_COPY_BINARY)))
+		a->ruling = (struct ruling){.kind = RULING_DENY,
+			.rule = "masks",
+			.message = "COPY of masked data is not possible; use SELECT"};
+	/* Before the login nobody can be told that they wait. */
+	if (is_login && a->ruling.kind == RULING_HOLD)
+		a->ruling.kind = RULING_DENY;
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static int decide_track(struct session *s)
+{
+	struct inflight_queue *q = &s->inflight;
+	struct asked *a = &s->asked;
+
+	if (q->n == q->cap) {
+		size_t cap = q->cap ? q->cap * 2 : 16;
+		struct inflight *ring = calloc(cap, sizeof(*ring));
+
+		if (!ring)
+			return err_raise(-ENOMEM);
+		for (size_t i = 0; i < q->n; i++)
+			ring[i] = q->ring[(q->head + i) & (q->cap - 1)];
+		free(q->ring);
+		*q = (struct inflight_queue){.ring = ring, .n = q->n, .cap = cap};
+	}
+	q->ring[(q->head + q->n++) & (q->cap - 1)] =
+		(struct inflight){.seq = a->request.seq, .id = a->id, .touches = a->touches};
+	return 0;
+}
+
+static int decide_settle(struct session *s, const struct verdict *v)
+{
+	uint32_t flags = s->asked.facts.flags;
+	int r;
+
+	if (s->park != PARK_NONE) {
+		r = relay_unpark(s);
+		if (r)
+			return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : err_trace(r);
+	}
+	r = decide_track(s);
+	if (r)
+		return err_trace(r);
+	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG))
+		catalog_mark_stale(s);
+	r = relay_settle(s, v);
+	return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : r ? err_trace(r) : 0;
+}
+
+static int decide_pass(struct session *s)
+{
+	const struct facts *f = &s->asked.facts;
+	const struct verdict v = {
+		.kind = VERDICT_PASS,
+		.want_rows = s->wants_text,
+		.changes_lexing = f->flags & FACTS_LEXING,
+		.names = f->names,
+		.n_names = f->n_names,
+	};
+
+	return decide_settle(s, &v);
+}
+
+static int decide_refuse(struct session *s, enum refusal why, const char *message, const char *hint)
+{
+	char detail[160];
+	struct verdict v = {
+		.kind = VERDICT_REFUSE,
+		.refusal = why,
+		.message = slice_str(message),
+		.hint = slice_str(hint),
+	};
+
+	snprintf(detail, sizeof(detail), "holdfast request %llu of run %llu (%s).",
+		(unsigned long long)s->asked.id, (unsigned long long)s->run.id, s->run.name);
+	v.detail = slice_str(detail);
+	return decide_settle(s, &v);
+}
+
+static int decide_deny(struct session *s)
+{
+	const struct asked *a = &s->asked;
+	const struct request *q = &a->request;
+	uint8_t message[768];
+	struct writer w = writer_of(message, sizeof(message) - 1);
+
+	wr_str(&w, "denied by rule \"");
+	wr_str(&w, a->ruling.rule);
+	wr_str(&w, "\"");
+	if (a->ruling.message) {
+		wr_str(&w, ": ");
+		wr_str(&w, a->ruling.message);
+	}
+	/* A login that is refused for its parameters says which. */
+	for (size_t i = 0; i < q->n_settings; i++) {
+		wr_str(&w, i ? ", " : "; start-up parameter ");
+		wr_slice(&w, slice_head(q->settings[i].name, 64));
+	}
+	message[w.n] = 0;
+	return decide_refuse(s, REFUSAL_POLICY, (const char *)message, "");
+}
+
+/* ---- the path -------------------------------------------------------------------------------- */
+
+/* 0: facts are complete. */
+static int decide_prepare(struct session *s)
+{
+	int r;
+
+	if (s->asked.has_facts)
+		return 0;
+	if (s->is_answered) {
+		s->is_answered = false;
+	} else if (catalog_is_due(s)) {
+		r = catalog_ask(s);
+		if (!r)
+			return decide_park(s, PARK_ASK);
+		if (r < 0)
+			return err_trace(r);
+	}
+	return decide_find_facts(s);
+}
+
+static int decide_record(struct session *s)
+{
+	struct enforcer *e = s->worker->enforcer;
+	int r;
+
+	if (s->asked.is_recorded)
+		return 0;
+	decide_rule(s);
+	r = record_request(s);
+	if (r > 0)
+		return decide_refuse(s, REFUSAL_RECORD,
+			"this request could not be recorded, so it was not forwarded (the audit ledger is full or cannot be written)",
+			"Try again when the operator has made room.");
+	if (r)
+		return err_trace(r);
+	s->asked.is_recorded = true;
+	switch (s->asked.ruling.kind) {
+	case RULING_ALLOW:
+		atomic_fetch_add_explicit(&e->n_allowed, 1, memory_order_relaxed);
+		break;
+	case RULING_HOLD:
+		atomic_fetch_add_explicit(&e->n_held, 1, memory_order_relaxed);
+		break;
+	case RULING_DENY:
+		atomic_fetch_add_explicit(&e->n_denied, 1, memory_order_relaxed);
+		break;
+	}
+	return 0;
+}
+
+/* Allowed by the policy or by a human; the record may have to be on disk first. */
+static int decide_forward(struct session *s)
+{
+	struct worker *w = s->worker;
+	struct asked *a = &s->asked;
+
+	if ((a->ruling.durable || a->has_hold) && journal_committed(w->journal) < a->record_seq) {
+		journal_want_commit(w->journal, a->record_seq);
+		list_remove(&s->recording_link);
+		list_append(&w->recording, &s->recording_link);
+		return decide_park(s, PARK_RECORD);
+	}
+	return decide_pass(s);
+}
+
+static int decide_hold(struct session *s)
+{
+	struct sink *sink = &s->unit_sink;
+	int r;
+
+	if (!s->proto->is_drained(s->state)) {
+		sink_begin(sink);
+		r = s->proto->drain(s->state, sink);
+		if (r > 0)
+			return err_fold(r);
+		if (!r)
+			r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+		return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
+	}
+	r = decide_park(s, PARK_HOLD);
+	if (r != DECIDE_E_PARKED)
+		return err_trace(r);
+	r = held_begin(s);
+	if (r > 0)
+		return decide_refuse(s, REFUSAL_RECORD, "this hold could not be recorded", "");
+	return r ? err_trace(r) : DECIDE_E_PARKED;
+}
+
+int decide_advance(struct session *s)
+{
+	bool enforces = !policy_is_observe(s->policy);
+	int r = decide_prepare(s);
+
+	if (r)
+		return r;
+	if (!s->asked.is_recorded) {
+		r = decide_record(s);
+		/* Not recorded: it was refused and settled. */
+		if (r || !s->asked.is_recorded)
+			return r;
+	}
+	if (s->asked.has_hold || !enforces || s->asked.ruling.kind == RULING_ALLOW)
+		return decide_forward(s);
+	return s->asked.ruling.kind == RULING_DENY ? decide_deny(s) : decide_hold(s);
+}
+
+int decide_request(struct session *s)
+{
+	int r = session_sync_policy(s);
+
+	if (r)
+		return r < 0 ? err_trace(r) : DECIDE_E_CLOSED;
+	return decide_advance(s);
+}
+
+/* A policy loaded while the request waited may have become stricter. */
+static bool decide_is_denied_now(struct session *s)
+{
+	if (s->policy == s->worker->policy)
+		return false;
+	decide_rule(s);
+	return s->asked.ruling.kind == RULING_DENY;
+}
+
+int decide_released(struct session *s, bool approved, const char *outcome, const char *by,
+	const char *reason)
+{
+	bool is_cancel = !strcmp(outcome, "cancelled");
+	char message[768];
+	int r;
+
+	if (s->park != PARK_HOLD)
+		return 0;
+	r = session_sync_policy(s);
+	if (r)
+		return r < 0 ? err_trace(r) : DECIDE_E_CLOSED;
+	if (approved && !held_is_unchanged(s)) {
+		approved = false;
+		outcome = "denied";
+		by = NULL;
+		reason = "the session changed while the request was held";
+	} else if (approved && decide_is_denied_now(s)) {
+		approved = false;
+		outcome = "denied";
+		by = NULL;
+		reason = "the policy changed and now denies it";
+	}
+	held_end(s, outcome);
+	if (approved)
+		return decide_forward(s);
+	if (is_cancel)
+		return decide_refuse(s, REFUSAL_CANCELLED, "canceling statement due to user request",
+			"The held request was withdrawn; nothing was sent to the server.");
+	snprintf(message, sizeof(message), "%s%s%s%s%s (rule \"%s\", h%llu)",
+		strcmp(outcome, "expired") == 0 ? "no decision in time" : "denied",
+		by && *by ? " by " : "", by && *by ? by : "", reason && *reason ? ": " : "",
+		reason && *reason ? reason : "", s->asked.ruling.rule,
+		(unsigned long long)s->asked.hold);
+	return decide_refuse(s, REFUSAL_POLICY, message, s->asked.ruling.message ? s->asked.ruling.message : "");
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared state of the enforcer's threads: see enforcer.h. */
+#include "session/enforcer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "session/worker.h"
+
+enum { RUNS_MAX = 65536 };
+
+void enforcer_init(struct enforcer *e)
+{
+	*e = (struct enforcer){.origin_fd = -1};
+	pthread_mutex_init(&e->runs_lock, NULL);
+	map_init(&e->runs, RUNS_MAX);
+}
+
+void enforcer_deinit(struct enforcer *e)
+{
+	size_t pos = 0;
+	void *run;
+
+	while (map_next(&e->runs, &pos, NULL, &run))
+		free(run);
+	map_deinit(&e->runs);
+	pthread_mutex_destroy(&e->runs_lock);
+}
+
+int enforcer_add_run(struct enforcer *e, const struct run_info *run)
+{
+	struct run_info *copy = malloc(sizeof(*copy));
+	void *old = NULL;
+	int r;
+
+	if (!copy)
+		return err_raise(-ENOMEM);
+	*copy = *run;
+	pthread_mutex_lock(&e->runs_lock);
+	r = map_put(&e->runs, map_id(&copy->cgroup), copy, &old);
+	pthread_mutex_unlock(&e->runs_lock);
+	free(old);
+	if (r)
+		free(copy);
+	return r ? err_fold(r) : 0;
+}
+
+void enforcer_remove_run(struct enforcer *e, uint64_t cgroup)
+{
+	struct run_info *run;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_take(&e->runs, map_id(&cgroup));
+	pthread_mutex_unlock(&e->runs_lock);
+	if (!run)
+		return;
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		struct mail *m = mail_new(MAIL_CUT_RUN);
+
+		if (m)
+			m->run = run->id;
+		mailbox_send(&e->workers[i]->mail, m);
+	}
+	free(run);
+}
+
+bool enforcer_find_run(struct enforcer *e, uint64_t cgroup, struct run_info *ret)
+{
+	const struct run_info *run;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	if (run)
+		*ret = *run;
+	pthread_mutex_unlock(&e->runs_lock);
+	return run;
+}

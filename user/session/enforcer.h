@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the threads of the enforcer share: ids, the table of runs, the mailboxes. Made before the
+ * first thread and freed after the last.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "session/mailbox.h"
+#include "util/map.h"
+
+enum { ENFORCER_WORKERS_MAX = 32 };
+
+struct parser;
+struct worker;
+
+/* A run as the warden announced it. */
+struct run_info {
+	uint64_t id, cgroup;
+	uint32_t uid, owner_uid;
+	char name[64];
+};
+
+struct enforcer {
+	unsigned n_workers;
+	struct worker *workers[ENFORCER_WORKERS_MAX];
+	struct parser *parser;
+	struct mailbox control; /* letters to the control thread */
+
+	_Atomic uint64_t last_session, last_request, last_hold;
+	_Atomic uint64_t n_allowed, n_held, n_denied; /* requests since start, for status */
+	_Atomic uint64_t n_sessions;		      /* alive now */
+
+	int origin_fd;	       /* socket storage map, read-only */
+	uint16_t own_port;     /* never dialled */
+	uint8_t ledger_key[32]; /* HMACs of unmasked bytes */
+	uint8_t mask_key[32];	/* TRANSFORM_HASH */
+
+	pthread_mutex_t runs_lock;
+	struct map runs; /* cgroup id → struct run_info, owned */
+};
+
+void enforcer_init(struct enforcer *e);
+void enforcer_deinit(struct enforcer *e);
+ERR_CHECK int enforcer_add_run(struct enforcer *e, const struct run_info *run);
+/* Forgets the run and cuts its sessions. */
+void enforcer_remove_run(struct enforcer *e, uint64_t cgroup);
+/* A copy; false: no such run, whoever this is. */
+bool enforcer_find_run(struct enforcer *e, uint64_t cgroup, struct run_info *ret);

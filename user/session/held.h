@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request that waits for a human: the session's side of a hold. */
+#pragma once
+
+#include "session/session.h"
+
+/* Makes the hold, tells the client and the control thread. 0; > 0: it could not be recorded, nothing
+ * was announced; < 0. */
+ERR_CHECK int held_begin(struct session *s);
+/* Is everything that the approver saw and that the decision is bound to still so? */
+bool held_is_unchanged(struct session *s);
+/* The wait is over, however: records, tells the control thread. */
+void held_end(struct session *s, const char *outcome);
+/* Says again that it waits, expires it at its deadline. */
+ERR_CHECK int held_tick(struct session *s, int64_t now_ns);

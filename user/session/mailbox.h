@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mail between threads of the enforcer: a queue with an eventfd, the only thing they share besides
+ * the tables in enforcer.h. Never on the path of a byte. A letter is owned by the queue until taken,
+ * then by who took it (mail_free()).
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "fact/facts.h"
+#include "hold/hold.h"
+#include "util/arena.h"
+#include "util/list.h"
+
+struct policy;
+
+enum mail_kind {
+	/* to a worker */
+	MAIL_POLICY,	/* `policy`: judge by this one from now on */
+	MAIL_RELEASE,	/* `hold`, `decision`, `text` = reason, `by`: a human decided */
+	MAIL_CANCEL,	/* `vid`, `key`, `run`, `addr`, `port`: a client asks to cancel */
+	MAIL_FACTS,	/* `session`, `seq`, `facts` in `arena`: the parser thread is done */
+	MAIL_CUT_RUN,	/* `run` ended or was killed: close its sessions */
+	MAIL_STOP,
+	/* to the control thread */
+	MAIL_HOLD,	/* `parked`: a new hold */
+	MAIL_HOLD_END,	/* `hold`, `text` = outcome */
+};
+
+struct mail {
+	struct list link;
+	enum mail_kind kind;
+	const struct policy *policy;
+	struct hold *parked; /* owned */
+	uint64_t hold, session, seq, run;
+	enum decision_kind decision;
+	uint32_t vid;
+	uint8_t key[64];
+	size_t key_len;
+	uint8_t addr[16];
+	uint16_t port;
+	char *text, *by;    /* owned */
+	struct arena arena; /* MAIL_FACTS */
+	struct facts facts;
+	int error; /* MAIL_FACTS: < 0, nothing could be found */
+};
+
+struct mailbox {
+	pthread_mutex_t lock;
+	struct list queue;
+	int event_fd;
+};
+
+ERR_CHECK int mailbox_init(struct mailbox *m);
+void mailbox_deinit(struct mailbox *m);
+struct mail *mail_new(enum mail_kind kind); /* NULL: out of memory */
+struct mail *mail_free(struct mail *m);
+/* Takes ownership; NULL is ignored, so that a caller out of memory needs no second branch. */
+void mailbox_send(struct mailbox *m, struct mail *letter);
+/* Clears the event and moves all waiting letters to `to` (an initialised list head). */
+void mailbox_take_all(struct mailbox *m, struct list *to);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Masking on the way back: see rows.h. */
+#include "session/rows.h"
+
+#include <errno.h>
+
+#include "session/catalog.h"
+#include "session/record.h"
+#include "session/relay.h"
+
+static struct inflight *rows_inflight(struct session *s, uint64_t seq)
+{
+	for (size_t i = 0; i < s->inflight.n; i++) {
+		struct inflight *f =
+			&s->inflight.ring[(s->inflight.head + i) & (s->inflight.cap - 1)];
+
+		if (f->seq == seq)
+			return f;
+	}
+	return NULL;
+}
+
+/* True if a column is of a table that the catalog has never heard of. */
+static bool rows_has_news(const struct column *columns, size_t n, const struct mask_catalog *known)
+{
+	for (size_t i = 0; i < n; i++)
+		if (columns[i].table && !mask_catalog_knows(known, columns[i].table))
+			return true;
+	return false;
+}
+
+static int rows_plan(struct session *s, uint64_t seq, uint32_t columns_id,
+	const struct column *columns, size_t n)
+{
+	const struct inflight *f = rows_inflight(s, seq);
+	const struct mask_catalog *known = s->catalog ? s->catalog->columns : NULL;
+	enum unproven unproven;
+	int r;
+
+	if (s->plan && s->plan_columns == columns_id && s->plan_seq == seq)
+		return 0;
+	arena_reset(&s->plan_arena);
+	s->plan = NULL;
+	r = mask_plan_build(s->resource->masks, known, columns, n, !f || f->touches, &s->plan_arena,
+		&s->plan, &unproven);
+	if (r)
+		return err_trace(r);
+	if (known && rows_has_news(columns, n, known))
+		catalog_mark_stale(s);
+	s->plan_columns = columns_id;
+	s->plan_seq = seq;
+	return 0;
+}
+
+static void rows_count(struct session *s, uint64_t seq, const struct mask_stats *stats)
+{
+	struct inflight *f = rows_inflight(s, seq);
+
+	if (f)
+		f->n_masked += stats->n_values;
+}
+
+/* Replacement values of one row, or NULL if nothing changes. */
+static int rows_mask(struct session *s, const struct event *ev, const struct value **ret)
+{
+	struct arena *a = &s->unit_arena;
+	struct mask_stats stats = {0};
+	struct value *values = NULL;
+
+	*ret = NULL;
+	for (size_t i = 0; i < ev->row.n; i++) {
+		struct slice changed;
+
+		if (!ev->row.values[i].bytes.p)
+			continue;
+		if (!mask_value(s->plan, i, ev->row.values[i].bytes,
+			    s->worker->enforcer->mask_key, a, &changed, &stats))
+			continue;
+		if (!values) {
+			values = arena_array(a, ev->row.n, sizeof(*values));
+			if (!values)
+				return err_raise(-ENOMEM);
+			memcpy(values, ev->row.values, ev->row.n * sizeof(*values));
+		}
+		values[i].bytes = changed;
+	}
+	if (values)
+		rows_count(s, ev->row.seq, &stats);
+	*ret = values;
+	return 0;
+}
+
+int rows_on_row(struct session *s, struct slice unit)
+{
+	const struct event ev = s->unit_sink.event;
+	struct row_verdict v = {0};
+	int r = rows_plan(s, ev.row.seq, ev.row.columns_id, ev.row.columns, ev.row.n);
+
+	if (r)
+		return err_trace(r);
+	v.pass_rest = mask_plan_is_clear(s->plan);
+	if (!v.pass_rest) {
+		r = rows_mask(s, &ev, &v.values);
+		if (r)
+			return err_trace(r);
+	}
+	sink_begin(&s->unit_sink);
+	r = s->proto->settle_row(s->state, unit, &v, &s->unit_sink);
+	if (r > 0 || s->unit_sink.overflow)
+		return err_raise(-E2BIG);
+	return err_trace(r);
+}
+
+int rows_on_value(struct session *s, size_t *ret_hold_back)
+{
+	const struct event *ev = &s->unit_sink.event;
+	bool is_last = ev->value.offset + ev->value.n == ev->value.total;
+	struct mask_stats stats = {0};
+	int r;
+
+	r = rows_plan(s, ev->value.seq, ev->value.columns_id, ev->value.columns, ev->value.n_columns);
+	if (r)
+		return err_trace(r);
+	r = mask_piece(s->plan, ev->value.index, ev->value.p, ev->value.n, is_last,
+		ret_hold_back, &stats);
+	rows_count(s, ev->value.seq, &stats);
+	return r < 0 ? err_trace(r) : r;
+}
+
+int rows_on_text(struct session *s, struct slice unit)
+{
+	const struct event ev = s->unit_sink.event;
+	struct mask_stats stats = {0};
+	struct slice *fields = arena_array(&s->unit_arena, ev.text.n + 1, sizeof(*fields));
+	int r;
+
+	if (!fields)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; i < ev.text.n; i++) {
+		fields[i] = ev.text.fields[i];
+		if (!mask_text(s->resource->masks, ev.text.fields[i],
+			    s->worker->enforcer->mask_key, &s->unit_arena, &fields[i], &stats))
+			fields[i] = ev.text.fields[i];
+	}
+	rows_count(s, ev.text.seq, &stats);
+	sink_begin(&s->unit_sink);
+	r = s->proto->settle_text(s->state, unit, fields, ev.text.n, &s->unit_sink);
+	if (r > 0 || s->unit_sink.overflow)
+		return err_raise(-E2BIG);
+	return err_trace(r);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Birth and death of an intercepted connection: see session.h. */
+#include "session/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#include "kern/origin.h"
+#include "session/catalog.h"
+#include "session/decide.h"
+#include "session/held.h"
+#include "session/record.h"
+#include "session/relay.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	REQUEST_ARENA_MAX = 64 * 1024 * 1024,
+	UNIT_ARENA_MAX = 16 * 1024 * 1024,
+	PLAN_ARENA_MAX = 4 * 1024 * 1024,
+	OPAQUE_IN_MAX = 256 * 1024,
+	PARKED_FACTS_NS_MAX = 10 /* seconds a parser or catalog answer may take */,
+};
+
+struct session *session_find(struct worker *w, uint64_t id)
+{
+	return map_get(&w->by_id, map_id(&id));
+}
+
+/* Resets a connection that has no session: it did not come through our hooks, or may not be. */
+static void session_reject(struct worker *w, int fd, const struct run_info *run, const char *kind,
+	const char *detail)
+{
+	sock_tune(fd);
+	close(fd);
+	worker_event(w, kind, run ? run->id : 0, 0, "%s", detail);
+	log_info("session.reject", "why=%s run=%llu %s", kind,
+		(unsigned long long)(run ? run->id : 0), detail);
+}
+
+static void session_init_peer(struct session *s, struct peer *p, enum side side, int fd, size_t in_max)
+{
+	*p = (struct peer){.side = side, .session = s};
+	p->src.fd = fd;
+	p->src.fn = side == SIDE_CLIENT ? relay_on_client : relay_on_server;
+	buf_init(&p->in, in_max);
+	buf_init(&p->out, SESSION_OUT_MAX);
+}
+
+static struct session *session_new(struct worker *w, int fd, const struct origin *origin,
+	const struct run_info *run, const struct resource *resource)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	size_t in_max;
+
+	if (!s)
+		return NULL;
+	s->magic = SESSION_MAGIC;
+	s->worker = w;
+	s->id = atomic_fetch_add(&w->enforcer->last_session, 1) + 1;
+	s->run = *run;
+	s->origin = *origin;
+	s->target_port = ntohs(origin->port);
+	sock_name(origin->addr, s->target_port, s->target, sizeof(s->target));
+	s->policy = w->policy;
+	s->resource = resource;
+	s->proto = protocol_by_name(slice_str(resource->protocol));
+	in_max = s->proto ? s->proto->unit_max + s->proto->request_max : OPAQUE_IN_MAX;
+	session_init_peer(s, &s->client, SIDE_CLIENT, fd, in_max);
+	session_init_peer(s, &s->server, SIDE_SERVER, -1, in_max + SESSION_ROW_MAX);
+	buf_init(&s->ahead, SESSION_AHEAD_MAX);
+	arena_init(&s->request_arena, REQUEST_ARENA_MAX);
+	arena_init(&s->unit_arena, UNIT_ARENA_MAX);
+	arena_init(&s->plan_arena, PLAN_ARENA_MAX);
+	s->request_sink = (struct sink){
+		.arena = &s->request_arena, .ops = s->request_ops, .max_ops = SESSION_OPS};
+	s->unit_sink =
+		(struct sink){.arena = &s->unit_arena, .ops = s->unit_ops, .max_ops = SESSION_OPS};
+	s->wants_text = resource->masks && resource->masks[0];
+	list_init(&s->link);
+	list_init(&s->recording_link);
+	return s;
+}
+
+/* The decoder's state and the identity that its client may cancel with. */
+static int session_init_protocol(struct session *s)
+{
+	struct worker *w = s->worker;
+	uint8_t key[4];
+
+	s->state = calloc(1, s->proto->state_size);
+	if (!s->state)
+		return err_raise(-ENOMEM);
+	s->pool = (struct pool){.max = s->proto->session_mem_max};
+	/* The worker is in the top byte, so that a cancel request finds its way without a lock. */
+	s->vid = (w->index + 1) << 24 | (++w->last_vid & 0xffffff);
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return err_raise(-EIO);
+	return err_trace(s->proto->init(s->state, &s->pool, s->vid, key));
+}
+
+/* In all tables, recorded, watched: from here on it ends through session_close(). */
+static int session_start(struct session *s)
+{
+	struct worker *w = s->worker;
+	int r;
+
+	list_append(&w->sessions, &s->link);
+	atomic_fetch_add(&w->enforcer->n_sessions, 1);
+	r = map_put(&w->by_id, map_id(&s->id), s, NULL);
+	if (r)
+		return err_fold(r);
+	sock_tune(s->client.src.fd);
+	if (s->proto) {
+		r = session_init_protocol(s);
+		if (r)
+			return err_trace(r);
+	}
+	r = record_session(s, s->resource->protocol);
+	if (r)
+		return err_fold(r);
+	s->is_recorded = true;
+	return err_trace(relay_flush(s));
+}
+
+void session_accept(struct worker *w, int fd)
+{
+	char name[SOCK_NAME_MAX], detail[256];
+	const struct resource *resource;
+	struct origin origin;
+	struct run_info run;
+	struct session *s;
+	uint16_t port;
+
+	if (origin_lookup(w->enforcer->origin_fd, fd, &origin)) {
+		session_reject(w, fd, NULL, "no-origin", "a connection that no hook sent here");
+		return;
+	}
+	port = ntohs(origin.port);
+	snprintf(detail, sizeof(detail), "target=%s pid=%u comm=%.15s",
+		sock_name(origin.addr, port, name, sizeof(name)), origin.tgid, origin.comm);
+	if (!enforcer_find_run(w->enforcer, origin.cgroup, &run)) {
+		session_reject(w, fd, NULL, "no-run", detail);
+		return;
+	}
+	resource = policy_find_resource(w->policy, origin.addr, port);
+	if (!resource) {
+		session_reject(w, fd, &run, "target-denied", detail);
+		return;
+	}
+	s = session_new(w, fd, &origin, &run, resource);
+	if (!s) {
+		session_reject(w, fd, &run, "no-memory", detail);
+		return;
+	}
+	if (session_start(s))
+		session_close(s, "could not be started");
+	else
+		log_info("session.open", "session=%llu run=%llu resource=%s target=%s pid=%u",
+			(unsigned long long)s->id, (unsigned long long)run.id, resource->name,
+			s->target, origin.tgid);
+}
+
+/* What the ledger must say about requests whose replies will never come. */
+static void session_record_loose_ends(struct session *s)
+{
+	struct asked *a = &s->asked;
+
+	if (s->park != PARK_NONE && a->is_recorded) {
+		if (a->has_hold)
+			held_end(s, "disconnected");
+		record_no_reply(s, a->id, "unsent");
+	}
+	for (size_t i = 0; i < s->inflight.n; i++) {
+		const struct inflight *f =
+			&s->inflight.ring[(s->inflight.head + i) & (s->inflight.cap - 1)];
+
+		if (!f->is_done && f->id)
+			record_no_reply(s, f->id, "lost");
+	}
+	record_session_end(s, s->is_closing ? "closed" : "reset");
+}
+
+void session_close(struct session *s, const char *reason)
+{
+	struct worker *w = s->worker;
+
+	require(s->magic == SESSION_MAGIC);
+	if (s->is_dead)
+		return;
+	s->is_dead = true;
+	if (s->is_recorded)
+		session_record_loose_ends(s);
+	log_info("session.close", "session=%llu run=%llu reason=\"%s\" up=%llu down=%llu",
+		(unsigned long long)s->id, (unsigned long long)s->run.id, reason,
+		(unsigned long long)s->client.n_bytes, (unsigned long long)s->server.n_bytes);
+	loop_forget(&w->loop, &s->client.src);
+	loop_forget(&w->loop, &s->server.src);
+	s->client.src.fd = fd_close(s->client.src.fd);
+	s->server.src.fd = fd_close(s->server.src.fd);
+	map_take(&w->by_id, map_id(&s->id));
+	list_remove(&s->recording_link);
+	list_remove(&s->link);
+	list_append(&w->dead, &s->link);
+	atomic_fetch_sub(&w->enforcer->n_sessions, 1);
+}
+
+void session_finish(struct session *s, const char *reason)
+{
+	s->is_closing = true;
+	if (buf_len(&s->client.out) || (s->server.src.fd >= 0 && buf_len(&s->server.out)))
+		return; /* relay_flush() calls again when the queues are empty */
+	if (s->client.src.fd >= 0)
+		sock_end_well(s->client.src.fd);
+	if (s->server.src.fd >= 0)
+		sock_end_well(s->server.src.fd);
+	session_close(s, reason);
+}
+
+void session_free(struct session *s)
+{
+	require(s->magic == SESSION_MAGIC && s->is_dead);
+	if (s->proto && s->state && s->proto->fini)
+		s->proto->fini(s->state);
+	free(s->state);
+	buf_deinit(&s->client.in);
+	buf_deinit(&s->client.out);
+	buf_deinit(&s->server.in);
+	buf_deinit(&s->server.out);
+	buf_deinit(&s->ahead);
+	arena_deinit(&s->request_arena);
+	arena_deinit(&s->unit_arena);
+	arena_deinit(&s->plan_arena);
+	mask_catalog_free(s->coming);
+	free(s->inflight.ring);
+	s->magic = 0;
+	free(s);
+}
+
+int session_sync_policy(struct session *s)
+{
+	struct worker *w = s->worker;
+	const struct resource *resource;
+
+	if (s->policy == w->policy)
+		return 0;
+	/* Plans and open results refer to the old rules: follow only between results. */
+	if (s->inflight.n)
+		return 0;
+	resource = policy_find_resource(w->policy, s->origin.addr, s->target_port);
+	if (!resource || strcmp(resource->protocol, s->resource->protocol) != 0) {
+		session_close(s, "the new policy does not name this target");
+		return RELAY_E_CLOSED;
+	}
+	s->policy = w->policy;
+	s->resource = resource;
+	s->wants_text = resource->masks && resource->masks[0];
+	s->catalog = NULL;
+	s->plan = NULL;
+	s->coming = mask_catalog_free(s->coming);
+	arena_reset(&s->plan_arena);
+	return 0;
+}
+
+void session_tick(struct session *s, int64_t now_ns)
+{
+	int r = 0;
+
+	if (s->is_dead)
+		return;
+	if (s->park == PARK_HOLD) {
+		r = held_tick(s, now_ns);
+	} else if (s->park == PARK_FACTS || s->park == PARK_ASK) {
+		if (now_ns - s->parked_since_ns > PARKED_FACTS_NS_MAX * CLOCK_NS_PER_S) {
+			if (s->park == PARK_ASK) {
+				session_close(s, "the server did not answer the catalog question");
+				return;
+			}
+			/* Loss of the answer is unknown, never yes. */
+			r = decide_facts(s, NULL, -ETIMEDOUT);
+		}
+	}
+	if (r < 0)
+		session_close(s, "internal error");
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One intercepted connection, from accept to close. Start here to understand the data path.
+ *
+ *   peer      one of the two sockets with its queues
+ *   span      client units that were kept; they are the first span_len bytes of client.in, and stay
+ *             there, untouched, until the verdict
+ *   parked    why the client's units are not being looked at right now; what the client sends
+ *             meanwhile goes to `ahead`, undecoded and bounded, so that client.in does not move
+ *   inflight  requests that were settled and whose replies are due
+ *
+ * A session belongs to one worker thread. Others name it by id. It dies in session_close(), is out of
+ * all tables at once and freed after the batch of events.
+ *
+ * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
+ * request that waits · rows.c masks · catalog.c what is protected · record.c the journal rows.
+ */
+#pragma once
+
+#include "bpf/abi.h"
+#include "mask/mask.h"
+#include "net/sock.h"
+#include "proto/proto.h"
+#include "session/worker.h"
+
+enum {
+	SESSION_MAGIC = 0x5e551017,
+	SESSION_AHEAD_MAX = 64 * 1024,	 /* client bytes taken while parked */
+	SESSION_OUT_HIGH = 256 * 1024,	 /* queued for a slow peer: stop reading the other one */
+	SESSION_OUT_MAX = 64 * 1024 * 1024,
+	SESSION_READ = 64 * 1024,	 /* per read */
+	SESSION_ROW_MAX = 1024 * 1024 + 64 * 1024, /* server units gathered whole, and a little */
+	SESSION_OPS = 64,		 /* ops of one decoder call */
+	SESSION_INFLIGHT_MAX = 65536,
+};
+
+enum park {
+	PARK_NONE,
+	PARK_ASK,    /* our own question is on its way (catalog) */
+	PARK_FACTS,  /* the parser thread is at work */
+	PARK_RECORD, /* the ledger has not committed the record yet */
+	PARK_DRAIN,  /* earlier requests are still being answered */
+	PARK_HOLD,   /* a human is being waited for */
+};
+
+struct session;
+
+struct peer {
+	struct loop_source src;
+	enum side side;
+	struct session *session;
+	struct buf in, out;
+	size_t stream_left; /* bytes of a stream unit still to come */
+	uint64_t n_bytes;   /* read from it */
+	bool is_connecting, saw_eof;
+};
+
+/* A request between settle and reply. */
+struct inflight {
+	uint64_t seq, id;
+	uint64_t n_masked;
+	bool touches; /* may touch protected tables: columns without provenance are unproven */
+	bool is_done;
+};
+
+struct inflight_queue {
+	struct inflight *ring;
+	size_t head, n, cap; /* cap: power of two */
+};
+
+/* The request being judged. */
+struct asked {
+	struct request request; /* slices: client.in or the request arena */
+	struct facts facts;
+	struct ruling ruling;
+	uint64_t id;	     /* in the ledger */
+	uint64_t record_seq; /* in the journal */
+	bool has_facts, is_recorded, touches;
+	bool has_hold;
+	uint64_t hold;
+	int64_t hold_deadline_ns, next_say_ns;
+	uint8_t hmac[32];
+};
+
+struct session {
+	uint32_t magic;
+	struct list link;	    /* worker.sessions, then worker.dead */
+	struct list recording_link; /* worker.recording while PARK_RECORD */
+	struct worker *worker;
+	uint64_t id;
+	struct run_info run;
+	struct origin origin;
+	uint16_t target_port; /* host order */
+	char target[SOCK_NAME_MAX];
+	const struct policy *policy;
+	const struct resource *resource; /* of that policy */
+
+	const struct protocol *proto; /* NULL: opaque, or not told yet */
+	void *state;
+	struct pool pool;
+	uint32_t vid;
+
+	struct peer client, server;
+	struct buf ahead;
+	size_t span_len;
+	enum park park;
+	int64_t parked_since_ns;
+	bool client_waits; /* decode() answered PROTO_E_NOT_NOW: try again after the next server unit */
+	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
+	bool is_stalled;  /* the server does not keep up with the client's requests */
+	bool is_answered; /* PARK_ASK: the answer is complete */
+	bool wants_text; /* rules of this resource look at prose and rows */
+	struct asked asked;
+	struct inflight_queue inflight;
+	char role[64], database[64], application[64];
+	int64_t tx_since_wall_ns; /* when the open transaction began; 0 = none */
+
+	struct arena request_arena; /* one request, from its first kept unit to its verdict */
+	struct arena unit_arena;    /* one server unit */
+	struct arena plan_arena;    /* one result's mask plan */
+	struct op request_ops[SESSION_OPS], unit_ops[SESSION_OPS];
+	struct sink request_sink, unit_sink;
+
+	struct mask_plan *plan;
+	uint32_t plan_columns; /* columns_id the plan was made for */
+	uint64_t plan_seq;
+	struct mask_catalog *coming; /* the answer to our question so far */
+	struct catalog *catalog;     /* worker's; NULL: not needed or not known yet */
+};
+
+/* A connection that was just accepted: finds its origin, run and resource, records it. Takes the fd;
+ * whatever does not belong here is reset, recorded and gone. */
+void session_accept(struct worker *w, int fd);
+/* Ends it: withdraws a hold, records, frees after the batch. `reason` for the ledger. Idempotent. */
+void session_close(struct session *s, const char *reason);
+/* The same after all output is flushed, with an orderly FIN. */
+void session_finish(struct session *s, const char *reason);
+void session_free(struct session *s);
+struct session *session_find(struct worker *w, uint64_t id);
+/* Follows a policy reload: new resource, or the end if the target is no longer named. */
+ERR_CHECK int session_sync_policy(struct session *s);
+/* Once a second: deadlines, words to waiting clients. */
+void session_tick(struct session *s, int64_t now_ns);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread, one epoll loop, its own listeners, sessions, caches and journal. Workers
+ * share nothing but enforcer.h.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "audit/journal.h"
+#include "net/loop.h"
+#include "policy/policy.h"
+#include "session/enforcer.h"
+#include "sql/sql.h"
+
+struct worker {
+	struct enforcer *enforcer;
+	unsigned index;
+	pthread_t thread;
+	struct loop loop;
+	struct mailbox mail;
+	struct loop_source mail_src, commit_src;
+	struct loop_source listeners[2]; /* v4, v6 */
+	struct journal *journal;	 /* owned by the caller of worker_init() */
+	int commit_fd;			 /* eventfd: the scribe committed what was asked for */
+	const struct policy *policy;
+	_Atomic(const struct policy *) oldest_policy; /* the oldest one that a session still uses */
+	_Atomic int64_t beat_ns;		      /* last tick, for the warden's watch */
+	struct sql_cache *sql_cache;
+	struct map catalogs; /* "resource\0database" → struct catalog */
+	struct map by_id;    /* sessions by id */
+	struct list sessions; /* all of them */
+	struct list dead;     /* closed in this batch, freed after it */
+	struct list cancels;   /* cancel requests on their way to a server */
+	unsigned n_cancels;
+	struct list recording; /* parked until the ledger committed their record */
+	uint32_t last_vid;
+	EVP_MAC_CTX *hmac; /* keyed with the ledger key; re-initialised per use */
+};
+
+/* listener_fds: v4, v6 (the warden's; not closed here). Does not start the thread. */
+ERR_CHECK int worker_init(struct worker *w, struct enforcer *e, unsigned index,
+	const int listener_fds[2], struct journal *journal, int commit_fd,
+	const struct policy *policy);
+ERR_CHECK int worker_start(struct worker *w);
+/* After MAIL_STOP and the thread's end. */
+void worker_deinit(struct worker *w);
+
+/* HMAC-SHA256 under the ledger key over the parts. */
+void worker_hmac(struct worker *w, const struct slice *parts, size_t n, uint8_t out[32]);
+/* Appends to the worker's journal; complains once when it cannot. Outcomes of journal_append(). */
+ERR_CHECK int worker_record(struct worker *w, enum record_kind kind, const void *rec,
+	uint64_t *ret_seq);
+/* An event row; losing one is counted in the log and nowhere else. */
+void worker_event(struct worker *w, const char *kind, uint64_t run, uint64_t session,
+	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
