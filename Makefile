@@ -107,6 +107,51 @@ $(B)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL) $(B)/schema.sql.h
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECS=30 seconds
 	$(Q)scripts/run-fuzz $(B)/fuzz $(FUZZ_SECS)
 
+# Programs that the root-only tests run inside a controlled run; benchmarks link the library too.
+HELPERS := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c tests/escape/*.c))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+$(BENCHES): $(LIB)
+$(B)/tests/%: tests/%.c
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CFLAGS) -I/usr/include/postgresql $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpq
+
+e2e: all $(HELPERS) ## run the end-to-end tests (root; T='glob': some)
+	$(Q)B=$(B) tests/e2e/run '$(T)'
+
+test: all $(HELPERS) ## run everything: units plain and sanitized, policies, e2e, escape, faults, short fuzz
+	$(Q)B=$(B) scripts/run-tests '$(T)'
+
+soak: ## the full numbers: long fuzz, large results, many kills (hours; SOAK=1 is what tests read)
+	$(Q)SOAK=1 FUZZ_SECS=600 $(MAKE) B=$(B) test
+
+bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3)
+	$(Q)B=$(B) tests/bench/run
+
+san: ## build and run the unit tests with ASan and UBSan, in build/san
+	$(Q)$(MAKE) B=build/san SAN=1 unit
+
+# One stamp a file: what did not change is not looked at again.
+$(B)/tidy/%: %.c .clang-tidy | $(SKEL) $(B)/schema.sql.h
+	$(call msg,TIDY,$<)
+	$(Q)mkdir -p $(@D) && clang-tidy --quiet $< -- -std=gnu11 -D_GNU_SOURCE -Iuser -I. -I$(B) 2>$@.log \
+		|| { cat $@.log; false; }
+	$(Q)touch $@
+
+lint: $(patsubst %.c,$(B)/tidy/%,$(SRC) user/daemon/main.c user/cli/main.c) ## layers, README map, sizes, banned words, format, clang-tidy, shellcheck
+	$(Q)scripts/lint
+
+format: ## clang-format every C file
+	$(Q)find bpf user tests -name '*.[ch]' | xargs clang-format -i
+
+install: all ## install below DESTDIR=, PREFIX=/usr/local: programs, policies, unit, users, completion
+	$(Q)B=$(B) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) scripts/install
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 comma := ,

@@ -1,0 +1,257 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A statement waits inside a live connection; a human decides; the same call returns (P3, P5, P7).
+. "$(dirname "$0")/lib.sh"
+
+policy <<YAML
+version: 1
+default: {read: allow, session: allow, other: hold}
+$(standard_resources)
+rules:
+  - name: no-schema-destruction
+    when: {tag: production-db, effect: destroy}
+    then: deny
+    message: "Schema changes go through migrations, not agents."
+  - name: scratch-is-free
+    when: {object: "scratch.*", effect: [insert, update, delete]}
+    then: allow
+  - name: short-patience
+    when: {object: ["public.notes", "notes"], effect: delete}
+    then: hold
+    timeout: 1s
+  - name: writes-need-a-human
+    when: {tag: production-db, effect: [insert, update, delete, execute, unknown]}
+    unless: {object: ["scratch.*", "public.notes", "notes"]}
+    then: hold
+    timeout: 5m
+YAML
+start_daemon || exit 1
+
+n_orders() { admin "SELECT count(*) FROM orders WHERE $1"; }
+
+test_reads_pass_without_anyone_being_asked() {
+	assert_eq "$(sql reader 'SELECT count(*) FROM orders')" 100
+	has_no_hold reader
+}
+
+test_approved_delete_returns_its_rows_in_the_same_call() {
+	bg psql sql appr 'DELETE FROM orders WHERE id = 1 RETURNING id, status'
+	h=$(wait_hold appr)
+	assert_eq "$(n_orders 'id = 1')" 1 'ran before approval'
+	approve "$h" 'ticket 17'
+	finish "$BG"
+	assert_has "$(out psql)" '1|paid'
+	assert_eq "$(n_orders 'id = 1')" 0
+	wait_ledger "SELECT decision, reason FROM decisions WHERE hold = ${h#h}" 'approve|ticket 17'
+}
+
+test_psql_has_seen_a_notice_with_the_hold_id_while_it_waits() {
+	bg psql sql noticed 'DELETE FROM orders WHERE id = 2'
+	h=$(wait_hold noticed)
+	wait_until 5 file_has "$T/psql.out" "$h"
+	assert_has "$(out psql)" NOTICE
+	deny "$h"
+	finish "$BG" || true
+}
+
+test_denied_statement_gets_42501_with_rule_and_reason_and_the_session_lives_on() {
+	bg psql in_run den -- psql -XqAt -v VERBOSITY=verbose "$SHOP" \
+		-c 'DELETE FROM orders WHERE id = 3' -c "SELECT 'next ' || 1"
+	h=$(wait_hold den)
+	deny "$h" 'ask in the morning'
+	finish "$BG"
+	assert_has "$(out psql)" 'ERROR:  42501'
+	assert_has "$(out psql)" 'ask in the morning'
+	assert_has "$(out psql)" 'next 1'
+	assert_eq "$(n_orders 'id = 3')" 1
+}
+
+test_statement_denied_by_rule_names_the_message_and_waits_for_nobody() {
+	bg psql in_run rule -- psql -XqAt -v VERBOSITY=verbose "$SHOP" -c 'DROP TABLE orders' -c 'SELECT 5'
+	finish "$BG"
+	assert_has "$(out psql)" 'ERROR:  42501'
+	assert_has "$(out psql)" 'Schema changes go through migrations'
+	assert_has "$(out psql)" 5
+	if server_saw 'DROP TABLE orders'; then fail 'the server saw it'; fi
+}
+
+test_denied_in_a_transaction_aborts_it_and_commit_rolls_back() {
+	cat > "$T/tx.sql" <<-'SQL'
+	\set ON_ERROR_STOP off
+	BEGIN;
+	INSERT INTO scratch.t VALUES (7, 'before');
+	DELETE FROM orders WHERE id = 4;
+	SELECT 'after';
+	COMMIT;
+	SELECT 'rows ' || count(*) FROM scratch.t WHERE id = 7;
+	SQL
+	bg psql in_run tx -- psql -XAt -v VERBOSITY=verbose "$SHOP" -f "$T/tx.sql"
+	h=$(wait_hold tx)
+	deny "$h"
+	finish "$BG"
+	assert_has "$(out psql)" 'ERROR:  42501'
+	assert_has "$(out psql)" 'ERROR:  25P02' 'the transaction is not aborted'
+	assert_has "$(out psql)" ROLLBACK
+	assert_has "$(out psql)" 'rows 0'
+	assert_eq "$(n_orders 'id = 4')" 1
+}
+
+test_approved_in_a_transaction_commits() {
+	cat > "$T/tx.sql" <<-'SQL'
+	BEGIN;
+	DELETE FROM orders WHERE id = 5;
+	COMMIT;
+	SQL
+	bg psql in_run txok -- psql -XAt "$SHOP" -f "$T/tx.sql"
+	h=$(wait_hold txok)
+	assert_has "$(hf pending --json)" open 'the approver sees the transaction'
+	approve "$h"
+	finish "$BG"
+	assert_has "$(out psql)" COMMIT
+	assert_eq "$(n_orders 'id = 5')" 0
+}
+
+test_savepoint_survives_a_denial() {
+	cat > "$T/sp.sql" <<-'SQL'
+	\set ON_ERROR_STOP off
+	BEGIN;
+	INSERT INTO scratch.t VALUES (8, 'kept');
+	SAVEPOINT s;
+	DELETE FROM orders WHERE id = 6;
+	ROLLBACK TO s;
+	COMMIT;
+	SQL
+	bg psql in_run sp -- psql -XAt "$SHOP" -f "$T/sp.sql"
+	h=$(wait_hold sp)
+	deny "$h"
+	finish "$BG"
+	assert_eq "$(admin 'SELECT v FROM scratch.t WHERE id = 8')" kept
+}
+
+test_denied_in_a_pipeline_skips_to_sync_in_order() {
+	bg pq in_run pipe -- "$B/tests/e2e/pqtool" pipeline "$SHOP" \
+		"SELECT 'first'" 'DELETE FROM orders WHERE id = 9' "SELECT 'never'" ';' "SELECT 'second batch'"
+	h=$(wait_hold pipe)
+	deny "$h" 'no pipelines today'
+	finish "$BG"
+	grep -v ^NOTICE "$T/pq.out" > "$T/lines"
+	assert_eq "$(sed -n 1p "$T/lines")" 'ROW first'
+	assert_has "$(sed -n 3p "$T/lines")" 'ERROR 42501'
+	assert_has "$(sed -n 3p "$T/lines")" 'no pipelines today'
+	assert_eq "$(sed -n 4p "$T/lines")" ABORTED
+	assert_eq "$(sed -n 5p "$T/lines")" SYNC
+	assert_eq "$(sed -n 6p "$T/lines")" 'ROW second batch'
+	assert_has "$(cat "$T/lines")" 'still usable'
+	assert_eq "$(n_orders 'id = 9')" 1
+}
+
+test_approved_in_a_pipeline_answers_in_order() {
+	bg pq in_run pipeok -- "$B/tests/e2e/pqtool" pipeline "$SHOP" \
+		"SELECT 'first'" 'DELETE FROM orders WHERE id = 10 RETURNING id' "SELECT 'last'"
+	h=$(wait_hold pipeok)
+	approve "$h"
+	finish "$BG"
+	assert_eq "$(grep ^ROW "$T/pq.out" | tr '\n' ' ')" 'ROW first ROW 10 ROW last ROW still usable '
+}
+
+test_held_autocommit_statement_takes_no_lock_simple() {
+	bg psql sql lock1 'DELETE FROM orders WHERE id = 11'
+	h=$(wait_hold lock1)
+	assert_eq "$(admin "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass")" 0
+	deny "$h"
+	finish "$BG" || true
+}
+
+test_held_autocommit_statement_takes_no_lock_extended() {
+	bg pq in_run lock2 -- "$B/tests/e2e/pqtool" pipeline "$SHOP" 'DELETE FROM orders WHERE id = 12'
+	h=$(wait_hold lock2)
+	assert_eq "$(admin "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass")" 0
+	if server_saw 'WHERE id = 12'; then fail 'Parse was forwarded'; fi
+	deny "$h"
+	finish "$BG"
+}
+
+test_interrupt_in_psql_withdraws_the_hold_with_57014() {
+	bg psql in_run intr -- psql -XqAt -v VERBOSITY=verbose "$SHOP" -c 'DELETE FROM orders WHERE id = 13'
+	h=$(wait_hold intr)
+	signal_run intr INT
+	finish "$BG" || true
+	assert_has "$(out psql)" 57014
+	wait_until 5 has_no_hold intr
+	assert_eq "$(n_orders 'id = 13')" 1
+	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" cancelled
+	assert_exit 5 approve "$h"
+}
+
+test_disconnect_withdraws_the_hold_and_the_server_never_saw_it() {
+	bg psql sql disc 'DELETE FROM orders WHERE id = 14'
+	h=$(wait_hold disc)
+	pkill -KILL -f '^[^ ]*psql .*id = 14'
+	finish "$BG" || true
+	wait_until 5 has_no_hold disc
+	if server_saw 'WHERE id = 14'; then fail 'the server saw it'; fi
+	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" disconnected
+	assert_exit 5 approve "$h"
+}
+
+test_hold_expires_as_denied_never_as_allowed() {
+	bg psql in_run slow -- psql -XqAt -v VERBOSITY=verbose "$SHOP" -c 'DELETE FROM notes' -c 'SELECT 6'
+	finish "$BG"
+	assert_has "$(out psql)" 42501
+	assert_has "$(out psql)" 6
+	assert_eq "$(admin 'SELECT count(*) FROM notes')" 4
+	wait_ledger "SELECT outcome FROM holds ORDER BY id DESC LIMIT 1" expired
+}
+
+test_two_agents_wait_at_once_and_each_gets_its_own_answer() {
+	bg one sql twin1 'DELETE FROM orders WHERE id = 15 RETURNING id'
+	one=$BG
+	bg two sql twin2 'DELETE FROM orders WHERE id = 16 RETURNING id'
+	two=$BG
+	h1=$(wait_hold twin1)
+	h2=$(wait_hold twin2)
+	deny "$h1"
+	finish "$one" || true
+	has_hold twin2
+	approve "$h2"
+	finish "$two"
+	assert_has "$(out two)" 16
+	assert_has "$(out one)" 'ERROR'
+	assert_eq "$(n_orders 'id IN (15, 16)')" 1
+}
+
+test_hold_can_be_decided_once() {
+	bg psql sql once 'DELETE FROM orders WHERE id = 17'
+	h=$(wait_hold once)
+	approve "$h"
+	finish "$BG"
+	assert_exit 5 deny "$h"
+	assert_exit 5 approve h999999
+	assert_exit 2 hf approve not-a-hold
+}
+
+test_strictest_ruling_wins_in_a_string_of_statements() {
+	bg psql sql multi "SELECT 1; DROP TABLE orders"
+	if finish "$BG"; then fail 'it was allowed'; fi
+	assert_has "$(out psql)" 'Schema changes go through migrations'
+	assert_eq "$(n_orders 'id = 20')" 1
+}
+
+test_approved_prepared_statement_runs_again_only_after_another_approval() {
+	bg pq in_run prep -- "$B/tests/e2e/pqtool" prepared "$SHOP" 2 'DELETE FROM orders WHERE id = 18'
+	h=$(wait_hold prep)
+	approve "$h"
+	second() { [ "$(holds_of prep)" != "$h" ] && has_hold prep; }
+	wait_until 10 second
+	deny "$(holds_of prep | head -n 1)"
+	finish "$BG" || true
+	assert_has "$(out pq)" 'DELETE 1'
+	assert_has "$(out pq)" 'ERROR 42501'
+}
+
+test_exit_status_of_the_command_is_that_of_the_run() {
+	assert_exit 0 in_run st -- true
+	assert_exit 7 in_run st -- sh -c 'exit 7'
+}
+
+run_tests

@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Processes die at bad moments: closed when broken (P2), nothing forwarded unrecorded (P3).
+. "$(dirname "$0")/../e2e/lib.sh"
+
+policy <<YAML
+version: 1
+default: {read: allow, session: allow, other: hold}
+$(standard_resources)
+rules:
+  - name: scratch-is-free
+    when: {object: "scratch.*", effect: [insert, update, delete]}
+    then: allow
+YAML
+start_daemon || exit 1
+
+other_pid() { [ -n "$("$1")" ] && [ "$("$1")" != "$2" ]; }
+answers() { sql probe 'SELECT 1'; }
+
+# A run that connects once a line, for as long as it is fed.
+start_looper() {
+	mkfifo "$T/feed"
+	chmod 666 "$T/feed"
+	bg looper in_run looper -- sh -c "while read -r n; do
+		psql -XqAt '$SHOP' -c \"SELECT 'round ' || \$n /* looper */\" 2>&1; done" < "$T/feed"
+	LOOPER=$BG
+	exec 8> "$T/feed"
+}
+
+test_daemon_killed_while_a_statement_is_held() {
+	start_looper
+	echo 1 >&8
+	wait_until 15 file_has "$T/looper.out" 'round 1'
+	bg psql sql held 'DELETE FROM orders WHERE id = 60 /* killed */'
+	h=$(wait_hold held)
+	kill_daemon
+	finish "$BG" 15 || true
+	assert_lacks "$(out psql)" 'DELETE'
+	if server_saw '/* killed */'; then fail 'the server saw it'; fi
+	# Nothing gets out while nobody is home: refused, never direct.
+	echo 2 >&8
+	wait_until 15 sh -c "grep -v 'round 1' '$T/looper.out' | grep -q ."
+	assert_lacks "$(out looper)" 'round 2' 'the run reached the server without a daemon'
+	if server_saw "'round ' || 2"; then fail 'the server was reached'; fi
+
+	start_daemon
+	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" stopped
+	wait_ledger "SELECT p.status FROM replies p JOIN requests r ON r.id = p.request WHERE r.text LIKE '%/* killed */%'" unsent
+	# The run is the same one, adopted with its pins, and works again.
+	echo 3 >&8
+	wait_until 15 file_has "$T/looper.out" 'round 3'
+	wait_ledger "SELECT count(DISTINCT s.run) FROM requests r JOIN sessions s ON s.id = r.session WHERE r.text LIKE '%/* looper */%'" 1
+	exec 8>&-
+	finish "$LOOPER" || true
+}
+
+test_enforcer_killed_is_replaced_and_nothing_passes_between() {
+	bg psql sql enf 'DELETE FROM orders WHERE id = 61 /* enf */'
+	h=$(wait_hold enf)
+	old=$(enforcer_pid)
+	kill -KILL "$old"
+	finish "$BG" 15 || true
+	wait_until 15 other_pid enforcer_pid "$old"
+	wait_until 15 answers
+	if server_saw '/* enf */'; then fail 'the server saw it'; fi
+	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" stopped
+}
+
+test_established_session_is_reset_when_the_enforcer_dies_never_cut_cleanly() {
+	wait_until 15 answers
+	old=$(enforcer_pid)
+	bg reader in_run rst -- /usr/bin/python3 -c "
+import socket, struct
+s = socket.create_connection(('127.0.0.1', $E2E_PGPORT))
+body = struct.pack('!i', 196608) + b'user\0agent\0database\0shop\0\0'
+s.sendall(struct.pack('!i', len(body) + 4) + body)
+while not s.recv(65536).endswith(b'Z\0\0\0\5I'):
+    pass
+print('ready', flush=True)
+try:
+    print('EOF' if s.recv(1) == b'' else 'data')
+except ConnectionResetError:
+    print('RESET')"
+	wait_until 15 file_has "$T/reader.out" ready
+	kill -KILL "$old"
+	finish "$BG" 15
+	assert_has "$(out reader)" RESET
+	wait_until 15 answers
+}
+
+test_scribe_killed_loses_nothing() {
+	old=$(scribe_pid)
+	for i in 1 2 3 4 5; do sql scr "SELECT $i /* before */" > /dev/null; done
+	kill -KILL "$old"
+	sql scr 'SELECT 6 /* before */' > /dev/null || true
+	wait_until 15 other_pid scribe_pid "$old"
+	wait_until 15 answers
+	ran=$(grep -c '/\* before \*/' "$E2E_PGLOG")
+	wait_ledger "SELECT count(*) FROM requests WHERE text LIKE '%/* before */%' AND id IN (SELECT request FROM replies WHERE status = 'ok')" "$ran"
+}
+
+test_everything_executed_is_in_the_ledger_after_kills_at_any_moment() {
+	kills=$([ -n "${SOAK:-}" ] && echo 100 || echo 4)
+	for n in $(seq "$kills"); do
+		bg load in_run load -- sh -c "for i in 1 2 3 4 5 6 7 8 9 10; do
+			psql -XqAt '$SHOP' -c \"SELECT '\$i' /* load-$n-\$i */\"; done"
+		wait_until 15 server_saw "/* load-$n-$((1 + RANDOM % 9)) */"
+		kill_daemon
+		finish "$BG" 30 || true
+		start_daemon
+	done
+	missing=0
+	for mark in $(grep -o 'load-[0-9]*-[0-9]* \*/' "$E2E_PGLOG" | cut -d' ' -f1 | sort -u); do
+		wait_ledger "SELECT count(*) > 0 FROM requests WHERE text LIKE '%/* $mark */%'" 1 5 || missing=$((missing + 1))
+	done
+	assert_eq "$missing" 0
+	assert_eq "$(ledger 'PRAGMA integrity_check')" ok
+}
+
+test_frozen_enforcer_lets_nothing_through() {
+	wait_until 15 answers
+	pid=$(enforcer_pid)
+	kill -STOP "$pid"
+	bg psql in_run frozen -- timeout 20 psql -XqAt "$SHOP" -c 'SELECT 1 /* frozen */'
+	if finish "$BG" 30; then fail 'answered by a stopped enforcer'; fi
+	if server_saw '/* frozen */'; then fail 'the server saw it'; fi
+	kill -CONT "$pid" 2> /dev/null || true
+	wait_until 20 answers
+}
+
+test_stop_and_start_again_is_clean() {
+	stop_daemon
+	assert_exit 3 hf status
+	start_daemon
+	assert_eq "$(sql again 'SELECT 9')" 9
+}
+
+test_stopped_daemon_leaves_the_cgroup_closed() {
+	start_looper
+	echo 1 >&8
+	wait_until 15 file_has "$T/looper.out" 'round 1'
+	stop_daemon
+	echo 2 >&8
+	wait_until 15 sh -c "grep -v 'round 1' '$T/looper.out' | grep -q ."
+	assert_lacks "$(out looper)" 'round 2'
+	start_daemon
+	exec 8>&-
+}
+
+run_tests

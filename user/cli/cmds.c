@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every command, in the order of `holdfast help`: runs, holds, the past, the policy, the daemon. */
+#include "cli/cmds.h"
+
+#include <stddef.h>
+
+const struct cmd *const cmds[] = {
+	&cmd_run,
+	&cmd_kill,
+	&cmd_prompt,
+	&cmd_pending,
+	&cmd_approve,
+	&cmd_deny,
+	&cmd_audit,
+	&cmd_replay,
+	&cmd_policy,
+	&cmd_reload,
+	&cmd_status,
+	&cmd_doctor,
+	&cmd_detach,
+	&cmd_completion,
+	&cmd_version,
+	&cmd_help,
+	NULL,
+};

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands, each declared at the top of its own file. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct cmd cmd_run, cmd_kill, cmd_prompt, cmd_pending, cmd_approve, cmd_deny,
+	cmd_audit, cmd_replay, cmd_policy, cmd_reload, cmd_status, cmd_doctor, cmd_detach,
+	cmd_completion, cmd_version, cmd_help;

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy for people, and for programs: see show_policy.h. */
+#include "cli/show_policy.h"
+
+#include "policy/model.h"
+
+static const char *const show_tls[] = {"inspect", "passthrough", "refuse"};
+
+static void show_at(const struct at *at, const struct at *end, bool resolved)
+{
+	for (; at < end; at++) {
+		const char *sep = " → ";
+
+		printf("      %s", at->text);
+		if (at->kind == AT_NAME && !resolved)
+			printf(" (not looked up)");
+		for (size_t i = 0; at->kind == AT_NAME && i < at->n_found; i++, sep = ", ") {
+			char text[80];
+
+			at_print(&at->found[i], text, sizeof(text));
+			printf("%s%s", sep, text);
+		}
+		putchar('\n');
+	}
+}
+
+static void show_words(const char *label, const char *const *words)
+{
+	for (size_t i = 0; words[i]; i++)
+		printf("%s%s", i ? ", " : label, words[i]);
+}
+
+static void show_resource(const struct target *t, bool resolved)
+{
+	printf("  %s: %s, tls %s", t->res.name, t->res.protocol, show_tls[t->res.tls]);
+	show_words(", tags ", (const char *const *)t->res.tags);
+	putchar('\n');
+	show_at(t->ats, t->ats + t->n_ats, resolved);
+	printf("      rules:");
+	for (size_t i = 0; i < t->n_rules; i++)
+		printf(" %s", t->rules[i].rule->name);
+	printf("%s\n      masks:", t->n_rules ? "" : " none, only default");
+	for (size_t i = 0; t->res.masks[i]; i++)
+		printf(" %s", t->res.masks[i]->name);
+	printf("%s\n", t->res.masks[0] ? "" : " none");
+}
+
+static void show_patterns(const char *key, const struct pattern_list *l, const char **sep)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		printf("%s%s%s", i ? "|" : *sep, i ? "" : key, (const char *)l->v[i].whole.text.p);
+		*sep = ", ";
+	}
+}
+
+static void show_cond(const char *word, const struct cond *c)
+{
+	char lead[16];
+	const char *sep = lead;
+
+	snprintf(lead, sizeof(lead), " %s ", word);
+	show_patterns("tag ", &c->tag, &sep);
+	show_patterns("resource ", &c->resource, &sep);
+	for (size_t i = 0, n = 0; c->protocols && i < PROTOCOL_WORD_N; i++) {
+		if (!(c->protocols & 1u << i))
+			continue;
+		printf("%s%s%s", n ? "|" : sep, n ? "" : "protocol ", protocol_words[i]);
+		n++;
+		sep = ", ";
+	}
+	for (size_t i = 0, n = 0; c->effects != EFFECT_ALL && i < EFFECT_N; i++) {
+		if (!(c->effects & EFFECT_BIT(i)))
+			continue;
+		printf("%s%s", n++ ? "|" : sep, effect_table[i].keyword);
+		sep = ", ";
+	}
+	show_patterns("object ", &c->object, &sep);
+	if (c->bounded != TRI_UNKNOWN) {
+		printf("%s%s", sep, c->bounded == TRI_YES ? "bounded" : "not bounded");
+		sep = ", ";
+	}
+	show_patterns("run ", &c->run, &sep);
+	show_patterns("role ", &c->role, &sep);
+	show_patterns("database ", &c->database, &sep);
+	if (sep == lead)
+		printf("%severything", lead);
+}
+
+static void show_rule(const struct rule *r)
+{
+	printf("  %-5s  %s:", ruling_keywords[r->then], r->name);
+	show_cond("when", &r->when);
+	if (r->has_unless)
+		show_cond("unless", &r->unless);
+	if (r->then == RULING_HOLD) {
+		printf("; waits %llds for ", (long long)(r->timeout_ms / 1000));
+		if (r->approvers)
+			show_words("", (const char *const *)r->approvers);
+		else
+			printf("any approver");
+	}
+	printf("%s\n", r->is_durable ? "; durable against power loss" : "");
+}
+
+static void show_mask(const struct mask_rule *m)
+{
+	printf("  %s: as %s, unproven %s", m->name, transform_keywords[m->as],
+		unproven_keywords[m->unproven]);
+	show_words("; columns ", m->columns);
+	for (size_t i = 0, n = 0; i < DETECTOR_N; i++)
+		if (m->detectors & DETECTOR_BIT(i))
+			printf("%s%s", n++ ? ", " : "; detect ", detector_table[i].keyword);
+	putchar('\n');
+}
+
+void show_policy(const struct policy *p, const char *path, bool resolved)
+{
+	printf("%s: good, version %s, mode %s\n\ndefault\n", path, p->version,
+		p->is_observe ? "observe" : "enforce");
+	for (size_t kind = 0; ruling_keywords[kind]; kind++) {
+		size_t n = 0;
+
+		for (size_t e = 0; e < EFFECT_N; e++)
+			if (p->fallback[e] == kind)
+				printf("%s%s", n++ ? ", " : "  ", effect_table[e].keyword);
+		if (n)
+			printf(": %s\n", ruling_keywords[kind]);
+	}
+	printf("\nresources (%zu)\n", p->n_targets);
+	for (size_t i = 0; i < p->n_targets; i++)
+		show_resource(&p->targets[i], resolved);
+	printf("\nrules (%zu)\n", p->n_rules);
+	for (size_t i = 0; i < p->n_rules; i++)
+		show_rule(&p->rules[i]);
+	printf("\nmasks (%zu)\n", p->n_masks);
+	for (size_t i = 0; i < p->n_masks; i++)
+		show_mask(&p->masks[i].rule);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void show_json_words(struct json *j, const char *key, const char *const *words)
+{
+	json_array(j, key);
+	for (size_t i = 0; words && words[i]; i++)
+		json_string(j, NULL, slice_str(words[i]));
+	json_array_end(j);
+}
+
+static void show_json_at(struct json *j, const struct at *at)
+{
+	json_object(j, NULL);
+	json_string(j, "at", slice_str(at->text));
+	json_array(j, "endpoints");
+	for (size_t i = 0; i < at->n_found; i++) {
+		char text[80];
+
+		at_print(&at->found[i], text, sizeof(text));
+		json_string(j, NULL, slice_str(text));
+	}
+	json_array_end(j);
+	json_object_end(j);
+}
+
+static void show_json_resource(struct json *j, const struct target *t)
+{
+	json_object(j, NULL);
+	json_string(j, "name", slice_str(t->res.name));
+	json_string(j, "protocol", slice_str(t->res.protocol));
+	json_string(j, "tls", slice_str(show_tls[t->res.tls]));
+	show_json_words(j, "tags", (const char *const *)t->res.tags);
+	json_array(j, "at");
+	for (size_t i = 0; i < t->n_ats; i++)
+		show_json_at(j, &t->ats[i]);
+	json_array_end(j);
+	json_array(j, "rules");
+	for (size_t i = 0; i < t->n_rules; i++)
+		json_string(j, NULL, slice_str(t->rules[i].rule->name));
+	json_array_end(j);
+	json_array(j, "masks");
+	for (size_t i = 0; t->res.masks[i]; i++)
+		json_string(j, NULL, slice_str(t->res.masks[i]->name));
+	json_array_end(j);
+	json_object_end(j);
+}
+
+static void show_json_rule(struct json *j, const struct rule *r)
+{
+	json_object(j, NULL);
+	json_string(j, "name", slice_str(r->name));
+	json_string(j, "then", slice_str(ruling_keywords[r->then]));
+	if (r->message)
+		json_string(j, "message", slice_str(r->message));
+	if (r->then == RULING_HOLD) {
+		show_json_words(j, "approvers", (const char *const *)r->approvers);
+		json_int(j, "timeout_s", r->timeout_ms / 1000);
+	}
+	json_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
+	json_object_end(j);
+}
+
+static void show_json_mask(struct json *j, const struct mask_rule *m)
+{
+	json_object(j, NULL);
+	json_string(j, "name", slice_str(m->name));
+	show_json_words(j, "columns", m->columns);
+	json_array(j, "detect");
+	for (size_t i = 0; i < DETECTOR_N; i++)
+		if (m->detectors & DETECTOR_BIT(i))
+			json_string(j, NULL, slice_str(detector_table[i].keyword));
+	json_array_end(j);
+	json_string(j, "as", slice_str(transform_keywords[m->as]));
+	json_string(j, "unproven", slice_str(unproven_keywords[m->unproven]));
+	json_object_end(j);
+}
+
+void show_policy_json(struct json *j, const struct policy *p, const char *path)
+{
+	json_object(j, NULL);
+	json_string(j, "file", slice_str(path));
+	json_string(j, "version", slice_str(p->version));
+	json_string(j, "mode", slice_str(p->is_observe ? "observe" : "enforce"));
+	json_object(j, "default");
+	for (size_t e = 0; e < EFFECT_N; e++)
+		json_string(j, effect_table[e].keyword, slice_str(ruling_keywords[p->fallback[e]]));
+	json_object_end(j);
+	json_array(j, "resources");
+	for (size_t i = 0; i < p->n_targets; i++)
+		show_json_resource(j, &p->targets[i]);
+	json_array_end(j);
+	json_array(j, "rules");
+	for (size_t i = 0; i < p->n_rules; i++)
+		show_json_rule(j, &p->rules[i]);
+	json_array_end(j);
+	json_array(j, "masks");
+	for (size_t i = 0; i < p->n_masks; i++)
+		show_json_mask(j, &p->masks[i].rule);
+	json_array_end(j);
+	json_object_end(j);
+}
+
+void show_policy_errors_json(struct json *j, const struct diag *d)
+{
+	json_object(j, NULL);
+	json_string(j, "file", slice_str(d->file));
+	json_uint(j, "n_errors", d->n);
+	json_array(j, "errors");
+	for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
+		json_object(j, NULL);
+		json_uint(j, "line", d->entries[i].line);
+		json_uint(j, "column", d->entries[i].col);
+		json_string(j, "text", slice_str(d->entries[i].text));
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_object_end(j);
+}
