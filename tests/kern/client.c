@@ -243,6 +243,34 @@ const char *client_bound_device(struct world *w)
 	return connect_on_device(w, "fd99::2");
 }
 
+/* A link-local source binds to its device, past the setsockopt hook. */
+static int tcp_bound_to_scope(void)
+{
+	struct sockaddr_storage at;
+	socklen_t n = sockaddr_of(&at, LINK_ADDR6, 0);
+	int fd = tcp(AF_INET6);
+
+	((struct sockaddr_in6 *)&at)->sin6_scope_id = if_nametoindex(REAL_DEVICE);
+	return bind(fd, (struct sockaddr *)&at, n) ? -1 : fd;
+}
+
+const char *client_bound_scope(struct world *w)
+{
+	return check_connect(w, tcp_bound_to_scope(), TARGET6, 80);
+}
+
+const char *client_bound_scope_refused(struct world *w)
+{
+	struct sockaddr_storage to;
+	socklen_t n = sockaddr_of(&to, TARGET6, 80);
+	int fd = tcp_bound_to_scope();
+
+	(void)w;
+	must(fd >= 0);
+	must(connect(fd, (struct sockaddr *)&to, n) && errno == EPERM);
+	return NULL;
+}
+
 /* A loose source route through 10.99.0.2. */
 const char *client_ip_options(struct world *w)
 {

@@ -14,6 +14,8 @@ const char *client_bound_source(struct world *w);
 const char *client_fixed_port(struct world *w);
 const char *client_accept(struct world *w);
 const char *client_bound_device(struct world *w);
+const char *client_bound_scope(struct world *w);
+const char *client_bound_scope_refused(struct world *w);
 const char *client_ip_options(struct world *w);
 const char *client_reconnect(struct world *w);
 const char *client_half_open(struct world *w);

@@ -64,6 +64,7 @@ static void namespace_make(void)
 	if (system("ip link add " REAL_DEVICE " type veth peer name hf1 && "
 		   "ip addr add " REAL_ADDR4 "/24 dev " REAL_DEVICE " && "
 		   "ip -6 addr add " REAL_ADDR6 "/64 dev " REAL_DEVICE " nodad && "
+		   "ip -6 addr add " LINK_ADDR6 "/64 dev " REAL_DEVICE " nodad && "
 		   "ip link set " REAL_DEVICE " up && ip link set hf1 up"))
 		die("ip link");
 	/* TFO without cookies, both sides; ping sockets for all, so that only our hook can refuse.

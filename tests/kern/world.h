@@ -22,6 +22,7 @@ enum {
 
 #define REAL_ADDR4  "10.99.0.1" /* on a device of the test's own namespace */
 #define REAL_ADDR6  "fd99::1"
+#define LINK_ADDR6  "fe80::99"
 #define REAL_DEVICE "hf0"
 
 /* What a process in a run sends behind its connection: the enforcer's commands. */

@@ -3,8 +3,9 @@
  * One walk over a text for all detectors: see detect.h.
  *
  * Blocks of 64 bytes become bit masks of byte classes; shifting and joining them leaves the few
- * places where a detector could start, and only there is it asked. The masks may say too much
- * (always so where a block ends), never too little.
+ * places where a detector could start, and only there is it asked. The masks may say too much, never
+ * too little. Blocks overlap by 16 bytes, so that a start is judged by at least so many bytes behind
+ * it: without, half of all candidates were words cut by the end of a block.
  */
 #include "mask/detect.h"
 
@@ -12,7 +13,7 @@
 #include <emmintrin.h>
 #endif
 
-enum { BLOCK = 64 };
+enum { BLOCK = 64, STEP = 48 };
 
 /* ---- byte classes of a block ----------------------------------------------------------------- */
 
@@ -101,7 +102,7 @@ static inline uint64_t ahead(uint64_t m, int n)
 /* ---- where a detector could start ------------------------------------------------------------ */
 
 struct classes {
-	uint64_t digit, letter, alnum, word; /* word: first byte of one */
+	uint64_t digit, letter, hex, alnum, word; /* word: first byte of one */
 	uint64_t dot, dash, slash, plus, colon, escape;
 };
 
@@ -133,11 +134,13 @@ static uint64_t filter_numbers(uint32_t want, const struct block *b, const struc
 
 static uint64_t filter_secrets(const struct block *b, const struct classes *c)
 {
-	uint64_t under = block_eq(b, '_'), a = block_eq(b, 'A'), dashes, run, m;
+	uint64_t under = block_eq(b, '_'), g = block_eq(b, 'g'), dashes, run, m;
 
-	/* `sk_`, `ghp_`, `github_`, `AKIA` and `ASIA` and `AIza`, `md5…`, `SCRAM-`, `xoxb-`. */
-	m = ahead(under, 2) | ahead(under, 3) | ahead(under, 6);
-	m |= a & ahead(c->letter, 1) & ahead(c->letter, 2);
+	/* `ghp_` and `npm_`, `github_`, `sk_` and `rk_`. */
+	m = (g | block_eq(b, 'n')) & ahead(under, 3);
+	m |= (g & ahead(under, 6)) | (ahead(block_eq(b, 'k'), 1) & ahead(under, 2));
+	/* `AKIA` and `ASIA` and `AIza`, `md5…`, `SCRAM-`, `xoxb-`. */
+	m |= block_eq(b, 'A') & ahead(c->letter, 1) & ahead(c->letter, 2) & ahead(c->letter, 3);
 	m |= block_eq(b, 'm') & ahead(c->digit, 2);
 	m |= (block_eq(b, 'S') & ahead(c->dash, 5)) | (block_eq(b, 'x') & ahead(c->dash, 4));
 	m &= c->word;
@@ -146,14 +149,28 @@ static uint64_t filter_secrets(const struct block *b, const struct classes *c)
 	dashes = c->dash & ahead(c->dash, 1);
 	dashes &= ahead(dashes, 2) & ahead(c->dash, 4);
 	m |= dashes & ahead(c->letter, 5);
-	/* 32 of the 40 bytes of an AWS key: the rest may be beyond the block. */
+	/* The first 16 of the 40 bytes of an AWS key. */
 	run = c->alnum | c->slash | c->plus;
 	run &= ahead(run, 1);
 	run &= ahead(run, 2);
 	run &= ahead(run, 4);
 	run &= ahead(run, 8);
-	run &= ahead(run, 16);
 	return m | run;
+}
+
+/* A group of up to four digits and a colon, or two colons; but not the time of day. */
+static uint64_t filter_ipv6(const struct classes *c)
+{
+	uint64_t group, day;
+
+	/* Bytes with a colon behind, if the rest of the group is hexadecimal: from its end to its start. */
+	group = c->hex & ahead(c->colon, 1);
+	for (int i = 1; i < 4; i++)
+		group |= c->hex & ahead(group, 1);
+	group &= c->word;
+	day = ahead(c->colon, 2) & ahead(c->colon, 5) & (c->digit >> 6) & (c->digit >> 7) &
+		~ahead(c->hex | c->colon, 8);
+	return (group & ~day) | (c->colon & ahead(c->colon, 1));
 }
 
 static uint64_t filter_words(uint32_t want, const struct block *b, const struct classes *c)
@@ -167,9 +184,7 @@ static uint64_t filter_words(uint32_t want, const struct block *b, const struct 
 	if (want & DETECTOR_BIT(DETECTOR_PHONE))
 		m |= c->plus & ahead(c->digit, 1);
 	if (want & DETECTOR_BIT(DETECTOR_IPV6))
-		m |= (c->word & (ahead(c->colon, 1) | ahead(c->colon, 2) | ahead(c->colon, 3) |
-					ahead(c->colon, 4))) |
-			(c->colon & ahead(c->colon, 1));
+		m |= filter_ipv6(c);
 	if (want & DETECTOR_BIT(DETECTOR_JWT))
 		m |= c->word & block_eq(b, 'e') & (ahead(block_eq(b, 'y'), 1) | ahead(block_eq(b, 'w'), 1));
 	if (want & DETECTOR_BIT(DETECTOR_URL_PASSWORD))
@@ -183,6 +198,7 @@ static uint64_t scan_candidates(struct scan *s, const struct block *b)
 	struct classes c = {
 		.digit = block_range(b, 0, '0', '9'),
 		.letter = block_range(b, 0x20, 'a', 'z'),
+		.hex = block_range(b, 0x20, 'a', 'f'),
 		.dot = block_eq(b, '.'),
 		.dash = block_eq(b, '-'),
 		.slash = block_eq(b, '/'),
@@ -193,6 +209,7 @@ static uint64_t scan_candidates(struct scan *s, const struct block *b)
 	uint64_t m, base64, escaped;
 
 	c.alnum = c.digit | c.letter;
+	c.hex |= c.digit;
 	base64 = c.alnum | c.slash | c.plus;
 	/* Behind `\n` and behind `\u00a0` a word may start although a letter is before it. */
 	escaped = c.escape << 2 | s->escape >> 62 | c.escape << 6 | s->escape >> 58;
@@ -203,10 +220,10 @@ static uint64_t scan_candidates(struct scan *s, const struct block *b)
 
 		m |= secrets & (c.word | escaped | ~base64 | ~(base64 << 1 | s->base64 >> 63));
 	}
-	s->alnum = c.alnum;
-	s->escape = c.escape;
-	s->base64 = base64;
-	return m;
+	s->alnum = c.alnum << (BLOCK - STEP);
+	s->escape = c.escape << (BLOCK - STEP);
+	s->base64 = base64 << (BLOCK - STEP);
+	return m & (~0ull >> (BLOCK - STEP));
 }
 
 /* ---- asking the detectors -------------------------------------------------------------------- */
@@ -301,7 +318,7 @@ static bool scan_block(struct scan *s)
 	size_t limit = s->stop;
 
 	if (s->is_started)
-		s->base += BLOCK;
+		s->base += STEP;
 	s->is_started = true;
 	/* An address that starts before the stop has its @ up to 64 bytes behind it. */
 	if (s->want & DETECTOR_BIT(DETECTOR_EMAIL))

@@ -3,7 +3,25 @@
  * Policy: a YAML file (design in README, "Policies") → resources, rules, masks → rulings.
  *
  * A policy is immutable once loaded, may be read from any thread, and is owned by whoever loaded
- * it. Evaluation is pure: same facts, same ruling, no clock, no state.
+ * it. Evaluation is pure: same facts, same ruling, no clock, no state, no allocation.
+ *
+ * A request is a set of (effect, object) pairs; each rule is asked about each pair, and the
+ * strictest ruling wins: deny, hold, allow. The order of rules never matters. What is not known is
+ * ruled as the strictest that it could be:
+ *   - a deny or hold rule counts if its `when` may match, and its `unless` takes a pair out only if
+ *     it provably matches;
+ *   - an allow rule counts only if its `when` provably matches and its `unless` provably does not;
+ *     it beats `default`, never a deny or hold rule;
+ *   - `default` counts unless some rule provably matches. A pair that only may fall under a hold
+ *     rule stays denied where the default is to deny.
+ *
+ * EFFECT_UNKNOWN is a word of its own, not "any effect": it matches where `effect:` lists
+ * `unknown`, or where a hold or deny rule (or an `unless`) has no `effect:`. It is allowed only
+ * where the file says so in that word, but for `mode: observe`. The object beside it proves
+ * nothing.
+ *
+ * Several hold rules on one request: the shortest timeout, and only approvers whom each of the
+ * rules accepts; if their lists have nobody in common, the ruling is deny.
  */
 #pragma once
 
@@ -63,9 +81,8 @@ struct policy_subject {
 
 struct policy;
 
-enum {
-	POLICY_RESOLVE = 1 << 0
-}; /* look names in `at:` up now; without it only literal addresses */
+/* Look names in `at:` up now; without it only literal addresses are known. */
+enum { POLICY_RESOLVE = 1 << 0 };
 
 /* Parses and compiles text; `d` was diag_init()ed with file name and the same text. 0,
  * POLICY_E_BAD, -errno. The text is not kept. */

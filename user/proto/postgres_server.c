@@ -197,11 +197,12 @@ static int pg_on_copy_in(struct pg *st, struct slice unit, struct sink *sink)
 	if (!pg_copy_read(unit, &st->copy_is_text) || pg_head(st)->is_refused || st->has_request)
 		return PROTO_E_MALFORMED;
 	while (st->tail != st->head + 1) {
-		struct pg_place *p = pg_place_at(st, --st->tail);
+		struct pg_place *p = pg_place_at(st, st->tail - 1);
 
 		if (p->kind != PG_SYNC)
 			return PROTO_E_MALFORMED;
 		pg_place_clear(st, p);
+		st->tail--;
 		st->loose_syncs++;
 	}
 	st->sent = st->tail;

@@ -288,9 +288,9 @@ Test(policy_errors, all_of_them_in_one_run_from_the_top)
 	char buf[4096];
 
 	cr_expect_str_eq(pt_errors("version: 3\nmode: watch\nrules:\n"
-				     "- {name: a, when: {tagg: x}, then: dny}\n"
-				     "- {name: a, wen: {}, then: hold, quorum: 3}\n"
-				     "resources:\n- {name: db, at: 'db', protocol: pg}\n",
+				   "- {name: a, when: {tagg: x}, then: dny}\n"
+				   "- {name: a, wen: {}, then: hold, quorum: 3}\n"
+				   "resources:\n- {name: db, at: 'db', protocol: pg}\n",
 				 0, buf, sizeof(buf)),
 		"1:1: policy: key \"default\" is missing\n"
 		"1:10: version: this holdfast reads version 1\n"
@@ -317,17 +317,4 @@ Test(policy_errors, sizes_are_capped)
 	diag_init(&d, "big.yaml", SLICE_NULL);
 	cr_expect_eq(policy_load(slice_of(text, BIG), 0, &d, &p), POLICY_E_BAD);
 	cr_expect_str_eq(d.entries[0].text, "larger than 1 MiB");
-}
-
-Test(policy_errors, approver_lists_are_capped)
-{
-	static char text[64 * 1024];
-	char buf[16 * 1024];
-	size_t n = (size_t)snprintf(text, sizeof(text), HEAD "rules:\n");
-
-	for (int i = 0; i < 64; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-			"- {name: r%d, when: {}, then: hold, approvers: user:u%d}\n", i, i);
-	cr_expect_str_eq(pt_errors(text, 0, buf, sizeof(buf)),
-		"67:3: more than 63 different approvers in one policy\n");
 }

@@ -16,7 +16,8 @@ const struct corpus_row corpus[] = {
 	{"VALUES (1), (2)", "read"},
 	{"TABLE orders", "read(orders)"},
 	{"SELECT * FROM orders", "read(orders)"},
-	{"SELECT * FROM public.orders o JOIN items i ON i.o = o.id", "read(public.orders) read(items)"},
+	{"SELECT * FROM public.orders o JOIN items i ON i.o = o.id",
+		"read(public.orders) read(items)"},
 	{"SELECT * FROM shop.public.orders", "read(public.orders)"},
 	{"SELECT * FROM ONLY orders", "read(orders)"},
 	{"SELECT * FROM Orders, \"Orders\"", "read(orders) read(Orders)"},
@@ -26,9 +27,11 @@ const struct corpus_row corpus[] = {
 	{"SELECT (SELECT max(id) FROM b) FROM a", "read(a) read(b)"},
 	{"SELECT * FROM a WHERE id IN (SELECT id FROM b)", "read(a) read(b)"},
 	{"SELECT * FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.id = a.id)", "read(a) read(b)"},
-	{"SELECT * FROM a UNION ALL SELECT * FROM b EXCEPT SELECT * FROM c", "read(a) read(b) read(c)"},
+	{"SELECT * FROM a UNION ALL SELECT * FROM b EXCEPT SELECT * FROM c",
+		"read(a) read(b) read(c)"},
 	{"SELECT * FROM (SELECT * FROM a) x, LATERAL (SELECT * FROM b) y", "read(a) read(b)"},
-	{"SELECT count(*), lower(name) FROM a GROUP BY 2 HAVING sum(x) > 1 ORDER BY max(y)", "read(a)"},
+	{"SELECT count(*), lower(name) FROM a GROUP BY 2 HAVING sum(x) > 1 ORDER BY max(y)",
+		"read(a)"},
 	{"SELECT now(), current_user, version(), random()", "read"},
 	{"SELECT * FROM generate_series(1, 10) g", "read"},
 	{"SELECT row_number() OVER (PARTITION BY a ORDER BY b) FROM t", "read(t)"},
@@ -36,12 +39,16 @@ const struct corpus_row corpus[] = {
 		"read(pg_catalog.pg_attribute)"},
 	{"SELECT * FROM a TABLESAMPLE system (1)", "read(a)"},
 	{"SELECT x::text, CAST(y AS int), z COLLATE \"C\" FROM a", "read(a)"},
-	{"SELECT * FROM a WHERE relname OPERATOR(pg_catalog.~) '^(t)$' COLLATE pg_catalog.default", "read(a)"},
-	{"SELECT extract(year FROM d), position('x' IN s), trim(s), substring(s FROM 1 FOR 2) FROM t", "read(t)"},
+	{"SELECT * FROM a WHERE relname OPERATOR(pg_catalog.~) '^(t)$' COLLATE pg_catalog.default",
+		"read(a)"},
+	{"SELECT extract(year FROM d), position('x' IN s), trim(s), substring(s FROM 1 FOR 2) FROM "
+	 "t",
+		"read(t)"},
 	{"SELECT d AT TIME ZONE 'UTC', overlay(s placing 'x' from 1) FROM t", "read(t)"},
 	{"SHOW search_path", "read"},
 	{"SELECT t.length, t.count FROM t", "read(t)"},
-	{"SELECT current_setting('x.y'), pg_table_size('t'), has_table_privilege('t', 'select')", "read"},
+	{"SELECT current_setting('x.y'), pg_table_size('t'), has_table_privilege('t', 'select')",
+		"read"},
 
 	/* ---- WITH ---- */
 	{"WITH x AS (SELECT * FROM a) SELECT * FROM x", "read(a)"},
@@ -65,7 +72,8 @@ const struct corpus_row corpus[] = {
 	{"INSERT INTO t VALUES (1) RETURNING *", "insert(t) read(t)"},
 	{"INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", "insert(t)"},
 	{"INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2", "insert(t) update(t)+"},
-	{"INSERT INTO t SELECT * FROM u ON CONFLICT (a) DO UPDATE SET a = 2", "insert(t) update(t) read(u)"},
+	{"INSERT INTO t SELECT * FROM u ON CONFLICT (a) DO UPDATE SET a = 2",
+		"insert(t) update(t) read(u)"},
 	{"INSERT INTO t VALUES ((SELECT max(a) FROM u))", "insert(t) read(u)"},
 	{"UPDATE t SET a = 1", "update(t)-"},
 	{"UPDATE t SET a = 1 WHERE id = 5", "update(t)+"},
@@ -77,7 +85,8 @@ const struct corpus_row corpus[] = {
 	{"DELETE FROM t USING u WHERE u.id = 5", "delete(t) read(u)"},
 	{"DELETE FROM t RETURNING *", "delete(t)- read(t)"},
 	{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "delete(t) read(s) read(t)"},
-	{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = 1 WHEN NOT MATCHED THEN "
+	{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = 1 WHEN NOT MATCHED "
+	 "THEN "
 	 "INSERT VALUES (1)",
 		"update(t) insert(t) read(s) read(t)"},
 	{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DO NOTHING", "read(t) read(s)"},
@@ -138,7 +147,8 @@ const struct corpus_row corpus[] = {
 	/* ---- looks like reading ---- */
 	{"WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", "delete(t)- read(t)"},
 	{"WITH d AS (DELETE FROM t) SELECT 1", "delete(t)- read"},
-	{"WITH i AS (INSERT INTO l VALUES (1)), u AS (UPDATE t SET a = 1 WHERE id = 1) SELECT * FROM v",
+	{"WITH i AS (INSERT INTO l VALUES (1)), u AS (UPDATE t SET a = 1 WHERE id = 1) SELECT * "
+	 "FROM v",
 		"insert(l) update(t)+ read(v)"},
 	{"SELECT * INTO new FROM t", "define(new) read(t)"},
 	{"SELECT 1 INTO TEMP new", "define(new) read"},
@@ -214,7 +224,8 @@ const struct corpus_row corpus[] = {
 	{"SELECT pg_reload_conf(), pg_switch_wal(), pg_promote()", "read admin"},
 	{"SELECT pg_create_logical_replication_slot('a', 'b')",
 		"read admin execute(pg_create_logical_replication_slot)"},
-	{"SELECT pg_logical_emit_message(true, 'a', 'b')", "read admin execute(pg_logical_emit_message)"},
+	{"SELECT pg_logical_emit_message(true, 'a', 'b')",
+		"read admin execute(pg_logical_emit_message)"},
 	{"SELECT lo_from_bytea(0, 'x')", "read update(lo_from_bytea)"},
 	{"SELECT lo_unlink(1)", "read destroy(lo_unlink)"},
 	{"SELECT lo_import('/etc/passwd'), lo_export(1, '/tmp/x')", "read admin"},
@@ -421,7 +432,8 @@ char *corpus_print(const struct fact *f, char *out, size_t max)
 	else if (!f->object.n)
 		snprintf(out, max, "%s(*)%s", effect_table[f->effect].keyword, bound);
 	else
-		snprintf(out, max, "%s(%.*s)%s", effect_table[f->effect].keyword, SLICE_FMT(f->object), bound);
+		snprintf(out, max, "%s(%.*s)%s", effect_table[f->effect].keyword,
+			SLICE_FMT(f->object), bound);
 	return out;
 }
 
@@ -448,7 +460,8 @@ static size_t corpus_split(char *s, char **words, size_t max)
 {
 	size_t n = 0;
 
-	for (char *save, *word = strtok_r(s, " ", &save); word && n < max; word = strtok_r(NULL, " ", &save))
+	for (char *save, *word = strtok_r(s, " ", &save); word && n < max;
+		word = strtok_r(NULL, " ", &save))
 		words[n++] = word;
 	qsort(words, n, sizeof(*words), corpus_compare);
 	return n;

@@ -2,8 +2,8 @@
 /*
  * Statements and the facts they are expected to give.
  *
- * A fact is written `effect`, `effect(object)` or `effect(*)` for "could be anything"; UPDATE and DELETE
- * end in `+` (bounded), `-` (not) or nothing (cannot be told). Order does not matter.
+ * A fact is written `effect`, `effect(object)` or `effect(*)` for "could be anything"; UPDATE and
+ * DELETE end in `+` (bounded), `-` (not) or nothing (cannot be told). Order does not matter.
  */
 #pragma once
 

@@ -40,12 +40,14 @@ static bool facts_same(const struct facts *a, const struct facts *b)
 		a->n_names != b->n_names || a->n_executes != b->n_executes)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->list[i].effect != b->list[i].effect || a->list[i].bounded != b->list[i].bounded ||
+		if (a->list[i].effect != b->list[i].effect ||
+			a->list[i].bounded != b->list[i].bounded ||
 			a->list[i].no_object != b->list[i].no_object ||
 			!slice_eq(a->list[i].object, b->list[i].object))
 			return false;
 	for (size_t i = 0; i < a->n_names; i++)
-		if (a->names[i].kind != b->names[i].kind || !slice_eq(a->names[i].name, b->names[i].name) ||
+		if (a->names[i].kind != b->names[i].kind ||
+			!slice_eq(a->names[i].name, b->names[i].name) ||
 			!slice_eq(a->names[i].text, b->names[i].text))
 			return false;
 	for (size_t i = 0; i < a->n_executes; i++)
@@ -62,7 +64,8 @@ Test(cache, the_second_time_gives_the_same_for_the_whole_corpus)
 		for (int round = 0; round < 2; round++) {
 			struct facts cached = classify(cache, corpus[i].sql, 0);
 
-			cr_expect(facts_same(&plain, &cached), "round %d: %s", round, corpus[i].sql);
+			cr_expect(
+				facts_same(&plain, &cached), "round %d: %s", round, corpus[i].sql);
 		}
 		arena_reset(&arena);
 	}
@@ -125,7 +128,9 @@ Test(cache, stays_within_its_bounds_and_keeps_what_is_used)
 	for (int i = 0; i < 5000; i++) {
 		snprintf(sql, sizeof(sql), "SELECT * FROM table_%d", i);
 		classify(cache, sql, 0);
-		cr_assert(sql_cache_get(cache, CACHE_SHAPE, SLICE_LIT("SELECT * FROM favourite"), 0), "%d", i);
+		cr_assert(
+			sql_cache_get(cache, CACHE_SHAPE, SLICE_LIT("SELECT * FROM favourite"), 0),
+			"%d", i);
 		arena_reset(&arena);
 	}
 	cr_expect(!sql_cache_get(cache, CACHE_SHAPE, SLICE_LIT("SELECT * FROM table_0"), 0));
@@ -167,18 +172,21 @@ Test(shape, plain_tokens_have_one)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t n = sql_shape(slice_str(rows[i].sql), out);
 
-		cr_expect(slice_eq_str(slice_of(out, n), rows[i].shape), "%s: %.*s", rows[i].sql, (int)n, out);
+		cr_expect(slice_eq_str(slice_of(out, n), rows[i].shape), "%s: %.*s", rows[i].sql,
+			(int)n, out);
 	}
 }
 
 Test(shape, anything_doubtful_has_none)
 {
-	static const char *const rows[] = {"SELECT E'a'", "SELECT e'a'", "SELECT U&'a'", "SELECT u&\"a\"",
-		"SELECT N'a'", "SELECT B'1'", "SELECT 'a\\'", "SELECT $$a$$", "SELECT $a$b$a$", "SELECT 1 -- x",
-		"SELECT /* x */ 1", "SELECT 'a'\n'b'", "SELECT 'a' 'b'", "SELECT 'a", "SELECT \"a", "SELECT 1e5",
-		"SELECT 0x1F", "SELECT 1_000", "SELECT 1.", "SELECT .5", "SELECT 1..2", "SELECT 1a", "SELECT 007",
-		"SELECT \"a\"\"b\"", "SELECT \x01", "SELECT a\r\n", "SELECT caf\xc3\xa9", "SELECT '\xff'",
-		"SELECT $1a", "SELECT 1'a'", "SELECT '{}', \\x", "SELECT a\f", "SELECT {x}", "SELECT 1$1", ""};
+	static const char *const rows[] = {"SELECT E'a'", "SELECT e'a'", "SELECT U&'a'",
+		"SELECT u&\"a\"", "SELECT N'a'", "SELECT B'1'", "SELECT 'a\\'", "SELECT $$a$$",
+		"SELECT $a$b$a$", "SELECT 1 -- x", "SELECT /* x */ 1", "SELECT 'a'\n'b'",
+		"SELECT 'a' 'b'", "SELECT 'a", "SELECT \"a", "SELECT 1e5", "SELECT 0x1F",
+		"SELECT 1_000", "SELECT 1.", "SELECT .5", "SELECT 1..2", "SELECT 1a", "SELECT 007",
+		"SELECT \"a\"\"b\"", "SELECT \x01", "SELECT a\r\n", "SELECT caf\xc3\xa9",
+		"SELECT '\xff'", "SELECT $1a", "SELECT 1'a'", "SELECT '{}', \\x", "SELECT a\f",
+		"SELECT {x}", "SELECT 1$1", ""};
 	uint8_t out[SQL_SHAPE_MAX];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -199,15 +207,18 @@ static unsigned rnd(unsigned n)
 
 static void put_constant(char *out, size_t *n)
 {
-	static const char *const strings[] = {"''", "'x'", "'%'", "'it''s'", "'DROP TABLE t'", "'a%'", "'t'",
-		"'public.t'", "'\"'", "'$$'", "'--'", "'/*'", "'true'", "'on'", "'0'", "'\xc3\xa9'"};
-	static const char *const numbers[] = {"0", "1", "42", "999999999", "2147483647", "2147483648", "1.5",
-		"12345678901234567890", "0.0"};
+	static const char *const strings[] = {"''", "'x'", "'%'", "'it''s'", "'DROP TABLE t'",
+		"'a%'", "'t'", "'public.t'", "'\"'", "'$$'", "'--'", "'/*'", "'true'", "'on'",
+		"'0'", "'\xc3\xa9'"};
+	static const char *const numbers[] = {"0", "1", "42", "999999999", "2147483647",
+		"2147483648", "1.5", "12345678901234567890", "0.0"};
 
 	if (rnd(2))
-		*n += (size_t)sprintf(out + *n, "%s", strings[rnd(sizeof(strings) / sizeof(strings[0]))]);
+		*n += (size_t)sprintf(
+			out + *n, "%s", strings[rnd(sizeof(strings) / sizeof(strings[0]))]);
 	else
-		*n += (size_t)sprintf(out + *n, "%s", numbers[rnd(sizeof(numbers) / sizeof(numbers[0]))]);
+		*n += (size_t)sprintf(
+			out + *n, "%s", numbers[rnd(sizeof(numbers) / sizeof(numbers[0]))]);
 }
 
 /* `?` stands for a constant: a template is filled several times, with others each time. */

@@ -3,6 +3,7 @@
 #include "corpus.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static struct arena arena;
 
@@ -37,4 +38,276 @@ Test(classify, every_statement_of_the_corpus_has_its_facts)
 			"%s\n   expected %s\n   got      %s", corpus[i].sql, corpus[i].facts, got);
 		arena_reset(&arena);
 	}
+}
+
+/* ---- flags ----------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint32_t bit;
+} flag_names[] = {{"in", FACTS_COPY_IN}, {"out", FACTS_COPY_OUT}, {"binary", FACTS_COPY_BINARY},
+	{"catalog", FACTS_CATALOG}, {"lexing", FACTS_LEXING}, {"tx", FACTS_TX_CONTROL},
+	{"opaque", FACTS_OPAQUE_ROWS}, {"free", FACTS_CONSTANT_FREE}};
+
+static void print_flags(uint32_t flags, char *out)
+{
+	*out = '\0';
+	for (size_t i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++)
+		if (flags & flag_names[i].bit)
+			sprintf(out + strlen(out), "%s%s", *out ? " " : "", flag_names[i].name);
+}
+
+Test(classify, flags_tell_the_session_what_else_to_expect)
+{
+	static const struct {
+		const char *sql, *flags;
+	} rows[] = {
+		{"SELECT * FROM t WHERE a = 1", "free"},
+		{"SELECT lower('x')", "free"},
+		{"SELECT f(1)", "catalog lexing opaque free"},
+		{"SELECT nextval('s')", ""},
+		{"SELECT set_config('a', 'b', false)", "lexing opaque free"},
+		{"SELECT query_to_xml('x', true, true, '')", "catalog lexing opaque free"},
+		{"DELETE FROM t WHERE a LIKE 'x'", ""},
+		{"DELETE FROM t WHERE a = 'x' OR 1 = 1", "free"},
+		{"BEGIN", "tx free"},
+		{"BEGIN READ ONLY", "tx"},
+		{"COMMIT PREPARED 'x'", "tx"},
+		{"COPY t FROM STDIN", "in"},
+		{"COPY t FROM STDIN BINARY", "in binary"},
+		{"COPY t TO STDOUT (FORMAT csv)", "out"},
+		{"COPY t TO STDOUT (FORMAT 'binary')", "out binary"},
+		{"COPY t TO STDOUT (FORMAT 'surprise')", "out binary"},
+		{"COPY (SELECT 1) TO STDOUT", "out"},
+		{"COPY t TO PROGRAM 'x'", "catalog lexing opaque"},
+		{"COPY t TO '/x'", "catalog lexing opaque"},
+		{"CREATE VIEW v AS SELECT 1", "catalog"},
+		{"ALTER TABLE t ADD c int", "catalog"},
+		{"DROP TABLE t", "catalog"},
+		{"SELECT 1 INTO x", "catalog free"},
+		{"TRUNCATE t", ""},
+		{"SET application_name = 'x'", ""},
+		{"SET search_path = x", "lexing"},
+		{"SET standard_conforming_strings = off", "lexing"},
+		{"RESET ALL", "lexing"},
+		{"DISCARD ALL", "catalog lexing"},
+		{"DO 'x'", "catalog lexing tx opaque"},
+		{"CALL p()", "catalog lexing opaque"},
+		{"EXECUTE p", "catalog lexing opaque"},
+		{"FETCH c", "opaque"},
+		{"UPDATE pg_settings SET setting = 'x'", "catalog lexing free"},
+		{"nonsense", "catalog lexing tx opaque"},
+		{"SELECT 1; SET work_mem = 1", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f = facts_of(slice_str(rows[i].sql));
+		char got[128];
+
+		print_flags(f.flags, got);
+		cr_expect_str_eq(
+			got, rows[i].flags, "%s: %s, expected %s", rows[i].sql, got, rows[i].flags);
+	}
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+Test(classify, prepare_names_the_statement_and_gives_its_text)
+{
+	static const struct {
+		const char *sql, *name, *text;
+	} rows[] = {
+		{"PREPARE p AS SELECT 1", "p", " SELECT 1"},
+		{"prepare P(numeric(3,2), \"as\") as DELETE FROM t; SELECT 2", "p",
+			" DELETE FROM t"},
+		{"SELECT 1; /* AS */ PREPARE -- AS\n \"P q\" AS/**/SELECT 'x;y' ;", "P q",
+			"/**/SELECT 'x;y' "},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f = facts_of(slice_str(rows[i].sql));
+
+		cr_assert_eq(f.n_names, 1, "%s", rows[i].sql);
+		cr_expect_eq(f.names[0].kind, NAME_DEFINE);
+		cr_expect(slice_eq_str(f.names[0].name, rows[i].name), "%.*s",
+			SLICE_FMT(f.names[0].name));
+		cr_expect(slice_eq_str(f.names[0].text, rows[i].text), "%.*s",
+			SLICE_FMT(f.names[0].text));
+	}
+}
+
+Test(classify, names_that_go_and_names_that_run)
+{
+	struct facts f = facts_of(
+		SLICE_LIT("DEALLOCATE PREPARE p; DEALLOCATE ALL; DISCARD ALL; EXECUTE q(1); "
+			  "EXPLAIN ANALYZE EXECUTE \"R\""));
+
+	cr_assert_eq(f.n_names, 3);
+	cr_expect_eq(f.names[0].kind, NAME_REMOVE);
+	cr_expect(slice_eq_str(f.names[0].name, "p"));
+	cr_expect_eq(f.names[1].kind, NAME_REMOVE_ALL);
+	cr_expect_eq(f.names[2].kind, NAME_REMOVE_ALL);
+	cr_assert_eq(f.n_executes, 2);
+	cr_expect(slice_eq_str(f.executes[0], "q"));
+	cr_expect(slice_eq_str(f.executes[1], "R"));
+	cr_expect_eq(f.n_statements, 5);
+}
+
+Test(classify, an_identifier_is_cut_where_the_server_cuts_it)
+{
+	char sql[256];
+	struct facts f;
+
+	snprintf(sql, sizeof(sql), "SELECT * FROM %080d", 0);
+	memset(sql + 14, 'A', 80);
+	f = facts_of(slice_str(sql));
+	cr_assert_eq(f.n, 1);
+	cr_expect_eq(f.list[0].object.n, 63);
+	cr_expect_eq(f.list[0].object.p[0], 'a');
+}
+
+/* ---- size and depth -------------------------------------------------------------------------- */
+
+static struct slice repeated(const char *head, const char *part, size_t n, const char *tail)
+{
+	size_t len = strlen(part);
+	char *p = arena_alloc(&arena, strlen(head) + n * len + strlen(tail) + 1),
+	     *at = stpcpy(p, head);
+
+	for (size_t i = 0; i < n; i++)
+		at = stpcpy(at, part);
+	stpcpy(at, tail);
+	return slice_str(p);
+}
+
+Test(classify, long_text_is_for_a_parser_thread)
+{
+	struct slice sql = repeated("SELECT 1 ", " ", 3000, "FROM t");
+	struct facts f;
+
+	cr_expect_eq(sql_classify(NULL, sql, 0, &arena, &f), SQL_E_DEEP);
+	cr_assert_eq(sql_classify_deep(sql, &arena, &f), 0);
+	cr_assert_eq(f.n, 1);
+	cr_expect_eq(f.list[0].effect, EFFECT_READ);
+}
+
+Test(classify, text_that_would_cost_seconds_is_unknown)
+{
+	struct slice rows[] = {repeated("SELECT 1", "/*", 4000, ""),
+		repeated("SELECT 1 ", "+-", 4000, "1"), repeated("SELECT '", "x", 300000, "'"),
+		repeated("SELECT 1 ", "/* ", 20000, "")};
+	struct facts f;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(sql_classify_deep(rows[i], &arena, &f), 0);
+		cr_assert_eq(f.n, 1);
+		cr_expect_eq(f.list[0].effect, EFFECT_UNKNOWN, "%zu", i);
+	}
+}
+
+Test(classify, text_that_is_not_text_is_unknown)
+{
+	static const struct slice rows[] = {{(const uint8_t *)"SELECT 1\0; DROP TABLE t", 23},
+		{(const uint8_t *)"SELECT '\xc3\x28'", 11},
+		{(const uint8_t *)"SELECT '\xed\xa0\x80'", 13}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f = facts_of(rows[i]);
+
+		cr_assert_eq(f.n, 1);
+		cr_expect_eq(f.list[0].effect, EFFECT_UNKNOWN, "%zu", i);
+	}
+}
+
+Test(classify, more_facts_than_anyone_reads_end_in_unknown)
+{
+	char *sql = arena_alloc(&arena, 64 << 10), *at = stpcpy(sql, "SELECT 1 FROM t");
+	struct facts f;
+
+	for (int i = 0; i < 2000; i++)
+		at += sprintf(at, ", t%d", i);
+	cr_assert_eq(sql_classify_deep(slice_str(sql), &arena, &f), 0);
+	cr_assert_eq(f.n, 1025);
+	cr_expect_eq(f.list[1024].effect, EFFECT_UNKNOWN);
+}
+
+Test(classify, little_memory_is_an_error_and_never_fewer_facts)
+{
+	struct slice sql = SLICE_LIT(
+		"SELECT 1 FROM a, b, c, d, e, f, g, h, i, j, k; DROP TABLE t; PREPARE p AS "
+		"SELECT nextval('x'); EXECUTE p");
+	struct facts want = facts_of(sql);
+	bool was_refused = false, was_done = false;
+
+	for (size_t max = 0; max < 8192; max += 16) {
+		struct arena small;
+		struct facts f;
+		int r;
+
+		arena_init(&small, max);
+		r = sql_classify(NULL, sql, 0, &small, &f);
+		was_refused |= r < 0;
+		was_done |= r == 0;
+		cr_expect(r < 0 || (f.n == want.n && f.n_names == 1 && f.n_executes == 1),
+			"%zu bytes", max);
+		arena_deinit(&small);
+	}
+	cr_expect(was_refused && was_done);
+}
+
+/* ---- settings, merging ----------------------------------------------------------------------- */
+
+Test(classify, start_up_parameters_are_judged_like_set)
+{
+	static const struct {
+		const char *name, *value;
+		enum effect effect;
+	} rows[] = {
+		{"application_name", "psql", EFFECT_SESSION},
+		{"DateStyle", "ISO", EFFECT_SESSION},
+		{"client_encoding", "UTF8", EFFECT_SESSION},
+		{"client_encoding", "'utf-8'", EFFECT_SESSION},
+		{"client_encoding", "", EFFECT_ADMIN},
+		{"client_encoding", "utf8sjis", EFFECT_ADMIN},
+		{"client_encoding", "utf", EFFECT_ADMIN},
+		{"search_path", "public", EFFECT_ADMIN},
+		{"replication", "true", EFFECT_ADMIN},
+		{"standard_conforming_strings", "off", EFFECT_ADMIN},
+		{"STANDARD_CONFORMING_STRINGS", "ON", EFFECT_SESSION},
+		{"", "", EFFECT_ADMIN},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f;
+
+		cr_assert_eq(sql_classify_setting(
+				     slice_str(rows[i].name), slice_str(rows[i].value), &arena, &f),
+			0);
+		cr_assert_eq(f.n, 1);
+		cr_expect_eq(
+			f.list[0].effect, rows[i].effect, "%s=%s", rows[i].name, rows[i].value);
+		cr_expect_eq(!!(f.flags & FACTS_LEXING), rows[i].effect == EFFECT_ADMIN);
+	}
+}
+
+Test(classify, merging_keeps_everything_of_both)
+{
+	struct facts a = facts_of(SLICE_LIT("SELECT * FROM t; PREPARE p AS SELECT 1"));
+	struct facts b = facts_of(SLICE_LIT("COPY u FROM STDIN; EXECUTE p")), empty = {0};
+	char got[512];
+
+	cr_assert_eq(sql_facts_merge(&a, &b, &arena), 0);
+	cr_expect(corpus_same(corpus_print_all(&a, got, sizeof(got)),
+			  "read(t) session read insert(u) import(u) session"),
+		"%s", got);
+	cr_expect_eq(a.n_statements, 4);
+	cr_expect_eq(a.n_names, 1);
+	cr_expect_eq(a.n_executes, 1);
+	cr_expect(a.flags & FACTS_COPY_IN);
+	a = facts_of(SLICE_LIT("SELECT * FROM t"));
+	b = facts_of(SLICE_LIT("SELECT nextval('s')"));
+	cr_assert_eq(sql_facts_merge(&a, &b, &arena), 0);
+	cr_expect(!(a.flags & FACTS_CONSTANT_FREE));
+	cr_assert_eq(sql_facts_merge(&empty, &a, &arena), 0);
+	cr_expect_eq(empty.n, a.n);
 }
