@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/cmds.h"
-#include "cli/version.h"
+#include "util/version.h"
 
 static int cmd_help_run(const struct cmd *cmd, int argc, char **argv)
 {

@@ -17,8 +17,8 @@
 
 enum { DECIDE_BODY_MAX = DECIDE_REASON_MAX + 128, DECIDE_ERROR_MAX = 400, DECIDE_TIMEOUT_S = 20 };
 
-int decide_sentence(
-	bool is_approval, const char *id, const char *outcome, struct decide_result *ret)
+int decide_sentence(bool is_approval, const char *id, const char *outcome, const char *ended,
+	struct decide_result *ret)
 {
 	static const struct {
 		const char *outcome;
@@ -37,8 +37,11 @@ int decide_sentence(
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (strcmp(rows[i].outcome, outcome) || rows[i].is_approval != is_approval)
 			continue;
-		snprintf(ret->text, sizeof(ret->text), "%s%.40s %s",
-			rows[i].code == CLI_NONE ? "too late: " : "", id, rows[i].text);
+		snprintf(ret->text, sizeof(ret->text), "%s%.40s %s%s%.40s%s",
+			rows[i].code == CLI_NONE ? "too late: " : "", id, rows[i].text,
+			rows[i].code == CLI_NONE && *ended ? " (" : "",
+			rows[i].code == CLI_NONE ? ended : "",
+			rows[i].code == CLI_NONE && *ended ? ")" : "");
 		return rows[i].code;
 	}
 	snprintf(ret->text, sizeof(ret->text), "holdfastd answered '%.40s' for %.40s", outcome, id);
@@ -82,7 +85,7 @@ static int decide_answer(
 	struct client *c, bool is_approval, const char *id, struct decide_result *ret)
 {
 	_cleanup_(client_json_freep) json_t *j = NULL;
-	const char *outcome;
+	const char *outcome, *ended;
 
 	if (client_read(c))
 		return CLI_FAILED;
@@ -90,7 +93,9 @@ static int decide_answer(
 		return decide_error(c, ret);
 	j = c->type == CTL_DATA ? client_json(c) : NULL;
 	outcome = json_string_value(json_object_get(j, "outcome"));
-	return outcome ? decide_sentence(is_approval, id, outcome, ret) : CLI_FAILED;
+	ended = json_string_value(json_object_get(j, "ended"));
+	return outcome ? decide_sentence(is_approval, id, outcome, ended ? ended : "", ret)
+		       : CLI_FAILED;
 }
 
 int decide_send(uint64_t hold, bool is_approval, const char *reason, struct decide_result *ret)

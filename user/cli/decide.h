@@ -13,6 +13,7 @@ struct decide_result {
 
 /* → cli_exit; prints nothing. reason is at most DECIDE_REASON_MAX bytes. */
 int decide_send(uint64_t hold, bool is_approval, const char *reason, struct decide_result *ret);
-/* The sentence for an answer of the daemon's: `{"id":"h42","outcome":"released"}`. → cli_exit */
-int decide_sentence(
-	bool is_approval, const char *id, const char *outcome, struct decide_result *ret);
+/* The sentence for an answer of the daemon's:
+ * `{"id":"h42","outcome":"too_late","ended":"cancelled"}`. → cli_exit */
+int decide_sentence(bool is_approval, const char *id, const char *outcome, const char *ended,
+	struct decide_result *ret);

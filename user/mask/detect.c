@@ -63,6 +63,19 @@ static inline uint64_t block_eq(const struct block *b, char c)
 		_mm_cmpeq_epi8(b->v[2], x), _mm_cmpeq_epi8(b->v[3], x));
 }
 
+/* Any of four. */
+static inline uint64_t block_any(const struct block *b, const char set[static 4])
+{
+	__m128i r[4];
+
+	for (int i = 0; i < 4; i++)
+		r[i] = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(b->v[i], _mm_set1_epi8(set[0])),
+					    _mm_cmpeq_epi8(b->v[i], _mm_set1_epi8(set[1]))),
+			_mm_or_si128(_mm_cmpeq_epi8(b->v[i], _mm_set1_epi8(set[2])),
+				_mm_cmpeq_epi8(b->v[i], _mm_set1_epi8(set[3]))));
+	return block_mask(r[0], r[1], r[2], r[3]);
+}
+
 #else
 
 struct block {
@@ -89,6 +102,11 @@ static inline uint64_t block_range(const struct block *b, uint8_t fold, uint8_t 
 static inline uint64_t block_eq(const struct block *b, char c)
 {
 	return block_range(b, 0, (uint8_t)c, (uint8_t)c);
+}
+
+static inline uint64_t block_any(const struct block *b, const char set[static 4])
+{
+	return block_eq(b, set[0]) | block_eq(b, set[1]) | block_eq(b, set[2]) | block_eq(b, set[3]);
 }
 
 #endif
@@ -134,15 +152,14 @@ static uint64_t filter_numbers(uint32_t want, const struct block *b, const struc
 
 static uint64_t filter_secrets(const struct block *b, const struct classes *c)
 {
-	uint64_t under = block_eq(b, '_'), g = block_eq(b, 'g'), dashes, run, m;
+	uint64_t under = block_eq(b, '_'), i = block_eq(b, 'I'), dashes, run, m;
 
 	/* `ghp_` and `npm_`, `github_`, `sk_` and `rk_`. */
-	m = (g | block_eq(b, 'n')) & ahead(under, 3);
-	m |= (g & ahead(under, 6)) | (ahead(block_eq(b, 'k'), 1) & ahead(under, 2));
+	m = block_any(b, "gnrs") & (ahead(under, 2) | ahead(under, 3) | ahead(under, 6));
 	/* `AKIA` and `ASIA` and `AIza`, `md5…`, `SCRAM-`, `xoxb-`. */
-	m |= block_eq(b, 'A') & ahead(c->letter, 1) & ahead(c->letter, 2) & ahead(c->letter, 3);
+	m |= block_eq(b, 'A') & (ahead(i, 1) | ahead(i, 2));
 	m |= block_eq(b, 'm') & ahead(c->digit, 2);
-	m |= (block_eq(b, 'S') & ahead(c->dash, 5)) | (block_eq(b, 'x') & ahead(c->dash, 4));
+	m |= block_any(b, "SSxx") & (ahead(c->dash, 5) | ahead(c->dash, 4));
 	m &= c->word;
 	m |= block_eq(b, '$');
 	/* The last five of a run of dashes, with which PEM begins. */
@@ -167,7 +184,7 @@ static uint64_t filter_ipv6(const struct classes *c)
 	group = c->hex & ahead(c->colon, 1);
 	for (int i = 1; i < 4; i++)
 		group |= c->hex & ahead(group, 1);
-	group &= c->word;
+	group &= c->word & ~(c->colon << 1 & c->digit << 2);
 	day = ahead(c->colon, 2) & ahead(c->colon, 5) & (c->digit >> 6) & (c->digit >> 7) &
 		~ahead(c->hex | c->colon, 8);
 	return (group & ~day) | (c->colon & ahead(c->colon, 1));
@@ -186,7 +203,7 @@ static uint64_t filter_words(uint32_t want, const struct block *b, const struct 
 	if (want & DETECTOR_BIT(DETECTOR_IPV6))
 		m |= filter_ipv6(c);
 	if (want & DETECTOR_BIT(DETECTOR_JWT))
-		m |= c->word & block_eq(b, 'e') & (ahead(block_eq(b, 'y'), 1) | ahead(block_eq(b, 'w'), 1));
+		m |= c->word & block_eq(b, 'e') & ahead(block_eq(b, 'y'), 1);
 	if (want & DETECTOR_BIT(DETECTOR_URL_PASSWORD))
 		m |= c->colon & ahead(c->slash, 2);
 	return m;
@@ -303,9 +320,25 @@ static void scan_prefer_email(const struct scan *s, struct hit *h)
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
+/* Without the detectors whose shortest hit does not fit: most values are short. */
+static uint32_t detectors_by_len(size_t n)
+{
+	uint32_t fit = DETECT_ALL;
+
+	if (n < 15)
+		fit &= ~(DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_SECRET) |
+			DETECTOR_BIT(DETECTOR_JWT));
+	if (n < 13)
+		fit &= ~DETECTOR_BIT(DETECTOR_CREDIT_CARD);
+	if (n < 11)
+		fit &= ~DETECTOR_BIT(DETECTOR_US_SSN);
+	return n < 6 ? 0 : fit;
+}
+
 void scan_init(struct scan *s, struct slice text, size_t from, size_t stop, uint32_t want)
 {
-	*s = (struct scan){.text = text, .want = want, .from = from, .stop = stop};
+	want &= detectors_by_len(text.n);
+	*s = (struct scan){.text = text, .want = want, .from = from, .stop = want ? stop : from};
 	/* A password of a URL is found by what is before it. */
 	s->base = from > DETECT_BEFORE ? from - DETECT_BEFORE : 0;
 }
@@ -320,6 +353,8 @@ static bool scan_block(struct scan *s)
 	if (s->is_started)
 		s->base += STEP;
 	s->is_started = true;
+	if (s->from >= s->stop)
+		return false;
 	/* An address that starts before the stop has its @ up to 64 bytes behind it. */
 	if (s->want & DETECTOR_BIT(DETECTOR_EMAIL))
 		limit += EMAIL_LOCAL_MAX;

@@ -3,6 +3,7 @@
 #include "mask/detect.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 
 /* ---- credit cards ---------------------------------------------------------------------------- */
 
@@ -138,7 +139,7 @@ size_t detect_ssn(struct slice t, size_t at)
 
 /* ---- bank accounts --------------------------------------------------------------------------- */
 
-/* SWIFT IBAN registry: country and total length. */
+/* SWIFT IBAN registry: country and total length, sorted. */
 static const struct iban_country {
 	char code[3];
 	uint8_t len;
@@ -158,13 +159,19 @@ static const struct iban_country {
 	{"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}, {"YE", 30},
 };
 
+static int iban_compare(const void *key, const void *country)
+{
+	return memcmp(key, ((const struct iban_country *)country)->code, 2);
+}
+
 static size_t iban_len(const uint8_t *code)
 {
-	for (size_t i = 0; i < sizeof(iban_countries) / sizeof(iban_countries[0]); i++)
-		if (iban_countries[i].code[0] == (code[0] & ~0x20) &&
-			iban_countries[i].code[1] == (code[1] & ~0x20))
-			return iban_countries[i].len;
-	return 0;
+	const uint8_t upper[2] = {code[0] & 0xdf, code[1] & 0xdf};
+	const struct iban_country *c = bsearch(upper, iban_countries,
+		sizeof(iban_countries) / sizeof(iban_countries[0]), sizeof(iban_countries[0]),
+		iban_compare);
+
+	return c ? c->len : 0;
 }
 
 static unsigned int iban_step(unsigned int mod, uint8_t c)
@@ -272,6 +279,9 @@ size_t detect_ipv6(struct slice t, size_t at)
 	bool is_short = false; /* has :: */
 	uint8_t c;
 
+	/* Nor in the middle of one, or of a time of day. */
+	if (at >= 2 && t.p[at - 1] == ':' && byte_is_digit(t.p[at - 2]))
+		return 0;
 	if (!text_starts_word(t, at) || (text_at(t, at) == ':' && at && t.p[at - 1] == ':'))
 		return 0;
 	for (; c = text_at(t, at + n), byte_is_hex(c) || c == ':' || c == '.'; n++) {

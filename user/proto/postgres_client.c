@@ -56,7 +56,9 @@ static int pg_pending(const struct pg *st, enum pg_place_kind define, enum pg_pl
 
 		if (p->kind == PG_SYNC || p->kind == PG_QUERY || p->kind == PG_CALL)
 			is_same_batch = false;
-		if ((p->kind != define && p->kind != close) || !slice_eq(p->obj->name, name))
+		/* What was refused defines nothing. */
+		if ((p->kind != define && p->kind != close) || !p->obj ||
+			!slice_eq(p->obj->name, name))
 			continue;
 		*ret = p;
 		return is_same_batch ? 0 : PROTO_E_NOT_NOW;

@@ -30,6 +30,9 @@ struct replay *replay_free(struct replay *r);
 void replay_run(struct replay *r, struct slice transcript);
 /* Feeds bytes of one side, as they are. */
 void replay_feed(struct replay *r, enum side side, struct slice bytes);
+/* A `!` or `@` line without its mark. */
+void replay_verdict(struct replay *r, const char *line);
+void replay_command(struct replay *r, const char *line);
 /* What happened so far, in the words of the transcript. */
 struct slice replay_seen(const struct replay *r);
 /* True once a decoder call ended the session. */
