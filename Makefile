@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # holdfast: build, test, fuzz, lint, install. The only place flags are written. `make help` lists.
 
+comma := ,
 B ?= build
 CC ?= gcc
 CLANG ?= clang
@@ -154,4 +155,3 @@ help: ## this list
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-comma := ,

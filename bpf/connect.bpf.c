@@ -31,16 +31,16 @@ static __always_inline bool has_ip_options(struct bpf_sock_addr *ctx)
 	return tcp->inet_conn.icsk_inet.inet_opt || (v6 && v6->opt);
 }
 
-/* A bound device would send the packet for loopback out of that device. on_setsockopt() keeps
- * agents from binding; a scope id given to bind() does it too, and the kernel lets us undo that for
- * a caller with CAP_NET_RAW only: others are refused. */
-static __always_inline int unbind_device(struct bpf_sock_addr *ctx)
+/*
+ * A bound device would send the packet for loopback out of that device. on_setsockopt() keeps
+ * agents from binding; what is left is a link-local source, whose scope binds too, and to which no
+ * answer finds its way over loopback. Undoing it here takes a capability that agents lack.
+ */
+static __always_inline bool is_bound_to_device(struct bpf_sock_addr *ctx)
 {
-	int none = 0;
+	__u32 device = ctx->sk->bound_dev_if;
 
-	if (!ctx->sk->bound_dev_if)
-		return 0;
-	return bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTOIFINDEX, &none, sizeof(none));
+	return device && device != LOOPBACK_IFINDEX;
 }
 
 /* Straight to one of our listeners: the enforcer would be asked to dial itself. */
@@ -67,10 +67,12 @@ static __always_inline int connect_admit(
 		return e;
 	if (is_our_listener(want, o->port))
 		return ECONNREFUSED;
-	if (!o->cgroup || unbind_device(ctx)) {
+	if (!o->cgroup) { /* not below a run at all: nobody to count it to */
 		count(hook, COUNT_HELPER);
 		return EPERM;
 	}
+	if (is_bound_to_device(ctx))
+		return EPERM;
 	if (has_ip_options(ctx))
 		return EPERM;
 	return 0;

@@ -6,7 +6,7 @@
 #include "deny.bpf.h"
 
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
-enum { LOOPBACK_IFINDEX = 1, ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
+enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
 
 /* An allowlist: MPTCP, UDP-Lite, ping and raw sockets slip past the connect hooks in part or whole.
  * Clients fall back from MPTCP to TCP on this errno. Families other than inet never come here. */

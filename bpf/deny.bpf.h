@@ -12,6 +12,7 @@
 
 enum verdict { VERDICT_REFUSE = 0, VERDICT_PASS = 1 };
 
+enum { LOOPBACK_IFINDEX = 1 }; /* in every network namespace */
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { SOL_SOCKET = 1, SO_BINDTODEVICE = 25, SO_BINDTOIFINDEX = 62 };
 enum {

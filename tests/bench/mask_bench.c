@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast results go through the detectors: whole texts, and rows of short values. Prints GB/s, the
- * median of several rounds. usage: mask_bench [MB]
+ * How fast results go through the detectors: whole texts, and rows of short values. Prints GB/s,
+ * the median of several rounds. usage: mask_bench [MB]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +10,13 @@
 #include "mask/detect.h"
 #include "mask/mask.h"
 
-static const char *const clean[] = {"the", "quick", "brown", "fox", "2024-05-17", "customer", "Berlin",
-	"17.25", "order", "pending", "12:34:56.789", "of", "Springfield", "0042", "is_active", "t",
-	"a1b2c3d4-e5f6-7890-abcd-ef1234567890", "shipped", "and", "Müller", "http://example.com/a/b"};
+static const char *const clean[] = {"the", "quick", "brown", "fox", "2024-05-17", "customer",
+	"Berlin", "17.25", "order", "pending", "12:34:56.789", "of", "Springfield", "0042",
+	"is_active", "t", "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "shipped", "and", "Müller",
+	"http://example.com/a/b"};
 
-static const char *const hits[] = {"4111-1111-1111-1111", "bob@example.com", "123-45-6789", "10.0.0.5",
-	"+14155550100", "DE89370400440532013000", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"};
+static const char *const hits[] = {"4111-1111-1111-1111", "bob@example.com", "123-45-6789",
+	"10.0.0.5", "+14155550100", "DE89370400440532013000", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"};
 
 /* Tab-separated words, one in `dense` of them a hit; 0: none. */
 static size_t make_text(char *p, size_t max, unsigned int dense)
@@ -33,7 +34,8 @@ static size_t make_text(char *p, size_t max, unsigned int dense)
 			word = hits[(x >> 20) % (sizeof(hits) / sizeof(hits[0]))];
 		else
 			word = clean[(x >> 20) % (sizeof(clean) / sizeof(clean[0]))];
-		n += (size_t)sprintf(p + n, "%s%c", word, x >> 60 ? ((x >> 50) & 1 ? ' ' : '\t') : '\n');
+		n += (size_t)sprintf(
+			p + n, "%s%c", word, x >> 60 ? ((x >> 50) & 1 ? ' ' : '\t') : '\n');
 	}
 	return n;
 }
@@ -86,15 +88,16 @@ static size_t run_values(struct slice t, uint32_t want)
 		if (mask_value(plan, 0, slice_of(t.p + i, 24), key, &arena, &out, &stats) &&
 			arena.used > 1 << 19) {
 			arena_reset(&arena);
-			if (mask_plan_build(rules, NULL, &column, 1, false, &arena, &plan, &unproven))
+			if (mask_plan_build(
+				    rules, NULL, &column, 1, false, &arena, &plan, &unproven))
 				return 0;
 		}
 	arena_deinit(&arena);
 	return stats.n_values;
 }
 
-static void bench(const char *name, struct slice t, uint32_t want,
-	size_t (*run)(struct slice, uint32_t))
+static void bench(
+	const char *name, struct slice t, uint32_t want, size_t (*run)(struct slice, uint32_t))
 {
 	enum { ROUNDS = 7 };
 	double took[ROUNDS];
@@ -115,8 +118,8 @@ int main(int argc, char **argv)
 	size_t max = (size_t)(argc > 1 ? atoi(argv[1]) : 32) << 20;
 	char *p = malloc(max);
 	uint32_t usual = DETECTOR_BIT(DETECTOR_CREDIT_CARD) | DETECTOR_BIT(DETECTOR_US_SSN) |
-		DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_EMAIL) |
-		DETECTOR_BIT(DETECTOR_SECRET);
+			 DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_EMAIL) |
+			 DETECTOR_BIT(DETECTOR_SECRET);
 	struct slice t;
 
 	if (!p)

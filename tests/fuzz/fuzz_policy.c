@@ -3,7 +3,11 @@
  * Any text as a policy file and as a table of expected rulings: errors or a policy, and a policy
  * that loads never allows what it must not.
  *
- * fuzz-links: user/policy/at.c user/policy/bind.c user/policy/compile.c user/policy/eval.c user/policy/expect.c user/policy/explain.c user/policy/glob.c user/policy/parse.c user/policy/policy.c user/policy/resolve.c user/policy/yaml.c user/fact/facts.c user/fact/masking.c user/util/arena.c user/util/diag.c user/util/err.c user/util/log.c user/util/map.c user/util/utf8.c
+ * fuzz-links: user/policy/at.c user/policy/bind.c user/policy/compile.c user/policy/eval.c
+ * fuzz-links: user/policy/expect.c user/policy/explain.c user/policy/glob.c user/policy/parse.c
+ * fuzz-links: user/policy/policy.c user/policy/resolve.c user/policy/yaml.c user/fact/facts.c
+ * fuzz-links: user/fact/masking.c user/util/arena.c user/util/diag.c user/util/err.c
+ * fuzz-links: user/util/log.c user/util/map.c user/util/utf8.c
  */
 #include <stdlib.h>
 
@@ -17,7 +21,8 @@ static const char base[] = "version: 1\ndefault: hold\n"
 
 static const char *const objects[] = {"", "t", "public.t", "a.\"b.c\"", "\"", "x.y.z", "scratch.t"};
 
-/* True if the file says `unknown: allow`, or has an allow rule that lists `unknown`, or observes. */
+/* True if the file says `unknown: allow`, or has an allow rule that lists `unknown`, or observes.
+ */
 static bool may_allow_unknown(const struct policy *p)
 {
 	bool may = p->is_observe || p->fallback[EFFECT_UNKNOWN] == RULING_ALLOW;
@@ -54,7 +59,8 @@ static void use(const struct policy *p, FILE *to)
 	for (size_t i = 0; (r = policy_resource_at(p, i)) && i < 4; i++) {
 		judge(p, r, to);
 		for (size_t j = 0; j < r->n_endpoints; j++)
-			require(policy_find_resource(p, r->endpoints[j].addr, r->endpoints[j].port));
+			require(policy_find_resource(
+				p, r->endpoints[j].addr, r->endpoints[j].port));
 	}
 }
 

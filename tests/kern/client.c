@@ -254,12 +254,7 @@ static int tcp_bound_to_scope(void)
 	return bind(fd, (struct sockaddr *)&at, n) ? -1 : fd;
 }
 
-const char *client_bound_scope(struct world *w)
-{
-	return check_connect(w, tcp_bound_to_scope(), TARGET6, 80);
-}
-
-const char *client_bound_scope_refused(struct world *w)
+const char *client_link_local(struct world *w)
 {
 	struct sockaddr_storage to;
 	socklen_t n = sockaddr_of(&to, TARGET6, 80);

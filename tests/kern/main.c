@@ -169,7 +169,6 @@ static void test_redirect(struct test *t)
 		snprintf(name, sizeof(name), "%s_as_root", rows[i].name);
 		client(t, name, "a", 0, rows[i].fn);
 	}
-	client(t, "bound_scope_is_undone_as_root", "a", 0, client_bound_scope);
 	client(t, "nested_cgroup_counts_to_its_run", "a/sub/deep", AGENT_UID, client_v4);
 	client(t, "another_run_is_told_apart", "b", AGENT_UID, client_v6);
 	check(t, "redirects_are_counted", count_of(t, HOOK_CONNECT4, COUNT_OK) > before + 200);
@@ -204,8 +203,7 @@ static void test_refusals(struct test *t)
 		{"other_sockets_are_denied", client_other_sockets, 0, HOOK_SOCK_CREATE,
 			EPROTONOSUPPORT},
 		{"ip_options_are_denied", client_ip_options, 0, HOOK_CONNECT4, EPERM},
-		{"bound_scope_that_cannot_be_undone_is_denied", client_bound_scope_refused,
-			AGENT_UID, HOOK_CONNECT6, EPERM},
+		{"link_local_source_is_denied", client_link_local, AGENT_UID, HOOK_CONNECT6, EPERM},
 		{"own_listener_is_denied", client_own_port, AGENT_UID, HOOK_CONNECT4, ECONNREFUSED},
 		{"own_port_cannot_be_bound", client_own_port, AGENT_UID, HOOK_BIND4, EADDRINUSE},
 		{"own_port_cannot_be_bound_v6", client_own_port, AGENT_UID, HOOK_BIND6, EADDRINUSE},

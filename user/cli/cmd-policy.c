@@ -392,6 +392,5 @@ const struct cmd cmd_policy = {
 		"      Rulings for a table of requests; exit code 1 if one is not as expected.\n"
 		"  policy explain FILE [--resource R] [--run N] [--role R] [--database D] \"SQL\"\n"
 		"      What the command is, what each rule says to it, and the ruling.",
-	.stops_at_operand = true,
 	.run = cmd_policy_run,
 };

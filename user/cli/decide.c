@@ -28,10 +28,8 @@ int decide_sentence(bool is_approval, const char *id, const char *outcome, const
 	} rows[] = {
 		{"released", true, "approved; the statement was released", CLI_OK},
 		{"refused", false, "denied; the agent got an error with the reason", CLI_OK},
-		{"recorded", true, "approved; more approvals are needed", CLI_OK},
-		{"too_late", true, "was withdrawn or decided before; nothing was released",
-			CLI_NONE},
-		{"too_late", false, "was withdrawn or decided before", CLI_NONE},
+		{"too_late", true, "had ended; nothing was released", CLI_NONE},
+		{"too_late", false, "had ended", CLI_NONE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -46,8 +46,8 @@ void prompt_event(struct prompt *p, json_t *event, int64_t now_ns);
 /* The daemon came or went; with it went all holds that were known. */
 void prompt_connected(struct prompt *p, bool is_connected, const char *note);
 void prompt_decided(struct prompt *p, const char *sentence);
-/* Draws everything. */
-void prompt_draw(const struct prompt *p, struct screen *s, int64_t now_ns);
+/* Draws everything; a page beyond the last becomes the last. */
+void prompt_draw(struct prompt *p, struct screen *s, int64_t now_ns);
 /* Call after drawing: true if another hold is on the screen now, so that keys typed before it was
  * there must be thrown away. */
 bool prompt_drawn(struct prompt *p, int64_t now_ns);

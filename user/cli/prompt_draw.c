@@ -205,16 +205,17 @@ static void draw_footer(const struct prompt *p, struct screen *s)
 	screen_put(s, SCREEN_STRONG, line);
 }
 
-static void draw_whole(const struct prompt *p, struct screen *s, const struct lines *text)
+static void draw_whole(struct prompt *p, struct screen *s, const struct lines *text)
 {
 	size_t rows = s->rows > DRAW_FRAME ? s->rows - DRAW_FRAME : 1;
 	size_t n_pages = text->n ? (text->n + rows - 1) / rows : 1;
-	size_t page = p->page < n_pages ? p->page : n_pages - 1;
 	char line[DRAW_LINE_MAX];
 
-	snprintf(line, sizeof(line), "page %zu of %zu", page + 1, n_pages);
+	if (p->page >= n_pages)
+		p->page = n_pages - 1;
+	snprintf(line, sizeof(line), "page %zu of %zu", p->page + 1, n_pages);
 	screen_put(s, SCREEN_DIM, line);
-	for (size_t i = page * rows; i < text->n && i < (page + 1) * rows; i++)
+	for (size_t i = p->page * rows; i < text->n && i < (p->page + 1) * rows; i++)
 		screen_put(s, SCREEN_STRONG, text->items[i]);
 }
 
@@ -234,8 +235,7 @@ static void draw_help(struct screen *s)
 		screen_put(s, SCREEN_PLAIN, help[i]);
 }
 
-static void draw_hold(
-	const struct prompt *p, struct screen *s, const struct held *h, int64_t now_ns)
+static void draw_hold(struct prompt *p, struct screen *s, const struct held *h, int64_t now_ns)
 {
 	_cleanup_(lines_deinit) struct lines fields = {0}, text = {0};
 	unsigned room = s->rows > DRAW_FRAME + DRAW_MIN_STATEMENT
@@ -254,7 +254,7 @@ static void draw_hold(
 	draw_statement(s, &text, s->rows > s->used + 2 ? s->rows - s->used - 2 : 1);
 }
 
-void prompt_draw(const struct prompt *p, struct screen *s, int64_t now_ns)
+void prompt_draw(struct prompt *p, struct screen *s, int64_t now_ns)
 {
 	const struct held *h = held_find(&p->held, p->shown);
 

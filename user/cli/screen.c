@@ -78,7 +78,7 @@ static char *lines_safe(struct slice raw, bool multiline)
 	return text;
 }
 
-/* How many bytes of s fit the width, up to a newline. */
+/* How many bytes of s fit the width, up to a newline; may be 0 for a character too wide. */
 static size_t lines_fit(struct slice s, unsigned width)
 {
 	unsigned used = 0;
@@ -89,7 +89,7 @@ static size_t lines_fit(struct slice s, unsigned width)
 		size_t len = utf8_decode(slice_skip(s, n), &code);
 
 		used += screen_width(code);
-		if (used > width && n)
+		if (used > width)
 			break;
 		n += len ? len : 1;
 	}
@@ -116,7 +116,9 @@ static void lines_add(struct lines *l, const char *label, unsigned label_width, 
 		l->is_short = true;
 		return;
 	}
-	width = width > label_width + 2 ? width - label_width : 2;
+	/* Room for one wide character at least, or nothing would ever fit; the screen cuts what is
+	 * too much. One more for the mark of a cut. */
+	width = width > label_width + 3 ? width - label_width : 3;
 	for (size_t n = 0; n < max_lines; n++) {
 		size_t fit = lines_fit(s, width);
 		bool is_last = n + 1 == max_lines && fit < s.n;
@@ -128,6 +130,8 @@ static void lines_add(struct lines *l, const char *label, unsigned label_width, 
 			return;
 		if (s.p[0] == '\n')
 			s = slice_skip(s, 1);
+		if (!s.n)
+			return; /* a newline at the end starts no line */
 	}
 }
 

@@ -12,13 +12,17 @@
 #include "policy/bind.h"
 #include "session/enforcer.h"
 
-enum { CONFIG_ARENA_MAX = 1024 * 1024, CONFIG_PATH_MAX = 90, CONFIG_ID_MAX = 2000000000 };
+enum {
+	CONFIG_ARENA_MAX = 1024 * 1024,
+	CONFIG_PATH_MAX = 1024,
+	CONFIG_DIR_MAX = 90, /* a unix socket's path below it has 108 bytes at most */
+	CONFIG_ID_MAX = 2000000000,
+};
 
-/* An absolute path, short enough that a unix socket below it can be bound (108 bytes). */
-static void config_path(struct binder *b, const struct yaml_node *n, const char *what,
+static void config_path(struct binder *b, const struct yaml_node *n, const char *what, size_t max,
 	const char **ret)
 {
-	if (bind_text(b, n, what, CONFIG_PATH_MAX, false, ret) && (*ret)[0] != '/')
+	if (bind_text(b, n, what, max, false, ret) && (*ret)[0] != '/')
 		bind_error(b, n, "%s: must be an absolute path", what);
 }
 
@@ -81,9 +85,9 @@ static void config_group(struct binder *b, const struct yaml_node *n, const char
 		call;                                                                              \
 	}
 
-CONFIG_BIND(policy, config_path(b, n, "policy", &c->policy))
-CONFIG_BIND(dir, config_path(b, n, "dir", &c->dir))
-CONFIG_BIND(ledger, config_path(b, n, "ledger", &c->ledger))
+CONFIG_BIND(policy, config_path(b, n, "policy", CONFIG_PATH_MAX, &c->policy))
+CONFIG_BIND(dir, config_path(b, n, "dir", CONFIG_DIR_MAX, &c->dir))
+CONFIG_BIND(ledger, config_path(b, n, "ledger", CONFIG_PATH_MAX, &c->ledger))
 CONFIG_BIND(cgroup, bind_text(b, n, "cgroup", CONFIG_PATH_MAX, false, &c->cgroup))
 CONFIG_BIND(user, config_user(b, n, "user", &c->user, &c->user_gid))
 CONFIG_BIND(scribe_user, config_user(b, n, "scribe_user", &c->scribe_user, &c->scribe_gid))

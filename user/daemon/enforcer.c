@@ -50,7 +50,8 @@ static int enforcer_want_policy(void *arg)
 
 /* ---- what the warden says -------------------------------------------------------------------- */
 
-static int enforcer_load(struct slice text, struct policy **ret, char **ret_errors)
+static int enforcer_load(const struct process *p, struct slice text, struct policy **ret,
+	char **ret_errors)
 {
 	static struct diag d; /* too large for a stack; one thread loads policies */
 	size_t n_errors = 0;
@@ -58,7 +59,7 @@ static int enforcer_load(struct slice text, struct policy **ret, char **ret_erro
 	int r;
 
 	*ret_errors = NULL;
-	diag_init(&d, "policy", text);
+	diag_init(&d, p->config->policy, text);
 	r = policy_load(text, POLICY_RESOLVE, &d, ret);
 	if (r != POLICY_E_BAD)
 		return r;
@@ -76,7 +77,7 @@ static void enforcer_on_policy(struct enforcer_process *e, int fd)
 	_cleanup_(freep) char *errors = NULL;
 	struct policy *policy = NULL;
 	ssize_t n = text ? pread(fd, text, POLICY_TEXT_MAX, 0) : -1;
-	int r = n < 0 ? -EIO : enforcer_load(slice_of(text, (size_t)n), &policy, &errors);
+	int r = n < 0 ? -EIO : enforcer_load(e->p, slice_of(text, (size_t)n), &policy, &errors);
 
 	if (!r)
 		r = ctl_set_policy(&e->ctl, policy);
@@ -223,7 +224,7 @@ static int enforcer_start(struct enforcer_process *e)
 	e->shared.last_hold = p->ids.hold;
 	memcpy(e->shared.ledger_key, p->ledger_key, sizeof(p->ledger_key));
 	memcpy(e->shared.mask_key, p->mask_key, sizeof(p->mask_key));
-	r = enforcer_load(p->policy_text, &policy, &errors);
+	r = enforcer_load(p, p->policy_text, &policy, &errors);
 	if (r)
 		return r > 0 ? err_fold(r) : err_trace(r);
 	r = mailbox_init(&e->shared.control);

@@ -228,7 +228,7 @@ static int main_load_keys(struct process *p)
 {
 	_cleanup_(freep) char *copy = strdup(p->config->ledger);
 	_cleanup_(fd_closep) int fd = -1;
-	char path[256];
+	char path[1100];
 	unsigned len = 0;
 
 	snprintf(path, sizeof(path), "%s/ledger.key", dirname(copy));

@@ -3,9 +3,9 @@
  * Which columns of one database are protected: see mask.h.
  *
  * Every table that was added is kept with its name, so that a name known to be harmless can be told
- * from one never heard of; of columns only the protected ones are kept. A view that was said to show
- * a column is kept at that column's table and becomes derived when the column turns out protected,
- * whichever is added first, and so do the views over it.
+ * from one never heard of; of columns only the protected ones are kept. A view that was said to
+ * show a column is kept at that column's table and becomes derived when the column turns out
+ * protected, whichever is added first, and so do the views over it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,9 +24,9 @@ enum {
 
 struct catalog_table {
 	uint32_t id;
-	bool is_known;	   /* added, not only named as a source */
-	bool is_protected; /* has a protected column */
-	bool is_queued;	   /* newly derived, its own views not yet looked at */
+	bool is_known;              /* added, not only named as a source */
+	bool is_protected;          /* has a protected column */
+	bool is_queued;             /* newly derived, its own views not yet looked at */
 	struct column_fate derived; /* is_unproven if it may show protected columns */
 	struct catalog_edge *views, *sources;
 	struct catalog_table *next_same_name, *next_queued;
@@ -128,8 +128,8 @@ static bool name_pop(struct slice *name, char buf[static NAME_MAX_LEN], struct s
 }
 
 /* Components from the right: "*.email" is a column of any table, "email" of any table too. */
-static bool pattern_matches(const char *pattern, struct slice schema, struct slice table,
-	struct slice column)
+static bool pattern_matches(
+	const char *pattern, struct slice schema, struct slice table, struct slice column)
 {
 	const struct slice parts[] = {column, table, schema};
 	struct slice rest = slice_str(pattern), part;
@@ -141,8 +141,8 @@ static bool pattern_matches(const char *pattern, struct slice schema, struct sli
 	return true;
 }
 
-static bool rule_names(const struct mask_rule *rule, struct slice schema, struct slice table,
-	struct slice column)
+static bool rule_names(
+	const struct mask_rule *rule, struct slice schema, struct slice table, struct slice column)
 {
 	for (const char **pattern = rule->columns; pattern && *pattern; pattern++)
 		if (pattern_matches(*pattern, schema, table, column))
@@ -239,8 +239,8 @@ static void fate_merge(struct column_fate *to, const struct column_fate *from)
 	to->is_protected |= from->is_protected;
 }
 
-/* A view over a column with this fate, and all views over that view, become unproven. A list instead
- * of recursion, since agents may be allowed to stack views as deep as they like. */
+/* A view over a column with this fate, and all views over that view, become unproven. A list
+ * instead of recursion, since agents may be allowed to stack views as deep as they like. */
 static void catalog_derive(struct catalog_table *view, const struct column_fate *source)
 {
 	struct column_fate fate = {.is_unproven = true, .unproven = source->unproven};
@@ -266,8 +266,8 @@ static void catalog_derive(struct catalog_table *view, const struct column_fate 
 	}
 }
 
-int mask_catalog_add_table(struct mask_catalog *c, uint32_t table, struct slice schema,
-	struct slice name)
+int mask_catalog_add_table(
+	struct mask_catalog *c, uint32_t table, struct slice schema, struct slice name)
 {
 	struct column_fate unknown = rules_unknown_fate(c->rules);
 	struct catalog_table *t;
@@ -285,13 +285,15 @@ int mask_catalog_add_table(struct mask_catalog *c, uint32_t table, struct slice 
 		return r;
 	t->next_same_name = same;
 	t->is_known = true;
-	if (unknown.is_unproven && (relation_quotes_others(schema, name) || table_quotes_others(table)))
+	if (unknown.is_unproven &&
+		(relation_quotes_others(schema, name) || table_quotes_others(table)))
 		catalog_derive(t, &unknown);
 	return 0;
 }
 
 /* The fate of (table, attr) by what was added so far. */
-static struct column_fate *catalog_column(const struct mask_catalog *c, uint32_t table, uint16_t attr)
+static struct column_fate *catalog_column(
+	const struct mask_catalog *c, uint32_t table, uint16_t attr)
 {
 	uint64_t key = (uint64_t)table << 16 | attr;
 
@@ -337,8 +339,8 @@ int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t att
 	return 0;
 }
 
-int mask_catalog_add_derived(struct mask_catalog *c, uint32_t table, uint32_t from_table,
-	uint16_t from_attr)
+int mask_catalog_add_derived(
+	struct mask_catalog *c, uint32_t table, uint32_t from_table, uint16_t from_attr)
 {
 	struct column_fate unknown = rules_unknown_fate(c->rules);
 	const struct column_fate *fate = catalog_column(c, from_table, from_attr);
@@ -364,7 +366,8 @@ int mask_catalog_add_derived(struct mask_catalog *c, uint32_t table, uint32_t fr
 		catalog_derive(view, fate);
 	if (from->derived.is_unproven)
 		catalog_derive(view, &from->derived);
-	if (unknown.is_unproven && ((from->is_protected && !from_attr) || table_quotes_others(from_table)))
+	if (unknown.is_unproven &&
+		((from->is_protected && !from_attr) || table_quotes_others(from_table)))
 		catalog_derive(view, &unknown);
 	return 0;
 }
@@ -406,7 +409,8 @@ struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, ui
 	fate_merge(&fate, t->derived.is_unproven || !table_is_unproven(t) ? &t->derived : &unknown);
 	/* A whole row of a table with a protected column. */
 	if (!attr && t->is_protected)
-		fate_merge(&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});
+		fate_merge(
+			&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});
 	return fate;
 }
 

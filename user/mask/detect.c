@@ -3,9 +3,9 @@
  * One walk over a text for all detectors: see detect.h.
  *
  * Blocks of 64 bytes become bit masks of byte classes; shifting and joining them leaves the few
- * places where a detector could start, and only there is it asked. The masks may say too much, never
- * too little. Blocks overlap by 16 bytes, so that a start is judged by at least so many bytes behind
- * it: without, half of all candidates were words cut by the end of a block.
+ * places where a detector could start, and only there is it asked. The masks may say too much,
+ * never too little. Blocks overlap by 16 bytes, so that a start is judged by at least so many bytes
+ * behind it: without, half of all candidates were words cut by the end of a block.
  */
 #include "mask/detect.h"
 
@@ -51,8 +51,9 @@ static inline uint64_t block_range(const struct block *b, uint8_t fold, uint8_t 
 	const __m128i f = _mm_set1_epi8((char)fold), low = _mm_set1_epi8((char)first),
 		      span = _mm_set1_epi8((char)(last - first));
 
-	return block_mask(bytes_in_range(b->v[0], f, low, span), bytes_in_range(b->v[1], f, low, span),
-		bytes_in_range(b->v[2], f, low, span), bytes_in_range(b->v[3], f, low, span));
+	return block_mask(bytes_in_range(b->v[0], f, low, span),
+		bytes_in_range(b->v[1], f, low, span), bytes_in_range(b->v[2], f, low, span),
+		bytes_in_range(b->v[3], f, low, span));
 }
 
 static inline uint64_t block_eq(const struct block *b, char c)
@@ -106,7 +107,8 @@ static inline uint64_t block_eq(const struct block *b, char c)
 
 static inline uint64_t block_any(const struct block *b, const char set[static 4])
 {
-	return block_eq(b, set[0]) | block_eq(b, set[1]) | block_eq(b, set[2]) | block_eq(b, set[3]);
+	return block_eq(b, set[0]) | block_eq(b, set[1]) | block_eq(b, set[2]) |
+	       block_eq(b, set[3]);
 }
 
 #endif
@@ -180,13 +182,14 @@ static uint64_t filter_ipv6(const struct classes *c)
 {
 	uint64_t group, day;
 
-	/* Bytes with a colon behind, if the rest of the group is hexadecimal: from its end to its start. */
+	/* Bytes with a colon behind, if the rest of the group is hexadecimal: from its end to its
+	 * start. */
 	group = c->hex & ahead(c->colon, 1);
 	for (int i = 1; i < 4; i++)
 		group |= c->hex & ahead(group, 1);
 	group &= c->word & ~(c->colon << 1 & c->digit << 2);
 	day = ahead(c->colon, 2) & ahead(c->colon, 5) & (c->digit >> 6) & (c->digit >> 7) &
-		~ahead(c->hex | c->colon, 8);
+	      ~ahead(c->hex | c->colon, 8);
 	return (group & ~day) | (c->colon & ahead(c->colon, 1));
 }
 
@@ -195,7 +198,8 @@ static uint64_t filter_words(uint32_t want, const struct block *b, const struct 
 	uint64_t m = 0;
 
 	if (want & DETECTOR_BIT(DETECTOR_IBAN))
-		m |= c->word & c->letter & ahead(c->letter, 1) & ahead(c->digit, 2) & ahead(c->digit, 3);
+		m |= c->word & c->letter & ahead(c->letter, 1) & ahead(c->digit, 2) &
+		     ahead(c->digit, 3);
 	if (want & DETECTOR_BIT(DETECTOR_EMAIL))
 		m |= block_eq(b, '@');
 	if (want & DETECTOR_BIT(DETECTOR_PHONE))
@@ -262,7 +266,7 @@ static uint32_t detectors_by_first(uint8_t c)
 {
 	enum {
 		NUMBER = DETECTOR_BIT(DETECTOR_CREDIT_CARD) | DETECTOR_BIT(DETECTOR_US_SSN) |
-			DETECTOR_BIT(DETECTOR_IPV4),
+			 DETECTOR_BIT(DETECTOR_IPV4),
 		IPV6 = DETECTOR_BIT(DETECTOR_IPV6),
 		SECRET = DETECTOR_BIT(DETECTOR_SECRET),
 		WORD = SECRET | DETECTOR_BIT(DETECTOR_IBAN),
@@ -302,7 +306,8 @@ static bool scan_ask_email(const struct scan *s, size_t at, struct hit *ret)
 	return detect_email(s->text, at, ret) && ret->start >= s->from && ret->start < s->stop;
 }
 
-/* A hit may lie in an address whose @ was not reached yet, but which starts earlier or is longer. */
+/* A hit may lie in an address whose @ was not reached yet, but which starts earlier or is longer.
+ */
 static void scan_prefer_email(const struct scan *s, struct hit *h)
 {
 	struct hit email;
@@ -327,7 +332,7 @@ static uint32_t detectors_by_len(size_t n)
 
 	if (n < 15)
 		fit &= ~(DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_SECRET) |
-			DETECTOR_BIT(DETECTOR_JWT));
+			 DETECTOR_BIT(DETECTOR_JWT));
 	if (n < 13)
 		fit &= ~DETECTOR_BIT(DETECTOR_CREDIT_CARD);
 	if (n < 11)
@@ -393,7 +398,8 @@ static bool scan_candidate(struct scan *s, size_t i, struct hit *ret)
 	if (c == '@')
 		return scan_ask_email(s, i, ret);
 	if (c == ':' && (s->want & DETECTOR_BIT(DETECTOR_URL_PASSWORD)) &&
-		detect_url_password(s->text, i, &url) && url.start >= s->from && url.start < s->stop)
+		detect_url_password(s->text, i, &url) && url.start >= s->from &&
+		url.start < s->stop)
 		s->url = url;
 	if (i < s->from || i >= s->stop || !scan_ask(s, i, ret))
 		return false;

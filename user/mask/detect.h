@@ -31,11 +31,11 @@ struct hit {
 
 struct scan {
 	struct slice text;
-	uint32_t want;	 /* DETECTOR_BIT()s */
-	size_t from;	 /* earliest start still allowed */
-	size_t stop;	 /* starts are before this; text up to text.n is looked at */
-	size_t base;	 /* of the block at work */
-	uint64_t todo;	 /* candidates left in it, one bit a byte */
+	uint32_t want;   /* DETECTOR_BIT()s */
+	size_t from;     /* earliest start still allowed */
+	size_t stop;     /* starts are before this; text up to text.n is looked at */
+	size_t base;     /* of the block at work */
+	uint64_t todo;   /* candidates left in it, one bit a byte */
 	bool is_started; /* base is valid */
 	/* Of the block before: what the first bytes of this one need to know. */
 	uint64_t alnum, escape, base64;
@@ -63,7 +63,8 @@ bool detect_url_password(struct slice t, size_t at, struct hit *ret);
 const char *detect_tail(struct slice t, struct hit h);
 /* The end of such a hit whose earlier part is already gone, from `at` on. */
 size_t detect_resume(struct slice t, size_t at, const char *tail);
-/* Where a hit that ends at `end` of a text that goes on can be cut, to be resumed; 0: it has ended. */
+/* Where a hit that ends at `end` of a text that goes on can be cut, to be resumed; 0: it has ended.
+ */
 size_t detect_cut(struct slice t, size_t end, const char *tail);
 
 /* ---- inline helpers -------------------------------------------------------------------------- */
@@ -113,7 +114,7 @@ static inline bool text_follows_escape(struct slice t, size_t at)
 	if (at >= 2 && t.p[at - 2] == '\\')
 		return true;
 	return at >= 6 && t.p[at - 6] == '\\' && t.p[at - 5] == 'u' && byte_is_hex(t.p[at - 4]) &&
-		byte_is_hex(t.p[at - 3]) && byte_is_hex(t.p[at - 2]) && byte_is_hex(t.p[at - 1]);
+	       byte_is_hex(t.p[at - 3]) && byte_is_hex(t.p[at - 2]) && byte_is_hex(t.p[at - 1]);
 }
 
 static inline bool text_starts_word(struct slice t, size_t at)

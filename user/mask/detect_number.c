@@ -14,27 +14,26 @@ static const struct card_range {
 	uint32_t first, last;
 	uint8_t min, max;
 } card_ranges[] = {
-	{220000, 220499, 16, 19}, /* Mir */
-	{222100, 272099, 16, 16}, /* Mastercard */
-	{300000, 305999, 14, 19}, /* Diners */
-	{309500, 309599, 14, 19},
-	{340000, 349999, 15, 15}, /* American Express */
-	{352800, 358999, 16, 19}, /* JCB */
-	{360000, 369999, 14, 19}, /* Diners */
-	{370000, 379999, 15, 15}, /* American Express */
-	{380000, 399999, 14, 19}, /* Diners */
-	{400000, 499999, 13, 19}, /* Visa */
-	{500000, 509999, 13, 19}, /* Maestro, RuPay, Elo */
-	{510000, 559999, 16, 16}, /* Mastercard */
-	{560000, 589999, 13, 19}, /* Maestro */
-	{601100, 601199, 16, 19}, /* Discover */
-	{606985, 608500, 16, 16}, /* RuPay */
-	{620000, 629999, 16, 19}, /* UnionPay */
-	{630400, 630499, 13, 19}, /* Maestro */
-	{636000, 639999, 16, 19}, /* Elo, InstaPayment, Maestro */
-	{644000, 659999, 16, 19}, /* Discover */
-	{670000, 679999, 13, 19}, /* Maestro */
-	{810000, 829999, 16, 16}, /* UnionPay, RuPay */
+	{220000, 220499, 16, 19},                           /* Mir */
+	{222100, 272099, 16, 16},                           /* Mastercard */
+	{300000, 305999, 14, 19},                           /* Diners */
+	{309500, 309599, 14, 19}, {340000, 349999, 15, 15}, /* American Express */
+	{352800, 358999, 16, 19},                           /* JCB */
+	{360000, 369999, 14, 19},                           /* Diners */
+	{370000, 379999, 15, 15},                           /* American Express */
+	{380000, 399999, 14, 19},                           /* Diners */
+	{400000, 499999, 13, 19},                           /* Visa */
+	{500000, 509999, 13, 19},                           /* Maestro, RuPay, Elo */
+	{510000, 559999, 16, 16},                           /* Mastercard */
+	{560000, 589999, 13, 19},                           /* Maestro */
+	{601100, 601199, 16, 19},                           /* Discover */
+	{606985, 608500, 16, 16},                           /* RuPay */
+	{620000, 629999, 16, 19},                           /* UnionPay */
+	{630400, 630499, 13, 19},                           /* Maestro */
+	{636000, 639999, 16, 19},                           /* Elo, InstaPayment, Maestro */
+	{644000, 659999, 16, 19},                           /* Discover */
+	{670000, 679999, 13, 19},                           /* Maestro */
+	{810000, 829999, 16, 16},                           /* UnionPay, RuPay */
 };
 
 static bool card_has_issuer(const uint8_t *digits, size_t n)
@@ -129,8 +128,8 @@ size_t detect_ssn(struct slice t, size_t at)
 	for (size_t i = 0; shape[i]; i++)
 		if (shape[i] == 'd' ? !byte_is_digit(p[i]) : p[i] != '-')
 			return 0;
-	if (!memcmp(p, "000", 3) || !memcmp(p, "666", 3) || p[0] == '9' || !memcmp(p + 4, "00", 2) ||
-		!memcmp(p + 7, "0000", 4))
+	if (!memcmp(p, "000", 3) || !memcmp(p, "666", 3) || p[0] == '9' ||
+		!memcmp(p + 4, "00", 2) || !memcmp(p + 7, "0000", 4))
 		return 0;
 	if (text_at(t, end) == '-' && byte_is_digit(text_at(t, end + 1)))
 		return 0;
@@ -144,19 +143,95 @@ static const struct iban_country {
 	char code[3];
 	uint8_t len;
 } iban_countries[] = {
-	{"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16},
-	{"BG", 22}, {"BH", 22}, {"BI", 27}, {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22},
-	{"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DJ", 27}, {"DK", 18}, {"DO", 28}, {"EE", 20},
-	{"EG", 29}, {"ES", 24}, {"FI", 18}, {"FK", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22},
-	{"GE", 22}, {"GI", 23}, {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HN", 28}, {"HR", 21},
-	{"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26}, {"IT", 27}, {"JO", 30},
-	{"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
-	{"LV", 21}, {"LY", 25}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MN", 20},
-	{"MR", 27}, {"MT", 31}, {"MU", 30}, {"NI", 28}, {"NL", 18}, {"NO", 15}, {"OM", 23},
-	{"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22},
-	{"RU", 33}, {"SA", 24}, {"SC", 31}, {"SD", 18}, {"SE", 24}, {"SI", 19}, {"SK", 24},
-	{"SM", 27}, {"SO", 23}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24}, {"TR", 26},
-	{"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}, {"YE", 30},
+	{"AD", 24},
+	{"AE", 23},
+	{"AL", 28},
+	{"AT", 20},
+	{"AZ", 28},
+	{"BA", 20},
+	{"BE", 16},
+	{"BG", 22},
+	{"BH", 22},
+	{"BI", 27},
+	{"BR", 29},
+	{"BY", 28},
+	{"CH", 21},
+	{"CR", 22},
+	{"CY", 28},
+	{"CZ", 24},
+	{"DE", 22},
+	{"DJ", 27},
+	{"DK", 18},
+	{"DO", 28},
+	{"EE", 20},
+	{"EG", 29},
+	{"ES", 24},
+	{"FI", 18},
+	{"FK", 18},
+	{"FO", 18},
+	{"FR", 27},
+	{"GB", 22},
+	{"GE", 22},
+	{"GI", 23},
+	{"GL", 18},
+	{"GR", 27},
+	{"GT", 28},
+	{"HN", 28},
+	{"HR", 21},
+	{"HU", 28},
+	{"IE", 22},
+	{"IL", 23},
+	{"IQ", 23},
+	{"IS", 26},
+	{"IT", 27},
+	{"JO", 30},
+	{"KW", 30},
+	{"KZ", 20},
+	{"LB", 28},
+	{"LC", 32},
+	{"LI", 21},
+	{"LT", 20},
+	{"LU", 20},
+	{"LV", 21},
+	{"LY", 25},
+	{"MC", 27},
+	{"MD", 24},
+	{"ME", 22},
+	{"MK", 19},
+	{"MN", 20},
+	{"MR", 27},
+	{"MT", 31},
+	{"MU", 30},
+	{"NI", 28},
+	{"NL", 18},
+	{"NO", 15},
+	{"OM", 23},
+	{"PK", 24},
+	{"PL", 28},
+	{"PS", 29},
+	{"PT", 25},
+	{"QA", 29},
+	{"RO", 24},
+	{"RS", 22},
+	{"RU", 33},
+	{"SA", 24},
+	{"SC", 31},
+	{"SD", 18},
+	{"SE", 24},
+	{"SI", 19},
+	{"SK", 24},
+	{"SM", 27},
+	{"SO", 23},
+	{"ST", 25},
+	{"SV", 28},
+	{"TL", 23},
+	{"TN", 24},
+	{"TR", 26},
+	{"UA", 29},
+	{"VA", 22},
+	{"VG", 24},
+	{"XK", 20},
+	{"YE", 30},
 };
 
 static int iban_compare(const void *key, const void *country)
@@ -167,9 +242,9 @@ static int iban_compare(const void *key, const void *country)
 static size_t iban_len(const uint8_t *code)
 {
 	const uint8_t upper[2] = {code[0] & 0xdf, code[1] & 0xdf};
-	const struct iban_country *c = bsearch(upper, iban_countries,
-		sizeof(iban_countries) / sizeof(iban_countries[0]), sizeof(iban_countries[0]),
-		iban_compare);
+	const struct iban_country *c =
+		bsearch(upper, iban_countries, sizeof(iban_countries) / sizeof(iban_countries[0]),
+			sizeof(iban_countries[0]), iban_compare);
 
 	return c ? c->len : 0;
 }
@@ -191,8 +266,11 @@ size_t detect_iban(struct slice t, size_t at)
 
 	if (at + 4 > t.n || !text_starts_word(t, at))
 		return 0;
-	if (!byte_is_letter(t.p[at]) || !byte_is_letter(t.p[at + 1]) || !byte_is_digit(t.p[at + 2]) ||
-		!byte_is_digit(t.p[at + 3]))
+	if (!byte_is_letter(t.p[at]) || !byte_is_letter(t.p[at + 1]) ||
+		!byte_is_digit(t.p[at + 2]) || !byte_is_digit(t.p[at + 3]))
+		return 0;
+	/* The shortest has 15: most candidates are the end of a hexadecimal number. */
+	if (!is_spaced && !byte_is_alnum(text_at(t, at + 14)))
 		return 0;
 	len = iban_len(t.p + at);
 	for (size_t n = 0; n < len; n++, i++) {

@@ -14,14 +14,16 @@ static size_t email_domain_end(struct slice t, size_t at)
 	while (i - at < EMAIL_DOMAIN_MAX) {
 		size_t label = i, n_letters = 0;
 
-		while (i - at < EMAIL_DOMAIN_MAX && (byte_is_alnum(text_at(t, i)) || text_at(t, i) == '-'))
+		while (i - at < EMAIL_DOMAIN_MAX &&
+			(byte_is_alnum(text_at(t, i)) || text_at(t, i) == '-'))
 			n_letters += byte_is_letter(t.p[i++]);
 		if (i == label || t.p[label] == '-')
 			break;
 		n_labels++;
 		if (n_labels > 1 && n_letters == i - label && n_letters >= 2)
 			best = i;
-		else if (n_labels > 1 && i - label > 4 && !strncasecmp((const char *)t.p + label, "xn--", 4))
+		else if (n_labels > 1 && i - label > 4 &&
+			 !strncasecmp((const char *)t.p + label, "xn--", 4))
 			best = i;
 		if (text_at(t, i) != '.' || t.p[i - 1] == '-')
 			break;
@@ -38,7 +40,9 @@ bool detect_email(struct slice t, size_t at, struct hit *ret)
 		start--;
 	/* `\nbob@…`: the n belongs to the escape, not to bob. */
 	if (start && start < at && t.p[start - 1] == '\\')
-		start += start + 5 < at && t.p[start] == 'u' && text_follows_escape(t, start + 5) ? 5 : 1;
+		start += start + 5 < at && t.p[start] == 'u' && text_follows_escape(t, start + 5)
+				 ? 5
+				 : 1;
 	if (start == at || t.p[start] == '.')
 		return false;
 	*ret = (struct hit){DETECTOR_EMAIL, start, email_domain_end(t, at + 1)};
@@ -98,7 +102,7 @@ static bool jwt_is_header(const uint8_t *p, size_t n)
 	if (n % 4 == 3)
 		text[len++] = (uint8_t)(bits >> 10);
 	return len && text[0] == '{' &&
-		(memmem(text, len, "\"alg\"", 5) || memmem(text, len, "\"typ\"", 5));
+	       (memmem(text, len, "\"alg\"", 5) || memmem(text, len, "\"typ\"", 5));
 }
 
 /*
@@ -121,7 +125,8 @@ size_t detect_jwt(struct slice t, size_t at)
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-/* A known prefix and then at least `min` bytes of letters, digits and `tail`, as many as there are. */
+/* A known prefix and then at least `min` bytes of letters, digits and `tail`, as many as there are.
+ */
 static const struct secret_form {
 	const char *prefix;
 	uint8_t min;
@@ -280,7 +285,8 @@ size_t detect_secret(struct slice t, size_t at)
 	case 'A':
 		end = secret_fixed(t, at, "AKIA", 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 		if (!end)
-			end = secret_fixed(t, at, "ASIA", 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+			end = secret_fixed(
+				t, at, "ASIA", 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 		return end ? end : secret_prefixed(t, at);
 	case 'm':
 		return secret_fixed(t, at, "md5", 32, "0123456789abcdef");
@@ -303,7 +309,7 @@ enum { URL_USER_MAX = 100, URL_PASSWORD_MAX = 380 };
 static bool url_ends_password(uint8_t c)
 {
 	return c <= ' ' || c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' ||
-		c == '>' || c == 0x7f;
+	       c == '>' || c == 0x7f;
 }
 
 /* `at` is the colon of `://` (or of `:\/\/`, as some write JSON). The hit is the password alone. */

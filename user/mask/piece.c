@@ -192,14 +192,14 @@ static void json_put(struct piece *st, uint8_t *p, size_t n, bool is_hit)
 struct window {
 	struct slice text;
 	size_t n_before; /* where the piece begins in text */
-	size_t at;	 /* text before this is settled */
+	size_t at;       /* text before this is settled */
 	uint8_t *out;
 	bool is_last;
 };
 
 /* Settles text up to `end`. */
-static void window_put(struct window *w, struct piece *st, const struct plan_column *col, size_t end,
-	bool is_hit, uint8_t fill)
+static void window_put(struct window *w, struct piece *st, const struct plan_column *col,
+	size_t end, bool is_hit, uint8_t fill)
 {
 	uint8_t *p = w->out + (w->at - w->n_before);
 	size_t n = end - w->at;
@@ -238,8 +238,8 @@ static bool window_resume(struct window *w, struct piece *st, const struct plan_
 }
 
 /* Settles as much of the window as can be. */
-static void window_scan(struct window *w, struct piece *st, const struct plan_column *col,
-	struct mask_stats *stats)
+static void window_scan(
+	struct window *w, struct piece *st, const struct plan_column *col, struct mask_stats *stats)
 {
 	size_t stop = w->text.n;
 	struct scan s;
@@ -284,7 +284,8 @@ static void piece_scan(struct piece *st, const struct plan_column *col, uint8_t 
 	size_t done = 0, take;
 
 	do {
-		struct window w = {.n_before = st->n_before, .at = st->n_before, .out = bytes + done};
+		struct window w = {
+			.n_before = st->n_before, .at = st->n_before, .out = bytes + done};
 
 		take = n - done < WINDOW ? n - done : WINDOW;
 		w.is_last = is_last && done + take == n;

@@ -14,8 +14,9 @@ struct detect_rules detect_rules_of(const struct mask_rule *const *rules)
 		for (uint32_t want = (*rules)->detectors & DETECT_ALL; want; want &= want - 1) {
 			int i = __builtin_ctz(want);
 
-			d.as[i] = d.want & DETECTOR_BIT(i) ? transform_stricter(d.as[i], (*rules)->as)
-							   : (*rules)->as;
+			d.as[i] = d.want & DETECTOR_BIT(i)
+					  ? transform_stricter(d.as[i], (*rules)->as)
+					  : (*rules)->as;
 		}
 		d.want |= (*rules)->detectors & DETECT_ALL;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of mask/ share: the plan that plan.c builds, value.c and piece.c follow, and what a
- * catalog knows about a column. Not for other layers.
+ * What the parts of mask/ share: the plan that plan.c builds, value.c and piece.c follow, and what
+ * a catalog knows about a column. Not for other layers.
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 
 /* What all rules together say about one column. */
 struct column_fate {
-	bool is_protected;     /* proven: `as` applies */
-	bool is_unproven;      /* may derive from a protected one: `unproven` applies */
-	enum transform as;     /* the strictest */
+	bool is_protected;      /* proven: `as` applies */
+	bool is_unproven;       /* may derive from a protected one: `unproven` applies */
+	enum transform as;      /* the strictest */
 	enum unproven unproven; /* the strictest */
 };
 
@@ -37,7 +37,7 @@ enum column_action { COLUMN_CLEAR, COLUMN_WHOLE, COLUMN_DETECT };
 struct plan_column {
 	enum column_action action;
 	enum transform as; /* COLUMN_WHOLE */
-	uint32_t want;	   /* COLUMN_DETECT: detectors that can find anything in this class */
+	uint32_t want;     /* COLUMN_DETECT: detectors that can find anything in this class */
 	enum value_class class;
 	bool is_binary;
 };
@@ -46,7 +46,7 @@ struct plan_column {
 struct piece {
 	bool is_started;
 	size_t column;
-	uint64_t offset;	       /* bytes of the value already finished */
+	uint64_t offset;               /* bytes of the value already finished */
 	uint8_t before[DETECT_BEFORE]; /* the last of them, as they were */
 	size_t n_before;
 	const char *tail; /* the end of a hit is still to come, see detect_tail() */
@@ -66,4 +66,5 @@ struct mask_plan {
 
 /* A number or address in text, so that detectors can read it, in buf; n == 0: it holds nothing. */
 enum { PLAIN_MAX = 128 };
-struct slice value_plain(const struct plan_column *col, struct slice value, char buf[static PLAIN_MAX]);
+struct slice value_plain(
+	const struct plan_column *col, struct slice value, char buf[static PLAIN_MAX]);

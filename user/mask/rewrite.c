@@ -90,15 +90,15 @@ static size_t json_token_end(struct slice text, size_t at)
 	}
 	if (text.p[at] != '-' && !byte_is_digit(text.p[at]))
 		return i;
-	while (byte_is_alnum(text_at(text, i)) || text_at(text, i) == '.' || text_at(text, i) == '-' ||
-		text_at(text, i) == '+')
+	while (byte_is_alnum(text_at(text, i)) || text_at(text, i) == '.' ||
+		text_at(text, i) == '-' || text_at(text, i) == '+')
 		i++;
 	return i;
 }
 
 /* The content of the string text[from..end). Escapes are taken whole: half of one is no JSON. */
-static size_t json_string(const struct rewrite *rw, struct slice text, size_t from, size_t end,
-	struct writer *w)
+static size_t json_string(
+	const struct rewrite *rw, struct slice text, size_t from, size_t end, struct writer *w)
 {
 	struct slice content = slice_head(text, end);
 	size_t step = from, done = from, n_hits = 0;
@@ -124,8 +124,8 @@ static size_t json_string(const struct rewrite *rw, struct slice text, size_t fr
 	return n_hits;
 }
 
-static size_t json_number(const struct rewrite *rw, struct slice text, size_t from, size_t end,
-	struct writer *w)
+static size_t json_number(
+	const struct rewrite *rw, struct slice text, size_t from, size_t end, struct writer *w)
 {
 	struct scan s;
 	struct hit h;
@@ -169,7 +169,8 @@ bool rewrite_json(const struct rewrite *rw, struct slice text, struct slice *ret
 	struct writer w;
 	size_t n_hits;
 
-	/* Quotes end every detector's words, so that no hit in the whole is no hit in any string. */
+	/* Quotes end every detector's words, so that no hit in the whole is no hit in any string.
+	 */
 	n_hits = rewrite_count(rw, text) ? json_walk(rw, text, NULL) : 0;
 	if (!n_hits)
 		return false;

@@ -54,7 +54,7 @@ static bool hash_value(struct slice value, const uint8_t key[static 32], uint8_t
 	pthread_once(&hash_once, hash_prepare);
 	ctx = hash_template ? EVP_MAC_CTX_dup(hash_template) : NULL;
 	ok = ctx && EVP_MAC_init(ctx, key, 32, NULL) && EVP_MAC_update(ctx, value.p, value.n) &&
-		EVP_MAC_final(ctx, ret, &n, 32) && n == 32;
+	     EVP_MAC_final(ctx, ret, &n, 32) && n == 32;
 	EVP_MAC_CTX_free(ctx);
 	return ok;
 }
@@ -83,7 +83,8 @@ static void transform_hash(struct writer *w, struct slice value, const uint8_t k
 
 /* ---- partial --------------------------------------------------------------------------------- */
 
-/* Stars for letters and digits but for the first `head` and last `tail` of them; the rest as it is. */
+/* Stars for letters and digits but for the first `head` and last `tail` of them; the rest as it is.
+ */
 static void partial_stars(struct writer *w, struct slice s, size_t head, size_t tail)
 {
 	size_t n = 0, seen = 0;
@@ -201,8 +202,8 @@ static struct slice whole_partial(struct slice value, struct arena *arena)
 	return wr_done(&w);
 }
 
-static struct slice whole_text(enum transform as, struct slice value, const uint8_t key[static 32],
-	struct arena *arena)
+static struct slice whole_text(
+	enum transform as, struct slice value, const uint8_t key[static 32], struct arena *arena)
 {
 	struct writer w;
 
@@ -256,8 +257,8 @@ bool bytes_from_hex(struct slice text, uint8_t *buf, struct slice *ret)
 	return true;
 }
 
-static struct slice whole_bytes(bool is_binary, struct slice value, const uint8_t key[static 32],
-	struct arena *arena)
+static struct slice whole_bytes(
+	bool is_binary, struct slice value, const uint8_t key[static 32], struct arena *arena)
 {
 	uint8_t hash[TRANSFORM_GROWTH_MAX];
 	struct writer plain = writer_of(hash, sizeof(hash)), w;
@@ -293,8 +294,8 @@ static bool uuid_parse(struct slice text, uint8_t ret[static 16])
 }
 
 /* Another uuid of version 4, the same for the same uuid in text and binary. */
-static struct slice whole_uuid(bool is_binary, struct slice value, const uint8_t key[static 32],
-	struct arena *arena)
+static struct slice whole_uuid(
+	bool is_binary, struct slice value, const uint8_t key[static 32], struct arena *arena)
 {
 	static const uint8_t groups[] = {4, 2, 2, 2, 6};
 	uint8_t id[16], mac[32];
@@ -329,7 +330,8 @@ struct slice transform_whole(enum value_class class, bool is_binary, enum transf
 	case VALUE_JSON:
 		return whole_json(is_binary, as, value, key, arena);
 	case VALUE_BYTES:
-		return as == TRANSFORM_HASH ? whole_bytes(is_binary, value, key, arena) : SLICE_NULL;
+		return as == TRANSFORM_HASH ? whole_bytes(is_binary, value, key, arena)
+					    : SLICE_NULL;
 	case VALUE_UUID:
 		return as == TRANSFORM_HASH ? whole_uuid(is_binary, value, key, arena) : SLICE_NULL;
 	case VALUE_INT:

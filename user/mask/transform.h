@@ -29,13 +29,14 @@ enum { TRANSFORM_GROWTH_MAX = 18 };
 void transform_hit(struct writer *w, enum transform as, struct slice text, struct hit h,
 	const uint8_t key[static 32]);
 
-/* What a whole value becomes, in the arena or constant. p == NULL is SQL NULL, and so is a value for
- * which the arena has no room. */
+/* What a whole value becomes, in the arena or constant. p == NULL is SQL NULL, and so is a value
+ * for which the arena has no room. */
 struct slice transform_whole(enum value_class class, bool is_binary, enum transform as,
 	struct slice value, const uint8_t key[static 32], struct arena *arena);
 
 /* Strictest first: null, redact, hash, partial. */
 enum transform transform_stricter(enum transform a, enum transform b);
 
-/* The bytes of a bytea in its text form `\x…`, in buf (room for text.n / 2); false if it is not that. */
+/* The bytes of a bytea in its text form `\x…`, in buf (room for text.n / 2); false if it is not
+ * that. */
 bool bytes_from_hex(struct slice text, uint8_t *buf, struct slice *ret);

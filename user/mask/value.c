@@ -20,7 +20,8 @@ static struct slice plain_int(struct slice value, char *buf)
 	return slice_of(buf, (size_t)snprintf(buf, PLAIN_MAX, "%" PRId64, v));
 }
 
-/* A float8 that may be a card: an integer of 13 digits or more, which it holds up to 2^53 exactly. */
+/* A float8 that may be a card: an integer of 13 digits or more, which it holds up to 2^53 exactly.
+ */
 static struct slice plain_float(struct slice value, char *buf)
 {
 	struct reader r = reader_of(value);
@@ -71,7 +72,8 @@ static struct slice plain_net(struct slice value, char *buf)
 	return slice_of(buf, strlen(buf));
 }
 
-struct slice value_plain(const struct plan_column *col, struct slice value, char buf[static PLAIN_MAX])
+struct slice value_plain(
+	const struct plan_column *col, struct slice value, char buf[static PLAIN_MAX])
 {
 	if (!col->is_binary)
 		return value;
@@ -86,8 +88,8 @@ struct slice value_plain(const struct plan_column *col, struct slice value, char
 /* ---- one value ------------------------------------------------------------------------------- */
 
 /* jsonb in binary: a version byte and then the text. */
-static bool detect_json(const struct rewrite *rw, bool is_binary, struct slice value,
-	struct slice *ret)
+static bool detect_json(
+	const struct rewrite *rw, bool is_binary, struct slice value, struct slice *ret)
 {
 	bool has_version = is_binary && value.n && value.p[0] == 1;
 	uint8_t *p;
@@ -175,13 +177,15 @@ static bool detect_asks_null(const struct detect_rules *rules, const struct mask
 	const struct mask_stats *after)
 {
 	for (int d = 0; d < DETECTOR_N; d++)
-		if (after->by_detector[d] > before->by_detector[d] && rules->as[d] == TRANSFORM_NULL)
+		if (after->by_detector[d] > before->by_detector[d] &&
+			rules->as[d] == TRANSFORM_NULL)
 			return true;
 	return false;
 }
 
-bool mask_value(const struct mask_plan *p, size_t i, struct slice value, const uint8_t key[static 32],
-	struct arena *arena, struct slice *ret, struct mask_stats *stats)
+bool mask_value(const struct mask_plan *p, size_t i, struct slice value,
+	const uint8_t key[static 32], struct arena *arena, struct slice *ret,
+	struct mask_stats *stats)
 {
 	const struct plan_column *col = i < p->n_columns ? &p->columns[i] : NULL;
 	struct rewrite rw = {.rules = &p->detect, .key = key, .arena = arena, .stats = stats};
@@ -210,7 +214,8 @@ bool mask_value(const struct mask_plan *p, size_t i, struct slice value, const u
 /* ---- prose ----------------------------------------------------------------------------------- */
 
 bool mask_text(const struct mask_rule *const *rules, struct slice text,
-	const uint8_t key[static 32], struct arena *arena, struct slice *ret, struct mask_stats *stats)
+	const uint8_t key[static 32], struct arena *arena, struct slice *ret,
+	struct mask_stats *stats)
 {
 	struct detect_rules detect = detect_rules_of(rules);
 	struct rewrite rw = {

@@ -55,9 +55,9 @@ static const char *const calls_hostile[] = {"execve", "execveat", "process_vm_re
 	"process_vm_writev", "pidfd_getfd", "mount", "umount2", "pivot_root", "chroot", "open_tree",
 	"move_mount", "fsopen", "setns", "unshare", "init_module", "finit_module", "delete_module",
 	"kexec_load", "perf_event_open", "io_uring_setup", "io_uring_enter", "io_uring_register",
-	"userfaultfd", "add_key", "request_key", "keyctl", "reboot", "swapon", "swapoff", "acct",
-	"setuid", "setgid", "setresuid", "setresgid", "setgroups", "capset", "open_by_handle_at",
-	NULL};
+	"userfaultfd", "ptrace", "add_key", "request_key", "keyctl", "reboot", "swapon", "swapoff",
+	"acct", "setuid", "setgid", "setresuid", "setresgid", "setgroups", "capset",
+	"open_by_handle_at", NULL};
 
 /* Unknown programs do without these: ways into other processes, into the kernel, or around the
  * hooks. Their own namespaces they may make: without a route out, those lead nowhere. */
@@ -71,11 +71,15 @@ static const char *const calls_run_denied[] = {"ptrace", "process_vm_readv", "pr
 static const char *const calls_run_absent[] = {
 	"io_uring_setup", "io_uring_enter", "io_uring_register", NULL};
 
-#if defined(__SANITIZE_ADDRESS__)
 /* The sanitizers' own needs: the leak checker stops the other threads with ptrace. */
 static const char *const calls_sanitizer[] = {"clone", "clone3", "ptrace", "wait4", "prctl",
 	"tgkill", "kill", "prlimit64", "personality", "socketpair", "process_vm_readv", "ioctl",
 	NULL};
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { CALLS_IS_SANITIZED = true };
+#else
+enum { CALLS_IS_SANITIZED = false };
 #endif
 
 static void calls_releasep(const scmp_filter_ctx *ctx)
@@ -177,23 +181,17 @@ static int calls_daemon(scmp_filter_ctx ctx)
 {
 	int r = calls_add(ctx, SCMP_ACT_ALLOW, calls_common);
 
-#if defined(__SANITIZE_ADDRESS__)
-	if (!r)
-		r = calls_add(ctx, SCMP_ACT_ALLOW, calls_sanitizer);
-	return r ? err_trace(r) : 0;
-#else
+	if (!r && CALLS_IS_SANITIZED)
+		return err_trace(calls_add(ctx, SCMP_ACT_ALLOW, calls_sanitizer));
 	if (!r)
 		r = calls_daemon_ifs(ctx);
 	if (!r)
 		r = calls_add(ctx, SCMP_ACT_KILL_PROCESS, calls_hostile);
-	if (!r)
-		r = calls_add(ctx, SCMP_ACT_KILL_PROCESS, (const char *const[]){"ptrace", NULL});
 	if (r)
 		return err_trace(r);
 	/* What is refused is a bug or an attack; either way someone wants to read of it. */
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
 	return r < 0 ? err_raise(r) : 0;
-#endif
 }
 
 int sandbox_calls_enforcer(void)

@@ -133,10 +133,11 @@ const char *record_tx_name(enum tx_state tx)
 static struct slice record_masked(struct session *s, struct slice text)
 {
 	struct slice masked = sql_redact(text, &s->request_arena);
+	struct mask_stats stats = {0};
 	struct slice changed;
 
-	if (s->wants_text && mask_text(s->resource->masks, masked, s->worker->enforcer->mask_key,
-				     &s->request_arena, &changed, NULL))
+	if (s->resource->masks && mask_text(s->resource->masks, masked, s->worker->enforcer->mask_key,
+				     &s->request_arena, &changed, &stats))
 		masked = changed;
 	return slice_head(masked, RECORD_TEXT_MAX);
 }
@@ -163,6 +164,7 @@ static void record_param(struct writer *w, const struct param *p)
 struct slice record_params(struct session *s, bool masked)
 {
 	const struct request *q = &s->asked.request;
+	struct mask_stats stats = {0};
 	struct slice text, changed;
 	struct writer w;
 	size_t max = 0;
@@ -184,9 +186,9 @@ struct slice record_params(struct session *s, bool masked)
 		record_param(&w, &q->params[i]);
 	}
 	text = slice_of(w.p, w.n);
-	if (masked && s->wants_text &&
+	if (masked && s->resource->masks &&
 		mask_text(s->resource->masks, text, s->worker->enforcer->mask_key,
-			&s->request_arena, &changed, NULL))
+			&s->request_arena, &changed, &stats))
 		return changed;
 	return text;
 }

@@ -51,6 +51,12 @@ static void session_init_peer(struct session *s, struct peer *p, enum side side,
 	buf_init(&p->out, SESSION_OUT_MAX);
 }
 
+/* Observing changes nothing: values pass as they are (the ledger still masks what it keeps). */
+static bool session_masks(const struct session *s)
+{
+	return s->resource->masks && s->resource->masks[0] && !policy_is_observe(s->policy);
+}
+
 static struct session *session_new(struct worker *w, int fd, const struct origin *origin,
 	const struct run_info *run, const struct resource *resource)
 {
@@ -80,7 +86,7 @@ static struct session *session_new(struct worker *w, int fd, const struct origin
 		.arena = &s->request_arena, .ops = s->request_ops, .max_ops = SESSION_OPS};
 	s->unit_sink =
 		(struct sink){.arena = &s->unit_arena, .ops = s->unit_ops, .max_ops = SESSION_OPS};
-	s->wants_text = resource->masks && resource->masks[0];
+	s->wants_text = session_masks(s);
 	list_init(&s->link);
 	list_init(&s->recording_link);
 	return s;
@@ -258,7 +264,7 @@ int session_sync_policy(struct session *s)
 	}
 	s->policy = w->policy;
 	s->resource = resource;
-	s->wants_text = resource->masks && resource->masks[0];
+	s->wants_text = session_masks(s);
 	s->catalog = NULL;
 	s->plan = NULL;
 	s->coming = mask_catalog_free(s->coming);

@@ -26,10 +26,10 @@ static const char catalog_head[] =
 	"fits AS ("
 	"SELECT a.attrelid AS oid, a.attnum, a.attname FROM att a "
 	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) a.attrelid "
-	"WHERE a.attname::pg_catalog.text OPERATOR(pg_catalog.~~*) ANY (ARRAY[";
+	"WHERE false";
 
 static const char catalog_tail[] =
-	"]::pg_catalog.text[])), "
+	"), "
 	"down AS ("
 	"SELECT f.oid AS from_oid, f.attnum AS from_attnum, f.oid, f.attnum, f.attname FROM fits f "
 	"UNION "
@@ -84,24 +84,26 @@ static const char catalog_tail[] =
 	"v.from_oid::pg_catalog.text, v.from_attnum::pg_catalog.text FROM seen v "
 	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) v.oid";
 
-/* The last part of a pattern; one whose quotes do not add up stands for any column. */
-static struct slice catalog_last_part(struct slice pattern)
+enum { CATALOG_PARTS = 3 }; /* column, table, schema: from the right */
+
+/* Cuts the last part off the pattern. Quotes that do not add up leave all of it in one part. */
+static struct slice catalog_cut(struct slice *pattern)
 {
 	bool is_quoted = false;
+	struct slice part;
 	size_t start = 0;
 
-	for (size_t i = 0; i < pattern.n; i++) {
-		if (pattern.p[i] == '"')
+	for (size_t i = 0; i < pattern->n; i++) {
+		if (pattern->p[i] == '"')
 			is_quoted = !is_quoted;
-		else if (pattern.p[i] == '.' && !is_quoted)
+		else if (pattern->p[i] == '.' && !is_quoted)
 			start = i + 1;
 	}
-	pattern = slice_skip(pattern, start);
-	if (is_quoted)
-		return SLICE_LIT("*");
-	if (pattern.n >= 2 && pattern.p[0] == '"' && pattern.p[pattern.n - 1] == '"')
-		pattern = slice_of(pattern.p + 1, pattern.n - 2);
-	return pattern;
+	part = slice_skip(*pattern, start);
+	*pattern = slice_head(*pattern, start ? start - 1 : 0);
+	if (part.n >= 2 && part.p[0] == '"' && part.p[part.n - 1] == '"')
+		part = slice_of(part.p + 1, part.n - 2);
+	return part;
 }
 
 /* As E'…', which reads the same whatever standard_conforming_strings says: `*` becomes LIKE's `%`,
@@ -125,11 +127,30 @@ static void catalog_write_like(struct writer *out, struct slice part)
 		case '\'':
 			wr_str(out, "''");
 			break;
+		case '"': /* doubled inside quotes */
+			wr_u8(out, '"');
+			i += i + 1 < part.n && part.p[i + 1] == '"';
+			break;
 		default:
 			wr_u8(out, part.p[i]);
 		}
 	}
 	wr_u8(out, '\'');
+}
+
+/* Letter case is ignored: fitting too much costs rows, fitting too little costs a secret. */
+static void catalog_write_pattern(struct writer *out, struct slice pattern)
+{
+	static const char *const names[CATALOG_PARTS] = {"a.attname", "rel.relname", "rel.nspname"};
+
+	wr_str(out, " OR (true");
+	for (size_t i = 0; i < CATALOG_PARTS && pattern.n; i++) {
+		wr_str(out, " AND ");
+		wr_str(out, names[i]);
+		wr_str(out, "::pg_catalog.text OPERATOR(pg_catalog.~~*) ");
+		catalog_write_like(out, catalog_cut(&pattern));
+	}
+	wr_str(out, ")");
 }
 
 struct slice sql_catalog_question(const char *const *patterns, struct arena *arena)
@@ -138,16 +159,13 @@ struct slice sql_catalog_question(const char *const *patterns, struct arena *are
 	struct writer out;
 
 	for (size_t i = 0; patterns[i]; i++)
-		max += strlen(patterns[i]) * 4 + 8;
+		max += strlen(patterns[i]) * 4 + 256;
 	out = writer_of(arena_alloc(arena, max), max);
 	if (!out.p)
 		return SLICE_NULL;
 	wr_str(&out, catalog_head);
-	for (size_t i = 0; patterns[i]; i++) {
-		if (i)
-			wr_str(&out, ", ");
-		catalog_write_like(&out, catalog_last_part(slice_str(patterns[i])));
-	}
+	for (size_t i = 0; patterns[i]; i++)
+		catalog_write_pattern(&out, slice_str(patterns[i]));
 	wr_str(&out, catalog_tail);
 	return wr_done(&out);
 }

@@ -10,7 +10,6 @@
 
 enum { REDACT_DEPTH_MAX = 4 }; /* DO $$ … $$ within DO $$ … $$ */
 
-
 /* Does the text hold the word anywhere, in any case? */
 static bool redact_has(struct slice text, const char *word)
 {

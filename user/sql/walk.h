@@ -20,6 +20,7 @@ struct walk {
 	struct slice statement;  /* the SQL of the statement at hand */
 	uint32_t plan_only_end;  /* nodes before this one are under an EXPLAIN that runs nothing */
 	uint32_t n_scope_steps;  /* spent on looking for CTE names: bounded for the whole text */
+	uint64_t n_where_steps;  /* spent on searching conditions, likewise */
 	bool has_with;           /* there is a WITH somewhere in the text */
 	bool has_select;         /* the statement returns rows of a query … */
 	bool has_read;           /* … and a table was named that they come from */

@@ -14,7 +14,7 @@
  * be each other's complement (`x < 5 OR x >= 5`), two of WHERE_FEW hardly. */
 enum where { WHERE_ALL, WHERE_UNKNOWN, WHERE_SOME, WHERE_FEW };
 
-enum { WHERE_DEPTH_MAX = 64 };
+enum { WHERE_DEPTH_MAX = 64, WHERE_STEPS_MAX = 4 * 1000 * 1000 };
 
 static enum where where_expr(struct walk *w, uint32_t wrapper, unsigned depth);
 
@@ -23,10 +23,15 @@ static bool where_tag_is(const struct walk *w, uint32_t tag, const char *name)
 	return tag && slice_eq_str(json_key(&w->tree, tag), name);
 }
 
-static bool where_contains(const struct walk *w, uint32_t subtree, const char *tag)
+/* Conditions may nest (a DELETE in a WITH in a condition), and each looks at all that is below it:
+ * when that comes to too much, everything is said to be there, and so nothing to be bounded. */
+static bool where_contains(struct walk *w, uint32_t subtree, const char *tag)
 {
 	struct slice name = slice_str(tag);
 
+	w->n_where_steps += subtree ? w->tree.nodes[subtree].end - subtree : 0;
+	if (w->n_where_steps > WHERE_STEPS_MAX)
+		return true;
 	for (uint32_t i = subtree; subtree && i < w->tree.nodes[subtree].end; i++)
 		if (slice_eq(json_key(&w->tree, i), name))
 			return true;
@@ -34,13 +39,13 @@ static bool where_contains(const struct walk *w, uint32_t subtree, const char *t
 }
 
 /* The same value for every row: no column, nor anything that could look one up. */
-static bool where_is_free(const struct walk *w, uint32_t side)
+static bool where_is_free(struct walk *w, uint32_t side)
 {
 	return !where_contains(w, side, "ColumnRef") && !where_contains(w, side, "SubLink");
 }
 
 /* No function either: the condition holds for all rows or for none. */
-static bool where_is_fixed(const struct walk *w, uint32_t side)
+static bool where_is_fixed(struct walk *w, uint32_t side)
 {
 	return where_is_free(w, side) && !where_contains(w, side, "FuncCall") &&
 	       !where_contains(w, side, "CurrentOfExpr");

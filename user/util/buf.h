@@ -29,7 +29,8 @@ void buf_consume(struct buf *b, size_t n);
 
 static inline struct slice buf_slice(const struct buf *b)
 {
-	return slice_of(b->mem + b->head, b->tail - b->head);
+	/* NULL + 0 is undefined in C. */
+	return slice_of(b->mem ? b->mem + b->head : NULL, b->tail - b->head);
 }
 
 static inline size_t buf_len(const struct buf *b)

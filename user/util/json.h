@@ -14,6 +14,10 @@ struct json {
 	bool need_comma;
 };
 
+/* jansson, which the command line tool reads answers with, has functions of these names: ours must
+ * not take their place inside of it. */
+#pragma GCC visibility push(hidden)
+
 void json_init(struct json *j, size_t max);
 void json_deinit(struct json *j);
 /* The finished text; empty if anything went wrong. Borrowed until the next call. */
@@ -29,3 +33,5 @@ void json_int(struct json *j, const char *key, int64_t value);
 void json_uint(struct json *j, const char *key, uint64_t value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
+
+#pragma GCC visibility pop

@@ -60,7 +60,8 @@ static inline struct slice slice_skip(struct slice a, size_t n)
 {
 	if (n > a.n)
 		n = a.n;
-	return (struct slice){a.p + n, a.n - n};
+	/* NULL + 0 is undefined in C. */
+	return (struct slice){a.p ? a.p + n : NULL, a.n - n};
 }
 
 static inline struct slice slice_head(struct slice a, size_t n)

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -253,6 +254,7 @@ static void append_forever(_Atomic uint64_t *told)
 {
 	struct journal *w;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (journal_open_writer(s.ring_paths[0], SCRIBE_RING_SIZE, s.wake, &w))
 		_exit(1);
 	for (uint64_t i = 0;; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of mask/ share: the slow second opinion, texts at a guard page, deterministic noise. */
+/* What the tests of mask/ share: the slow second opinion, texts at a guard page, deterministic
+ * noise. */
 #pragma once
 
 #include "mask/detect.h"
@@ -15,3 +16,7 @@ void guarded_free(struct slice s);
 uint64_t noise_next(uint64_t *state);
 /* A text of about max bytes made of fragments that detectors know, nearly know and do not know. */
 size_t noise_text(uint64_t *state, uint8_t *p, size_t max);
+/* An array of strings of such text and of numbers that are cards. */
+size_t noise_json(uint64_t *state, uint8_t *p, size_t max);
+/* Arrays, objects, strings, numbers, null: as RFC 8259 has them, but for UTF-8. */
+bool json_is_valid(struct slice s);

@@ -20,21 +20,22 @@
 
 static const char *const patterns[] = {
 	[DETECTOR_CREDIT_CARD] = NUM "[0-9](?:[0-9]|[ -](?=[0-9]))*+",
-	[DETECTOR_US_SSN] = NUM "(?<![0-9]-)(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}" ENDS
-		"(?!-[0-9])",
+	[DETECTOR_US_SSN] = NUM
+	"(?<![0-9]-)(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}" ENDS "(?!-[0-9])",
 	[DETECTOR_IBAN] = START "[A-Za-z]{2}[0-9]{2}(?:[A-Za-z0-9]{11,30}|"
-			  "(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,4})?)(?![A-Za-z0-9])",
+				"(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,4})?)(?![A-Za-z0-9])",
 	[DETECTOR_EMAIL] = "(?:(?<![A-Za-z0-9._%+\\\\-])|" ESC "|(?=[A-Za-z0-9._%+-]{64}@))"
 			   "(?!\\.)([A-Za-z0-9._%+-]{1,64})@[A-Za-z0-9.-]+",
 	[DETECTOR_PHONE] = START "\\+(?=[1-9])",
-	[DETECTOR_IPV4] = NUM "(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\\.(?=[0-9])|" ENDS
-			      ")){4}(?<!\\.)",
+	[DETECTOR_IPV4] = NUM
+	"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\\.(?=[0-9])|" ENDS ")){4}(?<!\\.)",
 	[DETECTOR_IPV6] = START "(?<![0-9]:)(?:(?!:)|(?<!:))[0-9A-Fa-f:.]{4,45}+(?![0-9A-Za-z:.])",
 	[DETECTOR_JWT] = START "ey[A-Za-z0-9_-]*\\.(?=[A-Za-z0-9_-])"
 			       "(?:[A-Za-z0-9_-]|\\.(?=[A-Za-z0-9_-]))*",
 	[DETECTOR_SECRET] =
 		"-----BEGIN [A-Z0-9 ]*?PRIVATE KEY(?s:.*?-----END(?=.{0,59}-----).*?-----|.*)|"
-		"\\$(?:2[abxy]\\$[A-Za-z0-9./$]{56,}|argon2[A-Za-z0-9$=,+/.-]{40,}|1\\$[A-Za-z0-9./$]{24,}|"
+		"\\$(?:2[abxy]\\$[A-Za-z0-9./$]{56,}|argon2[A-Za-z0-9$=,+/.-]{40,}|1\\$[A-Za-z0-9./"
+		"$]{24,}|"
 		"5\\$[A-Za-z0-9./$=]{44,}|6\\$[A-Za-z0-9./$=]{87,}|y\\$[A-Za-z0-9./$=]{48,})|" START
 		"(?:A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])|md5[0-9a-f]{32}(?![A-Za-z0-9])|"
 		"(?:gh[pousr]|npm)_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}|"
@@ -125,7 +126,8 @@ static size_t card_at(struct slice t, size_t at)
 		char digits[64];
 		size_t n = 0, group = 0;
 		char sep = 0;
-		bool ok = isdigit(t.p[end - 1]) && !(end < t.n && isdigit(t.p[end])) && end - at < 60;
+		bool ok =
+			isdigit(t.p[end - 1]) && !(end < t.n && isdigit(t.p[end])) && end - at < 60;
 
 		for (size_t i = at; ok && i < end; i++) {
 			if (isdigit(t.p[i])) {
@@ -165,12 +167,15 @@ static size_t phone_at(struct slice t, size_t at)
 
 static size_t iban_at(struct slice t, size_t at)
 {
-	static const char lens[] =
-		"NO15BE16DK18FI18FK18FO18GL18NL18SD18MK19SI19AT20BA20EE20KZ20LT20LU20MN20XK20YE30CH21HR21"
-		"LI21LV21BG22BH22CR22DE22GB22GE22IE22ME22RS22VA22AE23GI23IL23IQ23OM23SO23TL23AD24CZ24ES24"
-		"MD24PK24RO24SA24SE24SK24TN24VG24LY25PT25ST25IS26TR26BI27DJ27FR27GR27IT27MC27MR27SM27AL28"
-		"AZ28BY28CY28DO28GT28HN28HU28LB28NI28PL28SV28BR29EG29PS29QA29UA29JO30KW30MU30MT31SC31LC32"
-		"RU33";
+	static const char lens[] = "NO15BE16DK18FI18FK18FO18GL18NL18SD18MK19SI19AT20BA20EE20KZ20LT2"
+				   "0LU20MN20XK20YE30CH21HR21"
+				   "LI21LV21BG22BH22CR22DE22GB22GE22IE22ME22RS22VA22AE23GI23IL23IQ2"
+				   "3OM23SO23TL23AD24CZ24ES24"
+				   "MD24PK24RO24SA24SE24SK24TN24VG24LY25PT25ST25IS26TR26BI27DJ27FR2"
+				   "7GR27IT27MC27MR27SM27AL28"
+				   "AZ28BY28CY28DO28GT28HN28HU28LB28NI28PL28SV28BR29EG29PS29QA29UA2"
+				   "9JO30KW30MU30MT31SC31LC32"
+				   "RU33";
 	size_t end = regex_at(DETECTOR_IBAN, t, at), n = 0;
 	char text[64], number[160] = "", *p = number;
 	unsigned int mod = 0;
@@ -183,7 +188,8 @@ static size_t iban_at(struct slice t, size_t at)
 		bool ok = false;
 
 		for (const char *l = lens; *l; l += 4)
-			ok |= l[0] == text[0] && l[1] == text[1] && (size_t)atoi((char[]){l[2], l[3], 0}) == n;
+			ok |= l[0] == text[0] && l[1] == text[1] &&
+			      (size_t)atoi((char[]){l[2], l[3], 0}) == n;
 		if (ok)
 			break;
 		do {
@@ -209,15 +215,16 @@ static size_t email_at(struct slice t, size_t at)
 {
 	size_t end = regex_at(DETECTOR_EMAIL, t, at), host = at;
 
-	/* A letter that belongs to `\n` is no start, nor is what comes right behind the backslash. */
+	/* A letter that belongs to `\n` is no start, nor is what comes right behind the backslash.
+	 */
 	if (!end || (at && t.p[at - 1] == '\\'))
 		return 0;
 	while (t.p[host++] != '@')
 		;
 	/* … nor the digits of `\u00e4` before a name. */
-	if (at >= 2 && t.p[at - 2] == '\\' && t.p[at - 1] == 'u' && host - 1 > at + 4 && host - 1 < at + 64 &&
-		isxdigit(t.p[at]) && isxdigit(t.p[at + 1]) && isxdigit(t.p[at + 2]) &&
-		isxdigit(t.p[at + 3]))
+	if (at >= 2 && t.p[at - 2] == '\\' && t.p[at - 1] == 'u' && host - 1 > at + 4 &&
+		host - 1 < at + 64 && isxdigit(t.p[at]) && isxdigit(t.p[at + 1]) &&
+		isxdigit(t.p[at + 2]) && isxdigit(t.p[at + 3]))
 		return 0;
 	if (end - host > 255)
 		end = host + 255;
@@ -237,7 +244,7 @@ static size_t email_at(struct slice t, size_t at)
 			bool first = i == host || t.p[i - 1] == '.';
 
 			ok = !(first && (t.p[i] == '.' || t.p[i] == '-')) &&
-				!(t.p[i] == '.' && t.p[i - 1] == '-');
+			     !(t.p[i] == '.' && t.p[i - 1] == '-');
 		}
 		if (ok)
 			return end;
@@ -267,7 +274,8 @@ static size_t ipv6_at(struct slice t, size_t at)
 
 static size_t jwt_at(struct slice t, size_t at)
 {
-	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char set[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	size_t end = regex_at(DETECTOR_JWT, t, at), n = 0;
 	char text[512] = "";
 	unsigned int bits = 0, n_bits = 0;
@@ -280,9 +288,10 @@ static size_t jwt_at(struct slice t, size_t at)
 			text[n++] = (char)(bits >> n_bits);
 		}
 	}
-	return end && text[0] == '{' && (memmem(text, n, "\"alg\"", 5) || memmem(text, n, "\"typ\"", 5))
-		? end
-		: 0;
+	return end && text[0] == '{' &&
+			       (memmem(text, n, "\"alg\"", 5) || memmem(text, n, "\"typ\"", 5))
+		       ? end
+		       : 0;
 }
 
 static size_t secret_at(struct slice t, size_t at)
@@ -290,13 +299,13 @@ static size_t secret_at(struct slice t, size_t at)
 	size_t end = regex_at(DETECTOR_SECRET, t, at), from = at > 128 ? at - 128 : 0;
 	int upper = 0, lower = 0, digit = 0;
 	bool is_known = end && regex_at(DETECTOR_SECRET, slice_of(t.p + at, t.n - at), 0) &&
-		(t.p[at] == '$' || t.p[at] == '-');
+			(t.p[at] == '$' || t.p[at] == '-');
 	char near[129] = "";
 
 	if (!end || is_known)
 		return end;
-	if (end - at != 40 || !strncmp((const char *)t.p + at, "npm_", 4) || memchr(t.p + at, '_', 40) ||
-		memchr(t.p + at, '-', 40))
+	if (end - at != 40 || !strncmp((const char *)t.p + at, "AIza", 4) ||
+		memchr(t.p + at, '_', 40) || memchr(t.p + at, '-', 40))
 		return end;
 	for (size_t i = at; i < end; i++) {
 		upper |= isupper(t.p[i]);
@@ -329,7 +338,8 @@ static size_t url_at(struct slice t, size_t at)
 		if (at - 1 - i >= 100)
 			return 0;
 	}
-	if (!(i >= 3 && !memcmp(t.p + i - 3, "://", 3)) && !(i >= 5 && !memcmp(t.p + i - 5, ":\\/\\/", 5)))
+	if (!(i >= 3 && !memcmp(t.p + i - 3, "://", 3)) &&
+		!(i >= 5 && !memcmp(t.p + i - 5, ":\\/\\/", 5)))
 		return 0;
 	for (i = at; i < t.n && i <= at + 380 && !stops(t.p[i]); i++) {
 		if (t.p[i] == '@' && i > at)
@@ -375,7 +385,9 @@ size_t reference_hits(struct slice text, uint32_t want, struct hit *ret, size_t 
 		struct hit best = {.start = i};
 
 		for (int d = 0; d < DETECTOR_N; d++) {
-			size_t end = want & DETECTOR_BIT(d) ? reference_at((enum detector)d, text, i) : 0;
+			size_t end = want & DETECTOR_BIT(d)
+					     ? reference_at((enum detector)d, text, i)
+					     : 0;
 
 			if (end > best.end || (end && d == DETECTOR_URL_PASSWORD))
 				best = (struct hit){(enum detector)d, i, end};
@@ -423,30 +435,123 @@ uint64_t noise_next(uint64_t *state)
 }
 
 static const char *const fragments[] = {
-	"4111111111111111", "4111-1111-1111-1111", "4111 1111 1111 1111", "378282246310005",
-	"5555555555554444", "4222222222222", "6011 0009 9013 9424", "30569309025904", "0.", "12/29",
-	"123-45-6789", "000-12-3456", "666-12-3456", "123-00-1234", "DE89370400440532013000",
-	"DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "gb82 west 1234 5698 7654 32",
-	"FR1420041010050500013M02606", "NO9386011117947", "bob@example.com", "a.b-c+d@mail.example.co.uk",
-	"x@y", "@", "@example.com", "first.last@", "+14155550100", "+44 (20) 7946-0958", "+49.30.123456",
-	"+1", "10.0.0.5", "192.168.001.1", "255.255.255.255", "1.2.3.4.5", "2001:db8::1", "fe80::a:b%eth0",
-	"::ffff:10.1.2.3", "2001:0db8:85a3:0000:0000:8a2e:0370:7334", "12:34:56", "std::vector",
-	"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
-	"eyJhbGciOiJub25lIn0.e30.", "eyJub3BlIjoxfQ.e30.x", "AKIAIOSFODNN7EXAMPLE",
-	"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key=", "Secret",
-	"ghp_16C7e42F292c6912E7710c838347Ae178B4a", "github_pat_11ABCDEFG0abcdefghijkl_0123456789abcdefghij",
-	"xoxb-123456789012-abcdefABCDEF", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "rk_live_short",
-	"AIzaSyA-1234567890abcdefghijklmnopqrstu", "npm_0123456789abcdefghijABCDEFGHIJ012345",
-	"-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN PUBLIC KEY-----", "MIIEpAIBAAKCAQEA75\n",
-	"-----END RSA PRIVATE KEY-----", "-----", "--------", "md5a3556571e93b0d20722ba62be61e8c2d",
+	"4111111111111111",
+	"4111-1111-1111-1111",
+	"4111 1111 1111 1111",
+	"378282246310005",
+	"5555555555554444",
+	"4222222222222",
+	"6011 0009 9013 9424",
+	"30569309025904",
+	"0.",
+	"12/29",
+	"123-45-6789",
+	"000-12-3456",
+	"666-12-3456",
+	"123-00-1234",
+	"DE89370400440532013000",
+	"DE89 3704 0044 0532 0130 00",
+	"GB82WEST12345698765432",
+	"gb82 west 1234 5698 7654 32",
+	"FR1420041010050500013M02606",
+	"NO9386011117947",
+	"bob@example.com",
+	"a.b-c+d@mail.example.co.uk",
+	"x@y",
+	"@",
+	"@example.com",
+	"first.last@",
+	"+14155550100",
+	"+44 (20) 7946-0958",
+	"+49.30.123456",
+	"+1",
+	"10.0.0.5",
+	"192.168.001.1",
+	"255.255.255.255",
+	"1.2.3.4.5",
+	"2001:db8::1",
+	"fe80::a:b%eth0",
+	"::ffff:10.1.2.3",
+	"2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+	"12:34:56",
+	"std::vector",
+	"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_"
+	"XgL0n3I9",
+	"eyJhbGciOiJub25lIn0.e30.",
+	"eyJub3BlIjoxfQ.e30.x",
+	"AKIAIOSFODNN7EXAMPLE",
+	"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+	"aws_secret_access_key=",
+	"Secret",
+	"ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+	"github_pat_11ABCDEFG0abcdefghijkl_0123456789abcdefghij",
+	"xoxb-123456789012-abcdefABCDEF",
+	"sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+	"rk_live_short",
+	"AIzaSyA-1234567890abcdefghijklmnopqrstu",
+	"npm_0123456789abcdefghijABCDEFGHIJ012345",
+	"-----BEGIN RSA PRIVATE KEY-----",
+	"-----BEGIN PUBLIC KEY-----",
+	"MIIEpAIBAAKCAQEA75\n",
+	"-----END RSA PRIVATE KEY-----",
+	"-----",
+	"--------",
+	"md5a3556571e93b0d20722ba62be61e8c2d",
 	"$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW",
 	"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b7dWRWJTmaaJObG",
 	"SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0$c3RvcmVkc3RvcmVkc3RvcmVkc3Q=:c2VydmVyc2VydmVyc2Vy",
-	"postgres://bob:s3cr3t@db.example.com/x", "redis:\\/\\/:pw@cache:6379", "https://user@host/",
-	"http://h:80/a@b", "://a:b", "p@ss@w@", ":", "::", "/", "//", "+", "-", ".", "..", "\\", "\\n",
-	"\\t", "\\u00e9", "\"", "'", "=", ";", ",", " ", " ", " ", "\t", "\n", "_", "$", "a", "e", "n", "u",
-	"0", "1", "9", "12", "4111", "1111", "13", "the", "quick", "brown", "customers", "\xc3\xa4", "\x01",
-	"%", "(", ")", "{", "}",
+	"postgres://bob:s3cr3t@db.example.com/x",
+	"redis:\\/\\/:pw@cache:6379",
+	"https://user@host/",
+	"http://h:80/a@b",
+	"://a:b",
+	"p@ss@w@",
+	":",
+	"::",
+	"/",
+	"//",
+	"+",
+	"-",
+	".",
+	"..",
+	"\\",
+	"\\n",
+	"\\t",
+	"\\u00e9",
+	"\"",
+	"'",
+	"=",
+	";",
+	",",
+	" ",
+	" ",
+	" ",
+	"\t",
+	"\n",
+	"_",
+	"$",
+	"a",
+	"e",
+	"n",
+	"u",
+	"0",
+	"1",
+	"9",
+	"12",
+	"4111",
+	"1111",
+	"13",
+	"the",
+	"quick",
+	"brown",
+	"customers",
+	"\xc3\xa4",
+	"\x01",
+	"%",
+	"(",
+	")",
+	"{",
+	"}",
 };
 
 size_t noise_text(uint64_t *state, uint8_t *p, size_t max)
@@ -471,4 +576,132 @@ size_t noise_text(uint64_t *state, uint8_t *p, size_t max)
 			break;
 	}
 	return n;
+}
+
+static size_t put_json_string(uint64_t *state, uint8_t *p, size_t max)
+{
+	uint8_t noise[200];
+	size_t len = noise_text(state, noise, sizeof(noise)), n = 0;
+
+	p[n++] = '"';
+	for (size_t i = 0; i < len && n + 8 < max; i++) {
+		uint8_t c = noise[i];
+
+		if (c < ' ' || (c == '/' && noise_next(state) % 4 == 0))
+			n += (size_t)sprintf((char *)p + n,
+				c == '\n'  ? "\\n"
+				: c == '/' ? "\\/"
+					   : "\\u%04x",
+				c);
+		else if (c == '"' || c == '\\')
+			n += (size_t)sprintf((char *)p + n, "\\%c", c);
+		else
+			p[n++] = c;
+	}
+	p[n++] = '"';
+	return n;
+}
+
+size_t noise_json(uint64_t *state, uint8_t *p, size_t max)
+{
+	size_t n = 0;
+
+	p[n++] = '[';
+	while (n + 500 < max) {
+		n += put_json_string(state, p + n, 400);
+		n += (size_t)sprintf((char *)p + n,
+			",%s4111111111111111%s, {\"k\": ", noise_next(state) % 2 ? "-" : "",
+			noise_next(state) % 3 ? "" : "e2");
+		n += put_json_string(state, p + n, 400);
+		n += (size_t)sprintf((char *)p + n, "},");
+		if (noise_next(state) % 3 == 0)
+			break;
+	}
+	n += (size_t)sprintf((char *)p + n, "1.5]");
+	return n;
+}
+
+static size_t json_value_end(struct slice s, size_t i);
+
+static size_t json_blank(struct slice s, size_t i)
+{
+	while (i < s.n && strchr(" \t\n", s.p[i] ? s.p[i] : 'x'))
+		i++;
+	return i;
+}
+
+static size_t json_string_ends(struct slice s, size_t i)
+{
+	for (i++; i < s.n && s.p[i] != '"'; i++) {
+		if (s.p[i] < ' ')
+			return 0;
+		if (s.p[i] != '\\')
+			continue;
+		if (++i >= s.n || !strchr("\"\\/bfnrtu", s.p[i] ? s.p[i] : 'x'))
+			return 0;
+		for (int k = 0; s.p[i] == 'u' && k < 4; k++)
+			if (i + 4 >= s.n || !isxdigit(s.p[i + 1 + (size_t)k]))
+				return 0;
+	}
+	return i < s.n ? i + 1 : 0;
+}
+
+static size_t json_list_end(struct slice s, size_t i, bool is_object)
+{
+	uint8_t close = is_object ? '}' : ']';
+
+	i = json_blank(s, i + 1);
+	if (i < s.n && s.p[i] == close)
+		return i + 1;
+	for (;;) {
+		if (is_object) {
+			i = i < s.n && s.p[i] == '"' ? json_string_ends(s, i) : 0;
+			if (!i || (i = json_blank(s, i)) >= s.n || s.p[i] != ':')
+				return 0;
+			i++;
+		}
+		i = json_value_end(s, i);
+		if (!i || i >= s.n || (s.p[i] != ',' && s.p[i] != close))
+			return 0;
+		if (s.p[i] == close)
+			return i + 1;
+		i = json_blank(s, i + 1);
+	}
+}
+
+static size_t json_number_end(struct slice s, size_t i)
+{
+	char text[64];
+	size_t n = 0;
+
+	while (i + n < s.n && n < 60 && strchr("0123456789+-.eE", s.p[i + n] ? s.p[i + n] : 'x')) {
+		text[n] = (char)s.p[i + n];
+		n++;
+	}
+	text[n] = 0;
+	if (text[0] == '-' ? text[1] == '0' && isdigit(text[2])
+			   : text[0] == '0' && isdigit(text[1]))
+		return 0;
+	return n && isdigit(text[n - 1]) && strspn(text + 1, "-") == 0 ? i + n : 0;
+}
+
+static size_t json_value_end(struct slice s, size_t i)
+{
+	i = json_blank(s, i);
+	if (i >= s.n)
+		return 0;
+	if (s.p[i] == '"')
+		i = json_string_ends(s, i);
+	else if (s.p[i] == '[' || s.p[i] == '{')
+		i = json_list_end(s, i, s.p[i] == '{');
+	else if (s.n - i >= 4 && !memcmp(s.p + i, "null", 4))
+		i += 4;
+	else
+		i = json_number_end(s, i);
+	return i ? json_blank(s, i) : 0;
+}
+
+bool json_is_valid(struct slice s)
+{
+	return s.n && json_value_end(s, 0) == s.n;
 }

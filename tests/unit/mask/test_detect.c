@@ -53,7 +53,8 @@ static const struct {
 	{"aws_secret_access_key = {wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY}", DETECTOR_SECRET},
 	{"commit wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", DETECTOR_SECRET},
 	{"token {" SHORT "},", DETECTOR_SECRET},
-	{"{-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----}\n", DETECTOR_SECRET},
+	{"{-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----}\n",
+		DETECTOR_SECRET},
 	{"{-----BEGIN PRIVATE KEY-----\nMHcCAQEE}", DETECTOR_SECRET},
 	{"-----BEGIN CERTIFICATE-----\nMHcCAQEE\n-----END CERTIFICATE-----", DETECTOR_SECRET},
 	{"postgres://bob:{s3cr3t}@db.example.com/x", DETECTOR_URL_PASSWORD},
@@ -101,8 +102,8 @@ static bool same_hits(struct slice t, uint32_t want, struct hit *wanted, size_t 
 
 	scan_init(&s, t, 0, t.n, want);
 	for (; scan_next(&s, &h); n++)
-		if (n >= n_wanted || h.detector != wanted[n].detector || h.start != wanted[n].start ||
-			h.end != wanted[n].end)
+		if (n >= n_wanted || h.detector != wanted[n].detector ||
+			h.start != wanted[n].start || h.end != wanted[n].end)
 			return false;
 	return n == n_wanted;
 }
@@ -149,7 +150,7 @@ Test(detect, one_walk_finds_what_a_slow_reference_finds, .timeout = 120)
 		guarded_free(t);
 	}
 	for (int d = 0; d < DETECTOR_N; d++)
-		cr_expect_gt(by[d], 100, "detector %s hardly ever tried: %zu", detector_table[d].keyword,
-			by[d]);
+		cr_expect_gt(by[d], 100, "detector %s hardly ever tried: %zu",
+			detector_table[d].keyword, by[d]);
 	cr_expect_gt(n_hits, 10000);
 }

@@ -160,6 +160,9 @@ static const struct eval_case unknown_cases[] = {
 		"default"},
 	{"- {name: a, when: {effect: unknown, role: app}, then: allow}\n", "db", EFFECT_UNKNOWN,
 		"?", U, RULING_ALLOW, "a"},
+	/* nor does naming none prove that it touches none */
+	{"- {name: d, when: {effect: unknown, object: a.b}, then: deny}\n", "db", EFFECT_UNKNOWN,
+		NULL, U, RULING_DENY, "d"},
 	/* the object it names proves nothing about what it touches */
 	{"- {name: d, when: {effect: unknown}, unless: {object: scratch.*}, then: deny}\n", "db",
 		EFFECT_UNKNOWN, "scratch.t", U, RULING_DENY, "d"},
@@ -298,6 +301,25 @@ Test(policy_eval, holds_of_several_rules_need_an_approver_of_each)
 	r = pt_rule(p, "db", pt_fact(EFFECT_READ, "a.y", U));
 	cr_expect_eq(r.kind, RULING_DENY);
 	cr_expect_str_eq(r.message, "held by rules that have no approver in common");
+	policy_free(p);
+}
+
+Test(policy_eval, hold_by_default_has_no_wishes_beside_a_rule)
+{
+	struct policy *p = pt_policy(TOP DB "rules:\n"
+					    "- {name: h, when: {effect: delete}, then: hold, "
+					    "approvers: user:eve, timeout: 2h}\n");
+	struct policy_subject s = {.resource = policy_resource_at(p, 0)};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fact f[] = {pt_fact(i ? EFFECT_DELETE : EFFECT_EXPORT, "t", U),
+			pt_fact(i ? EFFECT_EXPORT : EFFECT_DELETE, "t", U)};
+		struct ruling r = policy_eval(p, &s, &(struct facts){.list = f, .n = 2});
+
+		cr_expect(r.kind == RULING_HOLD && !strcmp(r.rule, "h") && r.fact == !i);
+		cr_expect_eq(r.timeout_ms, 2 * 3600 * 1000);
+		cr_expect(r.approvers && !strcmp(r.approvers[0], "user:eve"));
+	}
 	policy_free(p);
 }
 

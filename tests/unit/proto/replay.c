@@ -542,7 +542,7 @@ void replay_feed(struct replay *r, enum side side, struct slice bytes)
 {
 	struct replay_in *in = &r->in[side];
 
-	if (r->is_over || in->n + bytes.n > REPLAY_IN_MAX)
+	if (r->is_over || !bytes.n || in->n + bytes.n > REPLAY_IN_MAX)
 		return;
 	memmove(in->end - in->n - bytes.n, in->end - in->n, in->n);
 	memcpy(in->end - bytes.n, bytes.p, bytes.n);

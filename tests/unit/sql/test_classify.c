@@ -3,6 +3,7 @@
 #include "corpus.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 
 static struct arena arena;
@@ -189,6 +190,45 @@ Test(classify, long_text_is_for_a_parser_thread)
 	cr_assert_eq(sql_classify_deep(sql, &arena, &f), 0);
 	cr_assert_eq(f.n, 1);
 	cr_expect_eq(f.list[0].effect, EFFECT_READ);
+}
+
+static void *classify_chain(void *arg)
+{
+	struct slice sql = repeated("DELETE FROM t WHERE x = 1", "+1", SQL_TEXT_MAX / 2 - 16, "");
+
+	cr_assert_eq(sql_classify_deep(sql, &arena, arg), 0);
+	return NULL;
+}
+
+Test(classify, the_deepest_tree_that_fits_the_limit_is_walked_on_a_parser_thread)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	struct facts f = {0};
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, SQL_PARSER_STACK);
+	cr_assert_eq(pthread_create(&thread, &attr, classify_chain, &f), 0);
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
+	cr_assert_eq(f.n, 1);
+	cr_expect_eq(f.list[0].effect, EFFECT_DELETE);
+	cr_expect_eq(f.list[0].bounded, TRI_YES);
+}
+
+Test(classify, a_delete_deep_inside_conditions_is_found)
+{
+	struct slice nested =
+		repeated("", "DELETE FROM t WHERE x IN (WITH d AS (", 500, "DELETE FROM u");
+	struct slice sql =
+		repeated((const char *)nested.p, " RETURNING 1) SELECT 1 FROM d)", 500, "");
+	char got[512];
+	struct facts f;
+
+	cr_assert_eq(sql_classify_deep(sql, &arena, &f), 0);
+	cr_expect(corpus_same(corpus_print_all(&f, got, sizeof(got)),
+			  "delete(t) delete(u)- read(u) read(t)"),
+		"%s", got);
 }
 
 Test(classify, text_that_would_cost_seconds_is_unknown)

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The approver's prompt, without a terminal: which keys count, what is drawn, at any size. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/prompt.h"
+#include "util/clock.h"
+#include "util/utf8.h"
+
+static struct prompt p;
+static int64_t now;
+
+static void event(const char *json)
+{
+	json_t *j = json_loads(json, 0, NULL);
+
+	cr_assert(j, "%s", json);
+	prompt_event(&p, j, now);
+	json_decref(j);
+}
+
+static void hold(unsigned id, const char *text)
+{
+	char name[16];
+	json_t *j;
+
+	snprintf(name, sizeof(name), "h%u", id);
+	j = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i}", "event", "hold", "id", name,
+		"text", text, "text_len", (int)strlen(text), "run_name", "nightly", "tx", "open",
+		"tx_seconds", 5, "waiting_seconds", 1, "timeout_seconds", 60);
+	cr_assert(j);
+	prompt_event(&p, j, now);
+	json_decref(j);
+}
+
+/* The screen as text; the caller frees it. */
+static char *draw_at(unsigned cols, unsigned rows)
+{
+	struct screen s = {.cols = cols, .rows = rows};
+	char *text = NULL;
+	size_t n;
+
+	s.to = open_memstream(&text, &n);
+	prompt_draw(&p, &s, now);
+	fclose(s.to);
+	prompt_drawn(&p, now);
+	return text;
+}
+
+/* Draws, and waits until keys count. */
+static void settle(void)
+{
+	free(draw_at(80, 24));
+	now += PROMPT_SETTLE_NS;
+}
+
+static enum prompt_action key(const char *keys)
+{
+	return prompt_key(&p, keys, strlen(keys), now);
+}
+
+static enum prompt_action keys_one_by_one(const char *keys)
+{
+	enum prompt_action a = PROMPT_NOTHING;
+
+	for (; *keys && a == PROMPT_NOTHING; keys++)
+		a = prompt_key(&p, keys, 1, now);
+	return a;
+}
+
+static void begin(void)
+{
+	now = 1000 * CLOCK_NS_PER_S;
+	p = (struct prompt){0};
+	prompt_connected(&p, true, "");
+}
+
+static void end(void)
+{
+	prompt_deinit(&p);
+}
+
+TestSuite(prompt, .init = begin, .fini = end);
+
+Test(prompt, approve_needs_enter)
+{
+	hold(42, "DELETE FROM t");
+	settle();
+	cr_expect_eq(key("a"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+	cr_expect_eq(keys_one_by_one("fine\n"), PROMPT_DECIDE);
+	cr_expect_eq(p.shown, 42);
+	cr_expect_str_eq(p.reason, "fine");
+	prompt_decided(&p, "h42 approved; the statement was released");
+	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"approved\"}");
+	cr_expect_eq(p.shown, 0);
+	cr_expect_str_eq(p.note, "h42 approved; the statement was released");
+}
+
+Test(prompt, deny_needs_a_reason)
+{
+	hold(42, "DELETE FROM t");
+	settle();
+	key("d");
+	cr_expect_eq(key("\n"), PROMPT_NOTHING);
+	cr_expect_eq(keys_one_by_one("   \n"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_DENY);
+	cr_expect_eq(keys_one_by_one("no\n"), PROMPT_DECIDE);
+	cr_expect_str_eq(p.reason, "   no");
+}
+
+Test(prompt, keys_typed_before_a_hold_was_seen_do_not_count)
+{
+	hold(42, "DELETE FROM t");
+	cr_expect_eq(key("a"), PROMPT_NOTHING, "not drawn yet");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	free(draw_at(80, 24));
+	now += PROMPT_SETTLE_NS - 1;
+	key("a");
+	cr_expect_eq(p.mode, PROMPT_LOOK, "just drawn");
+	now += 1;
+	key("a");
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+}
+
+Test(prompt, pastes_and_cursor_keys_are_no_keys)
+{
+	hold(42, "DELETE FROM t");
+	settle();
+	key("aaaa\n");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	key("\033[A");
+	key("\033Od");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	key("a");
+	cr_expect_eq(key("pasted\nlines\n"), PROMPT_NOTHING, "a pasted newline is no Enter");
+	cr_expect_str_eq(p.reason, "pasted lines ");
+	key("\033[D");
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+	key("\033");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+}
+
+Test(prompt, editing_the_reason)
+{
+	hold(42, "x");
+	settle();
+	key("d");
+	keys_one_by_one("ab\xc3\xa9");
+	key("\x7f");
+	cr_expect_str_eq(p.reason, "ab");
+	key("\x15");
+	cr_expect_str_eq(p.reason, "");
+	key("\x7f");
+	cr_expect_eq(p.reason_len, 0);
+	for (int i = 0; i < 2 * DECIDE_REASON_MAX; i++)
+		key("x");
+	cr_expect_eq(p.reason_len, (size_t)DECIDE_REASON_MAX);
+}
+
+Test(prompt, a_hold_that_ends_while_shown_says_so)
+{
+	hold(42, "one");
+	hold(43, "two");
+	settle();
+	key("a");
+	key("x");
+	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"cancelled\"}");
+	cr_expect_eq(p.shown, 43);
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	cr_expect_eq(p.reason_len, 0);
+	cr_expect(strstr(p.note, "h42 ended: cancelled; nothing was sent"), "%s", p.note);
+	cr_expect_eq(key("\n"), PROMPT_NOTHING, "Enter was for the other one");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+}
+
+Test(prompt, another_hold_does_not_push_away_the_one_shown)
+{
+	hold(42, "one");
+	settle();
+	key("a");
+	hold(43, "two");
+	cr_expect_eq(p.shown, 42);
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+	event("{\"event\":\"end\",\"id\":\"h43\",\"outcome\":\"expired\"}");
+	cr_expect_eq(p.shown, 42);
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+}
+
+Test(prompt, moving)
+{
+	hold(1, "one");
+	hold(2, "two");
+	hold(3, "three");
+	settle();
+	key("p");
+	cr_expect_eq(p.shown, 1);
+	key("n");
+	cr_expect_eq(p.shown, 2);
+	key("n");
+	cr_expect_eq(p.shown, 2, "not before the second is on the screen");
+	settle();
+	key("n");
+	settle();
+	key("n");
+	cr_expect_eq(p.shown, 3);
+	event("{\"event\":\"end\",\"id\":\"h3\",\"outcome\":\"expired\"}");
+	cr_expect_eq(p.shown, 2);
+	settle();
+	cr_expect_eq(key("q"), PROMPT_QUIT);
+}
+
+Test(prompt, a_lost_daemon_takes_its_holds_along)
+{
+	hold(42, "one");
+	settle();
+	prompt_connected(&p, false, "gone");
+	cr_expect_eq(p.shown, 0);
+	cr_expect_eq(p.held.n, 0);
+	free(draw_at(80, 24));
+	key("a");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+}
+
+Test(prompt, malformed_events_change_nothing)
+{
+	event("{}");
+	event("{\"event\":\"hold\"}");
+	event("{\"event\":\"hold\",\"id\":7}");
+	event("{\"event\":\"hold\",\"id\":\"nonsense\"}");
+	event("{\"event\":\"end\",\"id\":\"h9\",\"outcome\":\"x\"}");
+	cr_expect_eq(p.held.n, 0);
+	event("{\"event\":\"hold\",\"id\":\"h1\",\"text\":7,\"tx\":null,\"waiting_seconds\":-5}");
+	cr_expect_eq(p.held.n, 1);
+	free(draw_at(80, 24));
+}
+
+/* Nothing wider than the screen, nothing longer, and nothing that a terminal would act upon. */
+static void check_screen(const char *text, unsigned cols, unsigned rows)
+{
+	unsigned n_lines = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		struct slice s = slice_of(text, len);
+		unsigned width = 0;
+
+		while (s.n) {
+			uint32_t code = 0;
+			size_t n = utf8_decode(s, &code);
+
+			cr_assert(n, "not UTF-8");
+			cr_assert(code >= 0x20 && code != 0x7f && (code < 0x80 || code >= 0xa0) &&
+					  !(code >= 0x202a && code <= 0x202e),
+				"U+%04x reached the terminal", code);
+			width += screen_width(code);
+			s = slice_skip(s, n);
+		}
+		cr_assert_leq(width, cols);
+		n_lines++;
+		text += len + (text[len] == '\n');
+	}
+	cr_assert_leq(n_lines, rows);
+}
+
+Test(prompt, hostile_text_at_any_size)
+{
+	char text[4096] =
+		"SELECT '\x1b]0;owned\x07\x1b[2J\xe2\x80\xae', \xe6\xbc\xa2\xe5\xad\x97\t\r\n";
+	size_t n = strlen(text);
+
+	for (; n + 1 < sizeof(text); n++)
+		text[n] = n % 50 ? 'a' : '\n';
+	text[n] = 0;
+	hold(42, text);
+	event("{\"event\":\"hold\",\"id\":\"h42\",\"run_name\":\"\\u001b[31m\\u202e\",\"tree\":"
+	      "\"a > b > "
+	      "\\u0007\",\"target\":\"x\",\"text\":\"\\u001b[2J\\n\\n\\nDROP\",\"text_len\":9}");
+	hold(43, text);
+	for (unsigned cols = 1; cols <= 100; cols += 3)
+		for (unsigned rows = 1; rows <= 40; rows += 3)
+			for (unsigned id = 42; id <= 43; id++)
+				for (enum prompt_mode m = PROMPT_LOOK; m <= PROMPT_HELP; m++) {
+					char *drawn;
+
+					p.shown = id;
+					p.mode = m;
+					drawn = draw_at(cols, rows);
+					check_screen(drawn, cols, rows);
+					free(drawn);
+				}
+}
+
+/* Attackers put what matters where it is cut off: the end is shown, and what is missing is said. */
+Test(prompt, head_and_tail_of_a_long_statement)
+{
+	char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), "SELECT harmless\n");
+	char *drawn;
+
+	for (int i = 0; i < 300; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "-- filler %d\n", i);
+	snprintf(text + n, sizeof(text) - n, "; DROP TABLE orders");
+	hold(42, text);
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "SELECT harmless"));
+	cr_expect(strstr(drawn, "DROP TABLE orders"));
+	cr_expect(strstr(drawn, "lines are not shown here"));
+	cr_expect(strstr(drawn, "302 lines"));
+	free(drawn);
+}
+
+Test(prompt, a_statement_that_the_daemon_cut_is_marked)
+{
+	char *drawn;
+
+	event("{\"event\":\"hold\",\"id\":\"h1\",\"text\":\"SELECT 1\",\"text_len\":100000}");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "ONLY THE FIRST 8 OF 100000 BYTES"));
+	free(drawn);
+}
+
+Test(prompt, small_screens_still_show_the_statement)
+{
+	char *drawn;
+
+	hold(42, "DROP TABLE orders");
+	drawn = draw_at(40, 8);
+	cr_expect(strstr(drawn, "DROP TABLE orders"));
+	free(drawn);
+}
+
+Test(prompt, the_whole_statement_page_by_page)
+{
+	char text[2048];
+	size_t n = 0;
+	char *drawn;
+
+	for (int i = 0; i < 100; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "line-%d\n", i);
+	hold(42, text);
+	settle();
+	key("v");
+	cr_expect_eq(p.mode, PROMPT_WHOLE);
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "page 1 of 5"));
+	cr_expect_null(strstr(drawn, "line-20"));
+	free(drawn);
+	key(" ");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "line-20"));
+	free(drawn);
+	for (int i = 0; i < 50; i++)
+		key(" ");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "page 5 of 5"));
+	cr_expect(strstr(drawn, "line-99"));
+	free(drawn);
+	key("b");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "page 4 of 5"), "back from the last page, not from beyond it");
+	free(drawn);
+	key("a");
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
+}
