@@ -84,7 +84,7 @@ $(filter $(B)/user/audit/%,$(OBJ)): | $(B)/schema.sql.h
 # Unit tests: one Criterion binary over the real library. M=policy builds and runs only that layer and
 # what is below it. ASan's own leak check is judged by its log, since Criterion reports PASS on leaks.
 ifdef M
-UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(shell find user/util user/fact user/$(M) tests/unit/$(M) -name '*.c' 2>/dev/null) $(wildcard tests/unit/*.c))
+UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(shell find user/util user/fact $(if $(filter priv,$(M)),user/kern) user/$(M) tests/unit/$(M) -name '*.c' 2>/dev/null) $(wildcard tests/unit/*.c))
 $(B)/unit-$(M): $(UNIT_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
@@ -116,10 +116,19 @@ $(B)/tests/%: tests/%.c
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CFLAGS) -I/usr/include/postgresql $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpq
 
+# The root-only tests of the kernel side and of runs link the real thing too.
+ROOT_TESTS := $(B)/kern-test $(B)/tests/run/warden $(B)/tests/run/probe
+$(B)/kern-test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kern/*.c)) $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/tests/run/%: $(B)/tests/run/%.o $(LIB)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 e2e: all $(HELPERS) ## run the end-to-end tests (root; T='glob': some)
 	$(Q)B=$(B) tests/e2e/run '$(T)'
 
-test: all $(HELPERS) ## run everything: units plain and sanitized, policies, e2e, escape, faults, short fuzz
+test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units plain and sanitized, policies, e2e, escape, faults, short fuzz
 	$(Q)B=$(B) scripts/run-tests '$(T)'
 
 soak: ## the full numbers: long fuzz, large results, many kills (hours; SOAK=1 is what tests read)

@@ -19,10 +19,10 @@ BEGIN {
 	sees["hold"]    = middle
 	sees["session"] = middle " hold"
 	sees["ctl"]     = sees["session"] " session"
-	sees["priv"]    = sees["session"] " session"
+	sees["priv"]    = sees["session"] " session ctl/wire.h"
 	sees["daemon"]  = sees["session"] " session ctl priv"
 	# The command line tool asks the daemon over its sockets and reads the ledger; no more.
-	sees["cli"]     = left " policy sql ctl/wire.h audit/read.h audit/replay.h audit/chain.h"
+	sees["cli"]     = left " policy sql ctl/wire.h audit/query.h audit/replay.h audit/chain.h"
 
 	# Libraries that one folder alone may speak to.
 	only["bpf/"] = only["libmnl/"] = "kern"

@@ -239,11 +239,15 @@ test_strictest_ruling_wins_in_a_string_of_statements() {
 
 test_approved_prepared_statement_runs_again_only_after_another_approval() {
 	bg pq in_run prep -- "$B/tests/e2e/pqtool" prepared "$SHOP" 2 'DELETE FROM orders WHERE id = 18'
+	# First the text alone, which a driver prepares; then each execution by itself.
+	other() { has_hold prep && [ "$(holds_of prep)" != "$h" ]; }
 	h=$(wait_hold prep)
 	approve "$h"
-	second() { [ "$(holds_of prep)" != "$h" ] && has_hold prep; }
-	wait_until 10 second
-	deny "$(holds_of prep | head -n 1)"
+	wait_until 10 other
+	h=$(holds_of prep)
+	approve "$h"
+	wait_until 10 other
+	deny "$(holds_of prep)"
 	finish "$BG" || true
 	assert_has "$(out pq)" 'DELETE 1'
 	assert_has "$(out pq)" 'ERROR 42501'

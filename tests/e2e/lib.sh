@@ -96,8 +96,9 @@ is_up() { hf status; }
 start_daemon() {
 	[ -e "$G/config.yaml" ] || config < /dev/null
 	holdfast_dirs "$G"
+	# A session of its own: a daemon that a test started again outlives that test.
 	# shellcheck disable=SC2086 # E2E_DAEMON_ARGS is a list: --without connect_unix
-	"$B/holdfastd" --config "$G/config.yaml" --foreground ${E2E_DAEMON_ARGS:-} "$@" >> "$G/daemon.log" 2>&1 &
+	setsid "$B/holdfastd" --config "$G/config.yaml" --foreground ${E2E_DAEMON_ARGS:-} "$@" >> "$G/daemon.log" 2>&1 &
 	HF_PID=$!
 	echo "$HF_PID" > "$G/daemon.pid"
 	daemon_or_dead
@@ -133,10 +134,10 @@ in_run() { # NAME -- COMMAND…
 	local name=$1
 	shift 2
 	# A shell starts background jobs with SIGINT ignored; a person at a terminal does not.
-	env --default-signal=INT,QUIT "$B/holdfast" run --name "$name" -- "$@"
+	env --default-signal=INT,QUIT "$B/holdfast" run --quiet --name "$name" -- "$@"
 }
 # signal_run NAME SIGNAL: to the `holdfast run` that a person would interrupt.
-signal_run() { pkill "-$2" -f "^[^ ]*holdfast run --name $1 "; }
+signal_run() { pkill "-$2" -f "^[^ ]*holdfast run --quiet --name $1 "; }
 sql() { # NAME SQL [PSQL OPTION…]
 	local name=$1 text=$2
 	shift 2

@@ -20,7 +20,7 @@ rules:
 YAML
 start_daemon || exit 1
 
-login() { in_run login -- env PGPASSWORD="$2" psql -XqAt "host=127.0.0.1 port=$E2E_PGPORT user=$1 dbname=shop" -c 'SELECT current_user'; }
+login() { PGPASSWORD=$2 in_run login -- psql -XqAt "host=127.0.0.1 port=$E2E_PGPORT user=$1 dbname=shop" -c 'SELECT current_user'; }
 
 test_scram_login() { assert_eq "$(login scram_user scram-secret)" scram_user; }
 test_md5_login() { assert_eq "$(login md5_user md5-secret)" md5_user; }

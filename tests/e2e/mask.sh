@@ -135,12 +135,22 @@ test_errors_and_notices_leak_nothing() {
 }
 
 test_parameters_that_match_a_detector_are_masked_in_the_ledger() {
-	sql m "SELECT id FROM customers WHERE card = '4111111111111111' AND ssn <> '078-05-1120'" > /dev/null
+	in_run m -- psql -XqAt "$SHOP" > /dev/null <<-'SQL'
+	SELECT id FROM customers WHERE card = '4111111111111111' AND ssn <> '078-05-1120';
+	SQL
 	wait_ledger "SELECT count(*) > 0 FROM requests WHERE text LIKE '%FROM customers WHERE card%'" 1
 	got=$(ledger 'SELECT text, params FROM requests; SELECT * FROM replies; SELECT * FROM events')
 	lacks_secrets "$got"
 	# The pages of the database too, not only what the views show.
 	lacks_secrets "$(strings -n 8 "$HOLDFAST_LEDGER" "$HOLDFAST_LEDGER-wal" 2> /dev/null | grep -E '[0-9]{3}-|[0-9]{15}|@example' | tr '\n' ' ')"
+}
+
+test_command_line_of_a_run_is_recorded_without_its_secrets() {
+	in_run argv -- sh -c 'exit 0' postgres://agent:hunter2-secret@db/shop 4111111111111111
+	wait_ledger "SELECT count(*) FROM runs WHERE name = 'argv'" 1
+	got=$(ledger "SELECT command FROM runs WHERE name = 'argv'")
+	assert_lacks "$got" hunter2-secret
+	assert_lacks "$got" 4111111111111111
 }
 
 test_row_over_one_mebibyte_is_masked_by_filler() {

@@ -29,7 +29,8 @@ rules:
     when: {effect: export, object: "*.orders"}
     then: allow
   - name: calls
-    when: {effect: unknown}
+    when: {effect: [unknown, execute]}
+    unless: {object: ["pg_sleep", "pg_catalog.pg_sleep"]}
     then: deny
 YAML
 start_daemon || exit 1

@@ -34,12 +34,4 @@ test_full_disk_refuses_with_a_sentence_and_resumes() {
 	assert_eq "$(ledger 'PRAGMA integrity_check')" ok
 }
 
-test_read_only_file_system_refuses_and_resumes() {
-	wait_until 20 works
-	mount -o remount,ro "$(dirname "$HOLDFAST_LEDGER")" || skip 'cannot remount read-only'
-	wait_until 30 refused
-	mount -o remount,rw "$(dirname "$HOLDFAST_LEDGER")"
-	wait_until 30 works
-}
-
 run_tests

@@ -17,14 +17,18 @@ start_daemon || exit 1
 other_pid() { [ -n "$("$1")" ] && [ "$("$1")" != "$2" ]; }
 answers() { sql probe 'SELECT 1'; }
 
-# A run that connects once a line, for as long as it is fed.
+# A run that connects once a line that it is fed. It reads and writes files by itself: what goes through
+# `holdfast run` ends with the daemon.
 start_looper() {
 	mkfifo "$T/feed"
 	chmod 666 "$T/feed"
-	bg looper in_run looper -- sh -c "while read -r n; do
-		psql -XqAt '$SHOP' -c \"SELECT 'round ' || \$n /* looper */\" 2>&1; done" < "$T/feed"
-	LOOPER=$BG
-	exec 8> "$T/feed"
+	exec 8<> "$T/feed"
+	bg cli in_run looper -- sh -c "exec < '$T/feed' >> '$T/looper.out' 2>&1
+		while read -r n; do psql -XqAt '$SHOP' -c \"SELECT 'round ' || \$n /* looper */\"; done" 8>&-
+}
+stop_looper() {
+	exec 8>&-
+	pkill -f "^sh -c exec < '$T/feed'" || true
 }
 
 test_daemon_killed_while_a_statement_is_held() {
@@ -50,8 +54,7 @@ test_daemon_killed_while_a_statement_is_held() {
 	echo 3 >&8
 	wait_until 15 file_has "$T/looper.out" 'round 3'
 	wait_ledger "SELECT count(DISTINCT s.run) FROM requests r JOIN sessions s ON s.id = r.session WHERE r.text LIKE '%/* looper */%'" 1
-	exec 8>&-
-	finish "$LOOPER" || true
+	stop_looper
 }
 
 test_enforcer_killed_is_replaced_and_nothing_passes_between() {
@@ -144,7 +147,7 @@ test_stopped_daemon_leaves_the_cgroup_closed() {
 	wait_until 15 sh -c "grep -v 'round 1' '$T/looper.out' | grep -q ."
 	assert_lacks "$(out looper)" 'round 2'
 	start_daemon
-	exec 8>&-
+	stop_looper
 }
 
 run_tests

@@ -45,9 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct reader r = reader_of(slice_of(data, n));
-	struct replay *replay = replay_new(0, 0);
+	struct replay *replay = vector_new(0, 0);
 
-	replay_run(replay, slice_str(PICK(beginnings, rd_u8(&r))));
+	vector_run(replay, slice_str(PICK(beginnings, rd_u8(&r))));
 	while (rd_left(&r) && !r.bad) {
 		uint8_t what = rd_u8(&r), len = rd_u8(&r);
 		struct slice bytes = rd_bytes(&r, len < rd_left(&r) ? len : rd_left(&r));
@@ -56,21 +56,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		case 0:
 		case 1:
 		case 2:
-			replay_feed(replay, SIDE_CLIENT, bytes);
+			vector_feed(replay, SIDE_CLIENT, bytes);
 			break;
 		case 3:
 		case 4:
 		case 5:
-			replay_feed(replay, SIDE_SERVER, bytes);
+			vector_feed(replay, SIDE_SERVER, bytes);
 			break;
 		case 6:
-			replay_verdict(replay, PICK(verdicts, len));
+			vector_verdict(replay, PICK(verdicts, len));
 			break;
 		case 7:
-			replay_command(replay, PICK(commands, len));
+			vector_command(replay, PICK(commands, len));
 			break;
 		}
 	}
-	replay_free(replay);
+	vector_free(replay);
 	return 0;
 }

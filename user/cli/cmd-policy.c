@@ -120,14 +120,14 @@ static int check_json(const struct policy *p, const struct policy_file *f)
 	struct json j;
 	struct slice out;
 
-	json_init(&j, POLICY_JSON_MAX);
+	jsonw_init(&j, POLICY_JSON_MAX);
 	if (p)
 		show_policy_json(&j, p, f->path);
 	else
 		show_policy_errors_json(&j, &f->diag);
-	out = json_done(&j);
+	out = jsonw_done(&j);
 	printf("%.*s\n", SLICE_FMT(out));
-	json_deinit(&j);
+	jsonw_deinit(&j);
 	return out.n ? CLI_OK : cli_fail(CLI_FAILED, "too large for JSON");
 }
 

@@ -15,7 +15,16 @@
 
 enum { SHOW_JSON_MAX = 512 << 20 };
 
-enum show_how { SHOW_TEXT, SHOW_NUMBER, SHOW_TIME, SHOW_MS, SHOW_WHO, SHOW_OUTCOME, SHOW_RULING };
+enum show_how {
+	SHOW_TEXT,
+	SHOW_NUMBER,
+	SHOW_HOLD,
+	SHOW_TIME,
+	SHOW_MS,
+	SHOW_WHO,
+	SHOW_OUTCOME,
+	SHOW_RULING
+};
 
 /* The last column of a table takes what is left. */
 struct show_column {
@@ -47,12 +56,12 @@ static const struct show_column show_tables[QUERY_WHAT_N][SHOW_COLUMNS_MAX] = {
 		{"RESOURCE", "resource", SHOW_TEXT, 14, 0}, {"UP", "bytes_up", SHOW_NUMBER, 9, 140},
 		{"DOWN", "bytes_down", SHOW_NUMBER, 9, 140}, {"END", "reason", SHOW_TEXT, 16, 90},
 		{"TARGET", "target", SHOW_TEXT, 0, 0}},
-	[QUERY_HOLDS] = {{"ID", "id", SHOW_NUMBER, 6, 0}, {"TIME", "at", SHOW_TIME, 19, 0},
+	[QUERY_HOLDS] = {{"ID", "id", SHOW_HOLD, 6, 0}, {"TIME", "at", SHOW_TIME, 19, 0},
 		{"RUN", "run_name", SHOW_TEXT, 10, 80}, {"REQUEST", "request", SHOW_NUMBER, 7, 110},
 		{"RULE", "rule", SHOW_TEXT, 18, 120}, {"OUTCOME", "outcome", SHOW_TEXT, 12, 0},
 		{"BY", "decided_by", SHOW_TEXT, 10, 0}, {"MS", "us", SHOW_MS, 10, 100},
 		{"REASON", "reason", SHOW_TEXT, 20, 130}, {"STATEMENT", "text", SHOW_TEXT, 0, 0}},
-	[QUERY_DECISIONS] = {{"HOLD", "hold", SHOW_NUMBER, 6, 0}, {"TIME", "at", SHOW_TIME, 19, 0},
+	[QUERY_DECISIONS] = {{"HOLD", "hold", SHOW_HOLD, 6, 0}, {"TIME", "at", SHOW_TIME, 19, 0},
 		{"RUN", "run_name", SHOW_TEXT, 10, 100}, {"DECISION", "decision", SHOW_TEXT, 9, 0},
 		{"BY", "user", SHOW_TEXT, 10, 0}, {"SUDO", "sudo_uid", SHOW_TEXT, 6, 110},
 		{"SCOPE", "scope", SHOW_TEXT, 10, 120}, {"REASON", "reason", SHOW_TEXT, 20, 80},
@@ -206,9 +215,10 @@ static struct slice show_value(
 	case SHOW_RULING:
 		return v->bytes;
 	case SHOW_NUMBER:
+	case SHOW_HOLD:
 		if (v->type != QUERY_INT)
 			return SLICE_NULL;
-		snprintf(buf, max, "%" PRId64, v->number);
+		snprintf(buf, max, "%s%" PRId64, c->how == SHOW_HOLD ? "h" : "", v->number);
 		break;
 	case SHOW_TIME:
 		if (v->type != QUERY_INT)
@@ -293,24 +303,24 @@ static char *show_hex(struct slice s)
 
 int show_ledger_json(FILE *to, const struct query_row *row)
 {
-	_cleanup_(json_deinit) struct json j;
+	_cleanup_(jsonw_deinit) struct json j;
 	struct slice text;
 
-	json_init(&j, SHOW_JSON_MAX);
-	json_object(&j, NULL);
+	jsonw_init(&j, SHOW_JSON_MAX);
+	jsonw_object(&j, NULL);
 	for (size_t i = 0; i < row->n; i++) {
 		const struct query_value *v = &row->values[i];
 		_cleanup_(freep) char *hex = v->type == QUERY_BLOB ? show_hex(v->bytes) : NULL;
 
 		if (v->type == QUERY_NULL)
-			json_null(&j, row->names[i]);
+			jsonw_null(&j, row->names[i]);
 		else if (v->type == QUERY_INT)
-			json_int(&j, row->names[i], v->number);
+			jsonw_int(&j, row->names[i], v->number);
 		else
-			json_string(&j, row->names[i], hex ? slice_str(hex) : v->bytes);
+			jsonw_string(&j, row->names[i], hex ? slice_str(hex) : v->bytes);
 	}
-	json_object_end(&j);
-	text = json_done(&j);
+	jsonw_object_end(&j);
+	text = jsonw_done(&j);
 	if (!text.n)
 		return cli_fail(CLI_FAILED, "out of memory");
 	fwrite(text.p, 1, text.n, to);

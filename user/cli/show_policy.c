@@ -141,117 +141,117 @@ void show_policy(const struct policy *p, const char *path, bool resolved)
 
 static void show_json_words(struct json *j, const char *key, const char *const *words)
 {
-	json_array(j, key);
+	jsonw_array(j, key);
 	for (size_t i = 0; words && words[i]; i++)
-		json_string(j, NULL, slice_str(words[i]));
-	json_array_end(j);
+		jsonw_string(j, NULL, slice_str(words[i]));
+	jsonw_array_end(j);
 }
 
 static void show_json_at(struct json *j, const struct at *at)
 {
-	json_object(j, NULL);
-	json_string(j, "at", slice_str(at->text));
-	json_array(j, "endpoints");
+	jsonw_object(j, NULL);
+	jsonw_string(j, "at", slice_str(at->text));
+	jsonw_array(j, "endpoints");
 	for (size_t i = 0; i < at->n_found; i++) {
 		char text[80];
 
 		at_print(&at->found[i], text, sizeof(text));
-		json_string(j, NULL, slice_str(text));
+		jsonw_string(j, NULL, slice_str(text));
 	}
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }
 
 static void show_json_resource(struct json *j, const struct target *t)
 {
-	json_object(j, NULL);
-	json_string(j, "name", slice_str(t->res.name));
-	json_string(j, "protocol", slice_str(t->res.protocol));
-	json_string(j, "tls", slice_str(show_tls[t->res.tls]));
+	jsonw_object(j, NULL);
+	jsonw_string(j, "name", slice_str(t->res.name));
+	jsonw_string(j, "protocol", slice_str(t->res.protocol));
+	jsonw_string(j, "tls", slice_str(show_tls[t->res.tls]));
 	show_json_words(j, "tags", (const char *const *)t->res.tags);
-	json_array(j, "at");
+	jsonw_array(j, "at");
 	for (size_t i = 0; i < t->n_ats; i++)
 		show_json_at(j, &t->ats[i]);
-	json_array_end(j);
-	json_array(j, "rules");
+	jsonw_array_end(j);
+	jsonw_array(j, "rules");
 	for (size_t i = 0; i < t->n_rules; i++)
-		json_string(j, NULL, slice_str(t->rules[i].rule->name));
-	json_array_end(j);
-	json_array(j, "masks");
+		jsonw_string(j, NULL, slice_str(t->rules[i].rule->name));
+	jsonw_array_end(j);
+	jsonw_array(j, "masks");
 	for (size_t i = 0; t->res.masks[i]; i++)
-		json_string(j, NULL, slice_str(t->res.masks[i]->name));
-	json_array_end(j);
-	json_object_end(j);
+		jsonw_string(j, NULL, slice_str(t->res.masks[i]->name));
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }
 
 static void show_json_rule(struct json *j, const struct rule *r)
 {
-	json_object(j, NULL);
-	json_string(j, "name", slice_str(r->name));
-	json_string(j, "then", slice_str(ruling_keywords[r->then]));
+	jsonw_object(j, NULL);
+	jsonw_string(j, "name", slice_str(r->name));
+	jsonw_string(j, "then", slice_str(ruling_keywords[r->then]));
 	if (r->message)
-		json_string(j, "message", slice_str(r->message));
+		jsonw_string(j, "message", slice_str(r->message));
 	if (r->then == RULING_HOLD) {
 		show_json_words(j, "approvers", (const char *const *)r->approvers);
-		json_int(j, "timeout_s", r->timeout_ms / 1000);
+		jsonw_int(j, "timeout_s", r->timeout_ms / 1000);
 	}
-	json_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
-	json_object_end(j);
+	jsonw_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
+	jsonw_object_end(j);
 }
 
 static void show_json_mask(struct json *j, const struct mask_rule *m)
 {
-	json_object(j, NULL);
-	json_string(j, "name", slice_str(m->name));
+	jsonw_object(j, NULL);
+	jsonw_string(j, "name", slice_str(m->name));
 	show_json_words(j, "columns", m->columns);
-	json_array(j, "detect");
+	jsonw_array(j, "detect");
 	for (size_t i = 0; i < DETECTOR_N; i++)
 		if (m->detectors & DETECTOR_BIT(i))
-			json_string(j, NULL, slice_str(detector_table[i].keyword));
-	json_array_end(j);
-	json_string(j, "as", slice_str(transform_keywords[m->as]));
-	json_string(j, "unproven", slice_str(unproven_keywords[m->unproven]));
-	json_object_end(j);
+			jsonw_string(j, NULL, slice_str(detector_table[i].keyword));
+	jsonw_array_end(j);
+	jsonw_string(j, "as", slice_str(transform_keywords[m->as]));
+	jsonw_string(j, "unproven", slice_str(unproven_keywords[m->unproven]));
+	jsonw_object_end(j);
 }
 
 void show_policy_json(struct json *j, const struct policy *p, const char *path)
 {
-	json_object(j, NULL);
-	json_string(j, "file", slice_str(path));
-	json_string(j, "version", slice_str(p->version));
-	json_string(j, "mode", slice_str(p->is_observe ? "observe" : "enforce"));
-	json_object(j, "default");
+	jsonw_object(j, NULL);
+	jsonw_string(j, "file", slice_str(path));
+	jsonw_string(j, "version", slice_str(p->version));
+	jsonw_string(j, "mode", slice_str(p->is_observe ? "observe" : "enforce"));
+	jsonw_object(j, "default");
 	for (size_t e = 0; e < EFFECT_N; e++)
-		json_string(j, effect_table[e].keyword, slice_str(ruling_keywords[p->fallback[e]]));
-	json_object_end(j);
-	json_array(j, "resources");
+		jsonw_string(j, effect_table[e].keyword, slice_str(ruling_keywords[p->fallback[e]]));
+	jsonw_object_end(j);
+	jsonw_array(j, "resources");
 	for (size_t i = 0; i < p->n_targets; i++)
 		show_json_resource(j, &p->targets[i]);
-	json_array_end(j);
-	json_array(j, "rules");
+	jsonw_array_end(j);
+	jsonw_array(j, "rules");
 	for (size_t i = 0; i < p->n_rules; i++)
 		show_json_rule(j, &p->rules[i]);
-	json_array_end(j);
-	json_array(j, "masks");
+	jsonw_array_end(j);
+	jsonw_array(j, "masks");
 	for (size_t i = 0; i < p->n_masks; i++)
 		show_json_mask(j, &p->masks[i].rule);
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }
 
 void show_policy_errors_json(struct json *j, const struct diag *d)
 {
-	json_object(j, NULL);
-	json_string(j, "file", slice_str(d->file));
-	json_uint(j, "n_errors", d->n);
-	json_array(j, "errors");
+	jsonw_object(j, NULL);
+	jsonw_string(j, "file", slice_str(d->file));
+	jsonw_uint(j, "n_errors", d->n);
+	jsonw_array(j, "errors");
 	for (size_t i = 0; i < d->n && i < DIAG_MAX; i++) {
-		json_object(j, NULL);
-		json_uint(j, "line", d->entries[i].line);
-		json_uint(j, "column", d->entries[i].col);
-		json_string(j, "text", slice_str(d->entries[i].text));
-		json_object_end(j);
+		jsonw_object(j, NULL);
+		jsonw_uint(j, "line", d->entries[i].line);
+		jsonw_uint(j, "column", d->entries[i].col);
+		jsonw_string(j, "text", slice_str(d->entries[i].text));
+		jsonw_object_end(j);
 	}
-	json_array_end(j);
-	json_object_end(j);
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }

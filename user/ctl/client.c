@@ -131,7 +131,7 @@ static void ctl_client_send(struct ctl_client *cl, enum ctl_type type, const uin
 
 void ctl_client_data(struct ctl_client *cl, struct json *j)
 {
-	struct slice text = json_done(j);
+	struct slice text = jsonw_done(j);
 
 	if (text.n)
 		ctl_client_send(cl, CTL_DATA, NULL, &text);

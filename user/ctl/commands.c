@@ -23,10 +23,10 @@ static void ctl_status(struct ctl_client *cl, struct reader *r)
 	struct json j;
 
 	(void)r;
-	json_init(&j, CTL_PACKET_MAX - 64);
+	jsonw_init(&j, CTL_PACKET_MAX - 64);
 	report_status(cl->ctl, &j);
 	ctl_client_data(cl, &j);
-	json_deinit(&j);
+	jsonw_deinit(&j);
 	ctl_client_end(cl);
 }
 
@@ -34,10 +34,10 @@ static void ctl_send_hold(struct ctl_client *cl, const struct hold *h, bool is_e
 {
 	struct json j;
 
-	json_init(&j, CTL_PACKET_MAX - 64);
+	jsonw_init(&j, CTL_PACKET_MAX - 64);
 	report_hold(&h->view, is_event, &j);
 	ctl_client_data(cl, &j);
-	json_deinit(&j);
+	jsonw_deinit(&j);
 }
 
 static void ctl_send_holds(struct ctl_client *cl, bool is_event)
@@ -213,14 +213,14 @@ static void ctl_answer_decision(struct ctl *c, const struct ctl_decision *d, con
 	if (!cl)
 		return;
 	snprintf(id, sizeof(id), "h%llu", (unsigned long long)d->hold);
-	json_init(&j, 1024);
-	json_object(&j, NULL);
-	json_string(&j, "id", slice_str(id));
-	json_string(&j, "outcome", slice_str(answer));
-	json_string(&j, "ended", slice_str(outcome));
-	json_object_end(&j);
+	jsonw_init(&j, 1024);
+	jsonw_object(&j, NULL);
+	jsonw_string(&j, "id", slice_str(id));
+	jsonw_string(&j, "outcome", slice_str(answer));
+	jsonw_string(&j, "ended", slice_str(outcome));
+	jsonw_object_end(&j);
 	ctl_client_data(cl, &j);
-	json_deinit(&j);
+	jsonw_deinit(&j);
 	ctl_client_end(cl);
 }
 
@@ -246,10 +246,10 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, const char *outcome)
 
 		if (!cl->is_watching)
 			continue;
-		json_init(&j, 1024);
+		jsonw_init(&j, 1024);
 		report_end(id, outcome, &j);
 		ctl_client_data(cl, &j);
-		json_deinit(&j);
+		jsonw_deinit(&j);
 	}
 }
 

@@ -16,7 +16,7 @@ enum { REPORT_TEXT_MAX = 64 * 1024, REPORT_PARAMS_MAX = 16 * 1024 };
 
 static void report_string(struct json *j, const char *key, const char *value)
 {
-	json_string(j, key, slice_str(value ? value : ""));
+	jsonw_string(j, key, slice_str(value ? value : ""));
 }
 
 static void report_id(struct json *j, uint64_t hold)
@@ -54,53 +54,53 @@ void report_hold(const struct hold_view *v, bool is_event, struct json *j)
 {
 	int64_t now = clock_wall_ns();
 
-	json_object(j, NULL);
+	jsonw_object(j, NULL);
 	if (is_event)
 		report_string(j, "event", "hold");
 	report_id(j, v->id);
-	json_uint(j, "request", v->request);
-	json_uint(j, "session", v->session);
-	json_uint(j, "run", v->run);
+	jsonw_uint(j, "request", v->request);
+	jsonw_uint(j, "session", v->session);
+	jsonw_uint(j, "run", v->run);
 	report_string(j, "run_name", v->run_name);
 	report_string(j, "resource", v->resource);
 	report_string(j, "target", v->target);
 	report_string(j, "role", v->role);
 	report_string(j, "database", v->database);
 	report_string(j, "application", v->application);
-	json_string(j, "text", report_head(v->text, REPORT_TEXT_MAX));
-	json_uint(j, "text_len", v->text_len);
-	json_string(j, "params", report_head(v->params, REPORT_PARAMS_MAX));
+	jsonw_string(j, "text", report_head(v->text, REPORT_TEXT_MAX));
+	jsonw_uint(j, "text_len", v->text_len);
+	jsonw_string(j, "params", report_head(v->params, REPORT_PARAMS_MAX));
 	report_string(j, "effects", v->effects);
 	report_string(j, "objects", v->objects);
 	report_string(j, "rule", v->rule);
 	report_string(j, "message", v->message);
 	report_string(j, "tx", v->tx);
 	if (v->tx_since_wall_ns)
-		json_int(j, "tx_seconds", (now - v->tx_since_wall_ns) / CLOCK_NS_PER_S);
+		jsonw_int(j, "tx_seconds", (now - v->tx_since_wall_ns) / CLOCK_NS_PER_S);
 	else
-		json_null(j, "tx_seconds");
+		jsonw_null(j, "tx_seconds");
 	report_string(j, "comm", v->comm);
 	report_string(j, "tree", v->tree);
-	json_uint(j, "pid", v->pid);
-	json_uint(j, "uid", v->uid);
-	json_uint(j, "owner_uid", v->owner_uid);
+	jsonw_uint(j, "pid", v->pid);
+	jsonw_uint(j, "uid", v->uid);
+	jsonw_uint(j, "owner_uid", v->owner_uid);
 	report_time(j, "since", v->since_wall_ns);
-	json_int(j, "waiting_seconds", (now - v->since_wall_ns) / CLOCK_NS_PER_S);
-	json_int(j, "timeout_seconds", (v->deadline_wall_ns - now) / CLOCK_NS_PER_S);
-	json_array(j, "approvers");
+	jsonw_int(j, "waiting_seconds", (now - v->since_wall_ns) / CLOCK_NS_PER_S);
+	jsonw_int(j, "timeout_seconds", (v->deadline_wall_ns - now) / CLOCK_NS_PER_S);
+	jsonw_array(j, "approvers");
 	for (char **a = v->approvers; a && *a; a++)
-		json_string(j, NULL, slice_str(*a));
-	json_array_end(j);
-	json_object_end(j);
+		jsonw_string(j, NULL, slice_str(*a));
+	jsonw_array_end(j);
+	jsonw_object_end(j);
 }
 
 void report_end(uint64_t hold, const char *outcome, struct json *j)
 {
-	json_object(j, NULL);
+	jsonw_object(j, NULL);
 	report_string(j, "event", "end");
 	report_id(j, hold);
 	report_string(j, "outcome", outcome);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 static void report_runs(struct ctl *c, struct json *j)
@@ -108,20 +108,20 @@ static void report_runs(struct ctl *c, struct json *j)
 	size_t pos = 0;
 	void *p;
 
-	json_array(j, "runs");
+	jsonw_array(j, "runs");
 	pthread_mutex_lock(&c->enforcer->runs_lock);
 	while (map_next(&c->enforcer->runs, &pos, NULL, &p)) {
 		const struct run_info *run = p;
 
-		json_object(j, NULL);
-		json_uint(j, "id", run->id);
+		jsonw_object(j, NULL);
+		jsonw_uint(j, "id", run->id);
 		report_string(j, "name", run->name);
-		json_uint(j, "uid", run->uid);
-		json_uint(j, "owner_uid", run->owner_uid);
-		json_object_end(j);
+		jsonw_uint(j, "uid", run->uid);
+		jsonw_uint(j, "owner_uid", run->owner_uid);
+		jsonw_object_end(j);
 	}
 	pthread_mutex_unlock(&c->enforcer->runs_lock);
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
 static void report_counts(struct ctl *c, struct json *j)
@@ -130,7 +130,7 @@ static void report_counts(struct ctl *c, struct json *j)
 
 	if (kern_read_counts(c->config.counts_fd, counts))
 		return;
-	json_object(j, "counts");
+	jsonw_object(j, "counts");
 	for (int hook = 0; hook < HOOK_N; hook++) {
 		bool is_open = false;
 
@@ -138,44 +138,44 @@ static void report_counts(struct ctl *c, struct json *j)
 			if (!counts[hook][what])
 				continue;
 			if (!is_open)
-				json_object(j, kern_hook_names[hook]);
+				jsonw_object(j, kern_hook_names[hook]);
 			is_open = true;
-			json_uint(j, kern_count_names[what], counts[hook][what]);
+			jsonw_uint(j, kern_count_names[what], counts[hook][what]);
 		}
 		if (is_open)
-			json_object_end(j);
+			jsonw_object_end(j);
 	}
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 void report_status(struct ctl *c, struct json *j)
 {
 	const struct enforcer *e = c->enforcer;
 
-	json_object(j, NULL);
+	jsonw_object(j, NULL);
 	report_string(j, "version", HOLDFAST_VERSION);
-	json_int(j, "pid", getppid()); /* the warden: what `systemctl` and people call the daemon */
-	json_int(j, "uptime_seconds", (clock_mono_ns() - c->started_ns) / CLOCK_NS_PER_S);
-	json_object(j, "policy");
+	jsonw_int(j, "pid", getppid()); /* the warden: what `systemctl` and people call the daemon */
+	jsonw_int(j, "uptime_seconds", (clock_mono_ns() - c->started_ns) / CLOCK_NS_PER_S);
+	jsonw_object(j, "policy");
 	report_string(j, "version", policy_version(c->policy));
 	report_string(j, "mode", policy_is_observe(c->policy) ? "observe" : "enforce");
 	report_string(j, "file", c->config.policy_path);
-	json_object_end(j);
-	json_object(j, "ledger");
-	json_bool(j, "writable", journal_is_writable(c->config.journal));
+	jsonw_object_end(j);
+	jsonw_object(j, "ledger");
+	jsonw_bool(j, "writable", journal_is_writable(c->config.journal));
 	report_string(j, "path", c->config.ledger_path);
-	json_object_end(j);
+	jsonw_object_end(j);
 	report_runs(c, j);
-	json_uint(j, "sessions", e->n_sessions);
-	json_uint(j, "holds", c->holds.by_id.n);
-	json_uint(j, "workers", e->n_workers);
+	jsonw_uint(j, "sessions", e->n_sessions);
+	jsonw_uint(j, "holds", c->holds.by_id.n);
+	jsonw_uint(j, "workers", e->n_workers);
 	report_string(j, "degraded", c->config.degraded);
 	report_counts(c, j);
-	json_object(j, "totals");
-	json_uint(j, "allowed", e->n_allowed);
-	json_uint(j, "held", e->n_held);
-	json_uint(j, "denied", e->n_denied);
-	json_uint(j, "requests", e->n_allowed + e->n_held + e->n_denied);
-	json_object_end(j);
-	json_object_end(j);
+	jsonw_object(j, "totals");
+	jsonw_uint(j, "allowed", e->n_allowed);
+	jsonw_uint(j, "held", e->n_held);
+	jsonw_uint(j, "denied", e->n_denied);
+	jsonw_uint(j, "requests", e->n_allowed + e->n_held + e->n_denied);
+	jsonw_object_end(j);
+	jsonw_object_end(j);
 }

@@ -67,15 +67,15 @@ static void ctl_answer_reload(struct ctl *c, const char *errors)
 	c->reload_client = 0;
 	if (!cl)
 		return;
-	json_init(&j, CTL_PACKET_MAX - 64);
-	json_object(&j, NULL);
-	json_bool(&j, "ok", !errors);
-	json_string(&j, "version", slice_str(policy_version(c->policy)));
+	jsonw_init(&j, CTL_PACKET_MAX - 64);
+	jsonw_object(&j, NULL);
+	jsonw_bool(&j, "ok", !errors);
+	jsonw_string(&j, "version", slice_str(policy_version(c->policy)));
 	if (errors)
-		json_string(&j, "errors", slice_head(slice_str(errors), 32 * 1024));
-	json_object_end(&j);
+		jsonw_string(&j, "errors", slice_head(slice_str(errors), 32 * 1024));
+	jsonw_object_end(&j);
 	ctl_client_data(cl, &j);
-	json_deinit(&j);
+	jsonw_deinit(&j);
 	ctl_client_end(cl);
 }
 
@@ -166,6 +166,15 @@ static void ctl_on_commit(struct loop_source *src, uint32_t events)
 	ctl_send_decided(list_entry(src, struct ctl, commit_src));
 }
 
+static bool ctl_has_broken_journal(const struct ctl *c)
+{
+	bool is_broken = journal_is_broken(c->config.journal);
+
+	for (unsigned i = 0; i < c->enforcer->n_workers; i++)
+		is_broken |= journal_is_broken(c->enforcer->workers[i]->journal);
+	return is_broken;
+}
+
 static void ctl_tick(struct loop *l, int64_t now_ns)
 {
 	struct ctl *c = l->owner;
@@ -179,6 +188,12 @@ static void ctl_tick(struct loop *l, int64_t now_ns)
 		oldest = beat < oldest ? beat : oldest;
 	}
 	atomic_store(c->config.beat_ns, oldest);
+	if (ctl_has_broken_journal(c)) {
+		/* The scribe gave a ring up: only a new enforcer can open it again. */
+		log_error("journal.broken", "the enforcer ends so that the rings can be made anew");
+		c->has_failed = true;
+		loop_stop(l);
+	}
 	ctl_send_decided(c);
 	ctl_free_retired(c, false);
 }

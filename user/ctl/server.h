@@ -47,6 +47,7 @@ struct ctl {
 	uint64_t reload_client; /* who waits for a reload, 0 = nobody */
 	uint64_t last_client;
 	int64_t started_ns;
+	bool has_failed; /* ended because it must be replaced */
 };
 
 ERR_CHECK int ctl_init(struct ctl *c, const struct ctl_config *config, struct enforcer *e,

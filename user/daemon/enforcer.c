@@ -18,6 +18,7 @@
 #include "session/parser.h"
 #include "session/worker.h"
 #include "util/cleanup.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 enum { POLICY_TEXT_MAX = 1024 * 1024 };
@@ -129,14 +130,36 @@ static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 
 static int enforcer_open_journals(struct enforcer_process *e)
 {
-	for (unsigned i = RING_CONTROL; i < e->p->n_rings; i++) {
+	for (unsigned i = RING_CONTROL; i < RING_WORKERS + e->p->config->workers; i++) {
 		int r = journal_open_writer_fd(e->p->ring_fds[i], e->p->wake_fd, &e->journals[i]);
 
 		if (r)
 			return err_fold(r);
-		close(e->p->ring_fds[i]);
 	}
 	return 0;
+}
+
+/* What was inherited and is not needed goes: rings (mapped by now), links and writable maps of the
+ * kernel side, the warden's sockets. */
+static int enforcer_drop_descriptors(const struct enforcer_process *e)
+{
+	const struct process *p = e->p;
+	int keep[8 + 3 * ENFORCER_WORKERS_MAX];
+	size_t n = 0;
+
+	keep[n++] = e->channel;
+	keep[n++] = p->ctl_fd;
+	keep[n++] = p->wake_fd;
+	keep[n++] = kern_origin_fd(p->kern);
+	keep[n++] = kern_counts_fd(p->kern);
+	keep[n++] = p->commit_fds[RING_CONTROL];
+	keep[n++] = e->shared.control.event_fd;
+	for (unsigned i = 0; i < p->config->workers; i++) {
+		keep[n++] = p->listener_fds[i][0];
+		keep[n++] = p->listener_fds[i][1];
+		keep[n++] = p->commit_fds[RING_WORKERS + i];
+	}
+	return err_trace(fd_close_except(keep, n));
 }
 
 static int enforcer_sandbox(const struct process *p)
@@ -231,6 +254,8 @@ static int enforcer_start(struct enforcer_process *e)
 	if (!r)
 		r = enforcer_open_journals(e);
 	if (!r)
+		r = enforcer_drop_descriptors(e);
+	if (!r)
 		r = enforcer_sandbox(p);
 	if (!r)
 		r = enforcer_start_workers(e, policy);
@@ -249,7 +274,7 @@ static void enforcer_stop(struct enforcer_process *e)
 	ctl_deinit(&e->ctl);
 	mailbox_deinit(&e->shared.control);
 	enforcer_deinit(&e->shared);
-	for (unsigned i = RING_CONTROL; i < e->p->n_rings; i++)
+	for (unsigned i = RING_CONTROL; i < RINGS_MAX; i++)
 		journal_close(e->journals[i]);
 }
 
@@ -272,7 +297,7 @@ int enforcer_main(const struct process *p, int channel)
 	}
 	r = ctl_run(&e->ctl);
 	enforcer_stop(e);
-	r = r || e->is_orphan;
+	r = r || e->is_orphan || e->ctl.has_failed;
 	free(e);
 	return r;
 }

@@ -189,8 +189,9 @@ static int main_make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
 	return 0;
 }
 
-static int main_make_dirs(const struct config *c)
+static int main_make_dirs(struct process *p)
 {
+	const struct config *c = p->config;
 	_cleanup_(freep) char *ledger = strdup(c->ledger);
 	gid_t audit = c->audit_group ? c->audit_group : c->scribe_gid;
 	char path[256];
@@ -203,9 +204,9 @@ static int main_make_dirs(const struct config *c)
 	snprintf(path, sizeof(path), "%s/runs", c->dir);
 	if (!r)
 		r = main_make_dir(path, 0700, 0, 0);
-	if (!r && ledger)
-		r = main_make_dir(dirname(ledger), 0750, c->scribe_user, audit);
-	return r;
+	snprintf(p->ledger_dir, sizeof(p->ledger_dir), "%s", ledger ? dirname(ledger) : "/");
+	p->hidden[0] = p->ledger_dir;
+	return r ? r : main_make_dir(p->ledger_dir, 0750, c->scribe_user, audit);
 }
 
 /* One daemon a folder. The lock lives as long as this process. */
@@ -226,12 +227,11 @@ static int main_lock(const struct config *c)
 /* The ledger key: made once, next to the ledger, root's alone. */
 static int main_load_keys(struct process *p)
 {
-	_cleanup_(freep) char *copy = strdup(p->config->ledger);
 	_cleanup_(fd_closep) int fd = -1;
 	char path[1100];
 	unsigned len = 0;
 
-	snprintf(path, sizeof(path), "%s/ledger.key", dirname(copy));
+	snprintf(path, sizeof(path), "%s/ledger.key", p->ledger_dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -315,25 +315,38 @@ static int main_judge_host(struct process *p)
 
 /* ---- what the processes share ---------------------------------------------------------------- */
 
+static int main_open_ring(struct process *p, unsigned i, size_t size)
+{
+	int r = journal_create(p->ring_paths[i], size, 0, 0);
+
+	/* Root's file: enforcer and scribe map it before they drop their rights. */
+	p->ring_fds[i] = r ? -1 : open(p->ring_paths[i], O_RDWR | O_CLOEXEC);
+	p->commit_fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r || p->ring_fds[i] < 0 || p->commit_fds[i] < 0)
+		return main_fail(EXIT_HOST, p->ring_paths[i], strerror(r < 0 ? -r : errno));
+	return 0;
+}
+
 static int main_open_rings(struct process *p)
 {
 	const struct config *c = p->config;
+	unsigned in_use = RING_WORKERS + (unsigned)c->workers;
 
-	p->n_rings = RING_WORKERS + (unsigned)c->workers;
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	for (unsigned i = 0; i < p->n_rings; i++) {
-		size_t size = i < RING_WORKERS ? RING_SMALL_BYTES : RING_BYTES;
+	if (p->wake_fd < 0)
+		return main_fail(EXIT_HOST, "eventfd", strerror(errno));
+	for (unsigned i = 0; i < RINGS_MAX; i++) {
 		int r;
 
 		snprintf(p->ring_paths[i], sizeof(p->ring_paths[i]), "%s/journal/%02u.ring", c->dir, i);
-		/* Root's file: enforcer and scribe map it before they drop their rights. */
-		r = journal_create(p->ring_paths[i], size, 0, 0);
-		p->ring_fds[i] = r ? -1 : open(p->ring_paths[i], O_RDWR | O_CLOEXEC);
-		p->commit_fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (r || p->ring_fds[i] < 0 || p->commit_fds[i] < 0)
-			return main_fail(EXIT_HOST, p->ring_paths[i], strerror(r < 0 ? -r : errno));
+		if (i >= in_use && access(p->ring_paths[i], F_OK) < 0)
+			break;
+		r = main_open_ring(p, i, i < RING_WORKERS ? RING_SMALL_BYTES : RING_BYTES);
+		if (r)
+			return r;
+		p->n_rings = i + 1;
 	}
-	return p->wake_fd < 0 ? main_fail(EXIT_HOST, "eventfd", strerror(errno)) : 0;
+	return 0;
 }
 
 static int main_open_listeners(struct process *p)
@@ -406,7 +419,7 @@ int main(int argc, char **argv)
 		return main_fail(EXIT_HOST,
 			"must be started as root: it loads BPF programs and makes cgroups", NULL);
 	umask(0022);
-	r = main_make_dirs(&config);
+	r = main_make_dirs(&p);
 	if (!r)
 		r = main_lock(&config);
 	if (!r)

@@ -25,11 +25,12 @@ struct process {
 	const struct config *config;
 	struct kern *kern;
 	struct vitals *vitals;
-	char cgroup_root[512], runs_path[600], degraded[256];
+	char cgroup_root[512], runs_path[600], degraded[256], ledger_dir[1024];
+	const char *hidden[2]; /* folders that runs must not see, NULL-terminated */
 	char ring_paths[RINGS_MAX][128];
 	int ring_fds[RINGS_MAX];
 	int commit_fds[RINGS_MAX]; /* eventfds: the scribe committed what was asked for */
-	unsigned n_rings;
+	unsigned n_rings; /* those in use, and those that a daemon with more workers left to be drained */
 	int wake_fd; /* eventfd the scribe sleeps on */
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
 	int ctl_fd;

@@ -10,6 +10,7 @@
 #include "daemon/process.h"
 #include "priv/sandbox.h"
 #include "util/cleanup.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans)
@@ -31,9 +32,21 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.ready_fd = ready_fd,
 		.close_orphans = close_orphans,
 	};
+	int keep[4 + 2 * RINGS_MAX];
+	size_t n_keep = 0;
 	int r;
 
 	log_setup("scribe", log_max());
+	keep[n_keep++] = p->wake_fd;
+	keep[n_keep++] = stop_fd;
+	keep[n_keep++] = ready_fd;
+	for (unsigned i = 0; i < p->n_rings; i++) {
+		keep[n_keep++] = p->ring_fds[i];
+		keep[n_keep++] = p->commit_fds[i];
+	}
+	r = fd_close_except(keep, n_keep);
+	if (r)
+		return 1;
 	umask(0027); /* the ledger: its group reads, others nothing */
 	for (unsigned i = 0; i < p->n_rings; i++)
 		paths[i] = p->ring_paths[i];

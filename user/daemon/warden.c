@@ -24,6 +24,7 @@
 #include "net/loop.h"
 #include "net/sock.h"
 #include "priv/channel.h"
+#include "priv/redact.h"
 #include "priv/run_server.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -34,7 +35,7 @@
 #define FROZEN_NS	  (5 * CLOCK_NS_PER_S)
 #define VERIFY_NS	  (10 * CLOCK_NS_PER_S)
 #define ANSWER_TIMEOUT_MS 2000
-#define START_TIMEOUT_MS  20000
+#define START_TIMEOUT_MS  10000
 
 /* A child that dies at once again and again is started ever more slowly, up to this. */
 #define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
@@ -358,20 +359,20 @@ static int warden_announce_run(struct warden *w, const struct run *run)
 static int warden_on_placed(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
-	const struct record_run rec = {
+	char command[sizeof(run->command)];
+	struct record_run rec = {
 		.id = run->id,
 		.name = slice_str(run->name),
 		.owner_uid = run->owner_uid,
 		.uid = run->uid,
 		.cgroup = run->cgroup,
-		.command = slice_str(run->command),
 		.degraded = slice_str(run->degraded),
 	};
 
+	redact_command(run->command, command, sizeof(command));
+	rec.command = slice_str(command);
 	if (journal_append(w->journal, RECORD_RUN, &rec, NULL))
 		return -EIO;
-	log_info("run.start", "run=%llu name=%s uid=%u owner=%u", (unsigned long long)run->id,
-		run->name, run->uid, run->owner_uid);
 	return warden_announce_run(w, run);
 }
 
@@ -397,7 +398,6 @@ static void warden_on_exit(void *arg, const struct run *run, int status)
 	rec.status = slice_str(text);
 	if (journal_append(w->journal, RECORD_RUN_END, &rec, NULL))
 		log_warn("event.lost", "run=%llu %s", (unsigned long long)run->id, text);
-	log_info("run.exit", "run=%llu %s", (unsigned long long)run->id, text);
 }
 
 static void warden_on_end(void *arg, const struct run *run)
@@ -428,7 +428,8 @@ static int warden_start_runs(struct warden *w)
 			.uid_last = c->run_uid_last,
 			.has_connect_unix = kern_has_connect_unix(w->p->kern),
 			.allow_degraded = c->allow_degraded,
-			.degraded = w->p->degraded},
+			.degraded = w->p->degraded,
+			.hide_paths = w->p->hidden},
 		.cgroup_root = w->p->cgroup_root,
 		.operators = c->operators_group,
 		.callbacks = {.arg = w,

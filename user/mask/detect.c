@@ -113,10 +113,10 @@ static inline uint64_t block_any(const struct block *b, const char set[static 4]
 
 #endif
 
-/* Bit i: is the class at i + n? Beyond the block: it may be. */
+/* Bit i: is the class at i + n? Known for the starts in the first STEP bytes, which alone count. */
 static inline uint64_t ahead(uint64_t m, int n)
 {
-	return m >> n | ~(~0ull >> n);
+	return m >> n;
 }
 
 /* ---- where a detector could start ------------------------------------------------------------ */
@@ -152,29 +152,34 @@ static uint64_t filter_numbers(uint32_t want, const struct block *b, const struc
 	return m;
 }
 
+/* Classes that few blocks have are looked for first, those they are joined with only then. */
 static uint64_t filter_secrets(const struct block *b, const struct classes *c)
 {
-	uint64_t under = block_eq(b, '_'), i = block_eq(b, 'I'), dashes, run, m;
+	uint64_t under = block_eq(b, '_'), i = block_eq(b, 'I'), m = 0, dashes, run;
 
 	/* `ghp_` and `npm_`, `github_`, `sk_` and `rk_`. */
-	m = block_any(b, "gnrs") & (ahead(under, 2) | ahead(under, 3) | ahead(under, 6));
-	/* `AKIA` and `ASIA` and `AIza`, `md5…`, `SCRAM-`, `xoxb-`. */
-	m |= block_eq(b, 'A') & (ahead(i, 1) | ahead(i, 2));
-	m |= block_eq(b, 'm') & ahead(c->digit, 2);
-	m |= block_any(b, "SSxx") & (ahead(c->dash, 5) | ahead(c->dash, 4));
-	m &= c->word;
-	m |= block_eq(b, '$');
-	/* The last five of a run of dashes, with which PEM begins. */
-	dashes = c->dash & ahead(c->dash, 1);
-	dashes &= ahead(dashes, 2) & ahead(c->dash, 4);
-	m |= dashes & ahead(c->letter, 5);
+	if (under)
+		m |= block_any(b, "gnrs") & (ahead(under, 2) | ahead(under, 3) | ahead(under, 6));
+	/* `AKIA` and `ASIA` and `AIza`. */
+	if (i)
+		m |= block_eq(b, 'A') & (ahead(i, 1) | ahead(i, 2));
+	/* `md5…`, `SCRAM-`, `xoxb-`. */
+	if (c->digit)
+		m |= block_eq(b, 'm') & ahead(c->digit, 2);
+	if (c->dash) {
+		m |= block_any(b, "SSxx") & (ahead(c->dash, 5) | ahead(c->dash, 4));
+		/* The last five of a run of dashes, with which PEM begins. */
+		dashes = c->dash & ahead(c->dash, 1);
+		dashes &= ahead(dashes, 2) & ahead(c->dash, 4) & ahead(c->letter, 5);
+		m |= dashes;
+	}
 	/* The first 16 of the 40 bytes of an AWS key. */
 	run = c->alnum | c->slash | c->plus;
 	run &= ahead(run, 1);
 	run &= ahead(run, 2);
 	run &= ahead(run, 4);
 	run &= ahead(run, 8);
-	return m | run;
+	return (m & (c->word | c->dash)) | block_eq(b, '$') | run;
 }
 
 /* A group of up to four digits and a colon, or two colons; but not the time of day. */
@@ -188,7 +193,7 @@ static uint64_t filter_ipv6(const struct classes *c)
 	for (int i = 1; i < 4; i++)
 		group |= c->hex & ahead(group, 1);
 	group &= c->word & ~(c->colon << 1 & c->digit << 2);
-	day = ahead(c->colon, 2) & ahead(c->colon, 5) & (c->digit >> 6) & (c->digit >> 7) &
+	day = ahead(c->colon, 2) & ahead(c->colon, 5) & ahead(c->digit, 6) & ahead(c->digit, 7) &
 	      ~ahead(c->hex | c->colon, 8);
 	return (group & ~day) | (c->colon & ahead(c->colon, 1));
 }
@@ -207,7 +212,7 @@ static uint64_t filter_words(uint32_t want, const struct block *b, const struct 
 	if (want & DETECTOR_BIT(DETECTOR_IPV6))
 		m |= filter_ipv6(c);
 	if (want & DETECTOR_BIT(DETECTOR_JWT))
-		m |= c->word & block_eq(b, 'e') & ahead(block_eq(b, 'y'), 1);
+		m |= c->word & (block_eq(b, 'J') >> 2);
 	if (want & DETECTOR_BIT(DETECTOR_URL_PASSWORD))
 		m |= c->colon & ahead(c->slash, 2);
 	return m;

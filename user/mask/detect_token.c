@@ -113,7 +113,8 @@ size_t detect_jwt(struct slice t, size_t at)
 {
 	size_t n = 0;
 
-	if (text_at(t, at) != 'e' || text_at(t, at + 1) != 'y' || !text_starts_word(t, at))
+	/* `{"` and a letter. */
+	if (!slice_starts(slice_skip(t, at), "eyJ") || !text_starts_word(t, at))
 		return 0;
 	while (n < JWT_HEADER_MAX && base64url_value(text_at(t, at + n)) >= 0)
 		n++;

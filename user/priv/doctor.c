@@ -214,17 +214,17 @@ static void doctor_json(
 {
 	struct json j;
 
-	json_init(&j, DOCTOR_JSON_MAX);
-	json_object(&j, NULL);
-	json_string(&j, "layer", slice_str(row->name));
-	json_string(&j, "state", slice_str(doctor_state_names[state]));
-	json_bool(&j, "required", row->is_required);
-	json_string(&j, "detail", slice_str(why));
-	json_string(&j, "covers", slice_str(row->covers));
-	json_string(&j, "without", slice_str(row->without));
-	json_object_end(&j);
-	fprintf(to, "%.*s\n", SLICE_FMT(json_done(&j)));
-	json_deinit(&j);
+	jsonw_init(&j, DOCTOR_JSON_MAX);
+	jsonw_object(&j, NULL);
+	jsonw_string(&j, "layer", slice_str(row->name));
+	jsonw_string(&j, "state", slice_str(doctor_state_names[state]));
+	jsonw_bool(&j, "required", row->is_required);
+	jsonw_string(&j, "detail", slice_str(why));
+	jsonw_string(&j, "covers", slice_str(row->covers));
+	jsonw_string(&j, "without", slice_str(row->without));
+	jsonw_object_end(&j);
+	fprintf(to, "%.*s\n", SLICE_FMT(jsonw_done(&j)));
+	jsonw_deinit(&j);
 }
 
 static bool doctor_show(FILE *to, bool as_json, const struct doctor_row *row,

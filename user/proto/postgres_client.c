@@ -376,10 +376,11 @@ int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink)
 		return PROTO_E_MALFORMED;
 	if (type == 'X')
 		return pg_client_close(st, unit, sink);
-	if (pg_client_waits(st, type))
-		return PROTO_E_NOT_NOW;
+	/* Before anything waits for the server: the server waits for the end of the data. */
 	if (st->copy == PG_COPY_IN || st->copy == PG_COPY_BOTH)
 		return pg_client_copy(st, unit, sink);
+	if (pg_client_waits(st, type))
+		return PROTO_E_NOT_NOW;
 	if (type == 'd' || type == 'c' || type == 'f') {
 		/* The server ignores copy messages out of place; whether they are depends on its
 		 * reply. */

@@ -21,20 +21,33 @@
  * the next call into the decoder.
  *
  * The relay's role, for each side (tests/unit/proto/replay.c plays the same one):
- *   1. frame() the unread bytes, anew at every attempt: the answer may change with the state.
- *   2. Gathered units go to decode(). EV_KEEP: the unit joins the span, nothing moves.
- * PROTO_E_NOT_NOW (client units only): the unit stays unread; call drain(), then start over at 1
- * after the next server unit. Any other answer to a client unit: the ops cover the kept span *and*
- * this unit (Terminate drops what was kept before it; a batch of nothing but Close passes whole),
- * and the span is empty again. EV_REQUEST: no ops yet; settle() gives them, for the same bytes, and
- * no further client unit is decoded before it did. Server units have no span.
- *   3. EV_ROW is answered by settle_row(), EV_TEXT by settle_text(), before anything else is
- * called. Between EV_REQUEST and settle() server units go on as usual.
- *   4. Stream units go to stream() piece by piece; see there and unread().
- *   5. After every decode(), settle(), settle_text() and stream() of either side: next_event()
- * until it returns false. A server unit can end several requests at once.
- *   6. After the first EV_REQUEST REQUEST_LOGIN was passed, the server's bytes are read; before
- * that a decoder with is_server_first == false has nothing to do with the server.
+ *
+ * 1. frame() the unread bytes, anew at every attempt: the answer may change with the state.
+ *
+ * 2. Gathered units go to decode(). What comes of a client unit is one of
+ *    EV_KEEP           the unit joins the span, nothing moves;
+ *    PROTO_E_NOT_NOW   the unit stays unread: call drain(), and begin again at 1 after the next
+ *                      server unit;
+ *    EV_REQUEST        the span with this unit is a request. No ops: settle() gives them, for the
+ *                      same bytes, and no client unit is decoded before it did;
+ *    anything else     the ops cover the kept span *and* this unit (Terminate drops what was kept
+ *                      before it; a batch of nothing but Close passes whole).
+ *    After the last two the span is empty again. Server units have no span: ops cover the unit.
+ *
+ * 3. EV_ROW is answered by settle_row(), EV_TEXT by settle_text(), before anything else is called.
+ *    Between EV_REQUEST and settle() server units go on as usual.
+ *
+ * 4. Stream units go to stream() piece by piece; see there and unread().
+ *
+ * 5. After every decode(), settle(), settle_text() and stream() of either side: next_event() until
+ *    it returns false. A server unit can end several requests at once.
+ *
+ * 6. The server's bytes are read once REQUEST_LOGIN was passed; before that a decoder with
+ *    is_server_first == false has nothing to do with the server.
+ *
+ * Client units that the server would ignore (the rest of a batch that failed or was refused, COPY
+ * data out of place) are skipped by decode() without an event. A unit that is not a request and
+ * cannot hold anything to judge (Sync, a batch of Close) passes likewise.
  *
  * Every EV_REQUEST is ended by exactly one EV_REPLY with its seq, unless the session ends first.
  *
@@ -257,7 +270,8 @@ struct verdict {
 	enum refusal refusal;
 	struct slice message; /* REFUSE: one line for the agent; UTF-8 */
 	struct slice detail, hint;
-	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. */
+	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. From the first such
+	 * verdict on, prose of the whole session comes as EV_TEXT too. */
 	bool want_rows;
 	/* PASS: the request may change how the server reads the text that follows (FACTS_LEXING):
 	 * no client unit but the likes of Sync is decoded until it was answered. */

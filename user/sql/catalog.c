@@ -68,6 +68,15 @@ static const char catalog_tail[] =
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, ''::pg_catalog.text, "
 	"'0'::pg_catalog.text, '0'::pg_catalog.text FROM rel "
 	"UNION ALL "
+	/* The server's own relations: some of them quote values of others (pg_stats), and their numbers
+	 * differ from server to server. */
+	"SELECT 't', c.oid::pg_catalog.text, '0', n.nspname::pg_catalog.text, "
+	"c.relname::pg_catalog.text, '', '0', '0' FROM pg_catalog.pg_class c "
+	"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+	"AND n.nspname OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.name "
+	"WHERE c.oid OPERATOR(pg_catalog.<) 16384::pg_catalog.oid "
+	"AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v']::pg_catalog.\"char\"[]) "
+	"UNION ALL "
 	"SELECT 'c', f.oid::pg_catalog.text, f.attnum::pg_catalog.text, "
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, f.attname::pg_catalog.text, "
 	"'0', '0' FROM fits f "

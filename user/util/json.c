@@ -7,18 +7,18 @@
 
 #include "util/utf8.h"
 
-void json_init(struct json *j, size_t max)
+void jsonw_init(struct json *j, size_t max)
 {
 	*j = (struct json){0};
 	buf_init(&j->out, max);
 }
 
-void json_deinit(struct json *j)
+void jsonw_deinit(struct json *j)
 {
 	buf_deinit(&j->out);
 }
 
-struct slice json_done(struct json *j)
+struct slice jsonw_done(struct json *j)
 {
 	return j->bad ? SLICE_NULL : buf_slice(&j->out);
 }
@@ -83,33 +83,33 @@ static void json_close(struct json *j, const char *bracket)
 	j->need_comma = true;
 }
 
-void json_object(struct json *j, const char *key)
+void jsonw_object(struct json *j, const char *key)
 {
 	json_open(j, key, "{");
 }
 
-void json_object_end(struct json *j)
+void jsonw_object_end(struct json *j)
 {
 	json_close(j, "}");
 }
 
-void json_array(struct json *j, const char *key)
+void jsonw_array(struct json *j, const char *key)
 {
 	json_open(j, key, "[");
 }
 
-void json_array_end(struct json *j)
+void jsonw_array_end(struct json *j)
 {
 	json_close(j, "]");
 }
 
-void json_string(struct json *j, const char *key, struct slice value)
+void jsonw_string(struct json *j, const char *key, struct slice value)
 {
 	json_begin(j, key);
 	json_quoted(j, value);
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void jsonw_int(struct json *j, const char *key, int64_t value)
 {
 	char text[24];
 
@@ -118,7 +118,7 @@ void json_int(struct json *j, const char *key, int64_t value)
 	json_raw(j, slice_str(text));
 }
 
-void json_uint(struct json *j, const char *key, uint64_t value)
+void jsonw_uint(struct json *j, const char *key, uint64_t value)
 {
 	char text[24];
 
@@ -127,13 +127,13 @@ void json_uint(struct json *j, const char *key, uint64_t value)
 	json_raw(j, slice_str(text));
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void jsonw_bool(struct json *j, const char *key, bool value)
 {
 	json_begin(j, key);
 	json_raw(j, value ? SLICE_LIT("true") : SLICE_LIT("false"));
 }
 
-void json_null(struct json *j, const char *key)
+void jsonw_null(struct json *j, const char *key)
 {
 	json_begin(j, key);
 	json_raw(j, SLICE_LIT("null"));

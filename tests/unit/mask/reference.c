@@ -30,7 +30,7 @@ static const char *const patterns[] = {
 	[DETECTOR_IPV4] = NUM
 	"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\\.(?=[0-9])|" ENDS ")){4}(?<!\\.)",
 	[DETECTOR_IPV6] = START "(?<![0-9]:)(?:(?!:)|(?<!:))[0-9A-Fa-f:.]{4,45}+(?![0-9A-Za-z:.])",
-	[DETECTOR_JWT] = START "ey[A-Za-z0-9_-]*\\.(?=[A-Za-z0-9_-])"
+	[DETECTOR_JWT] = START "eyJ[A-Za-z0-9_-]*\\.(?=[A-Za-z0-9_-])"
 			       "(?:[A-Za-z0-9_-]|\\.(?=[A-Za-z0-9_-]))*",
 	[DETECTOR_SECRET] =
 		"-----BEGIN [A-Z0-9 ]*?PRIVATE KEY(?s:.*?-----END(?=.{0,59}-----).*?-----|.*)|"

@@ -13,12 +13,12 @@
 enum { REPLAY_IN_MAX = 32 << 20, REPLAY_OPS = 64, REPLAY_VERDICTS = 64 };
 
 /* Unread bytes of one side end where an unreadable page begins: reading past them is a crash. */
-struct replay_in {
+struct vector_in {
 	uint8_t *map, *end;
 	size_t n, stream_left;
 };
 
-struct replay_verdict {
+struct vector_verdict {
 	struct verdict v;
 	struct name_change names[8];
 	bool is_hold;
@@ -31,11 +31,11 @@ struct replay {
 	struct arena arena;
 	struct op ops[REPLAY_OPS];
 	struct sink sink;
-	struct replay_in in[2];
+	struct vector_in in[2];
 	struct buf out[2], seen;
 	size_t cut, longest, span_len;
 	uint64_t seed; /* of mutations; 0: none */
-	struct replay_verdict verdicts[REPLAY_VERDICTS];
+	struct vector_verdict verdicts[REPLAY_VERDICTS];
 	size_t n_verdicts, next_verdict;
 	bool is_held, is_over, client_waits;
 	struct arena words; /* texts of verdicts and settings */
@@ -46,7 +46,7 @@ struct replay {
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-struct replay *replay_new(size_t cut, uint64_t seed)
+struct replay *vector_new(size_t cut, uint64_t seed)
 {
 	struct replay *r = calloc(1, sizeof(*r));
 
@@ -71,7 +71,7 @@ struct replay *replay_new(size_t cut, uint64_t seed)
 	return r;
 }
 
-struct replay *replay_free(struct replay *r)
+struct replay *vector_free(struct replay *r)
 {
 	r->proto->fini(r->st);
 	/* What init() and the rest took must have come back. */
@@ -89,22 +89,22 @@ struct replay *replay_free(struct replay *r)
 	return NULL;
 }
 
-struct slice replay_seen(const struct replay *r)
+struct slice vector_seen(const struct replay *r)
 {
 	return buf_slice(&r->seen);
 }
 
-bool replay_is_over(const struct replay *r)
+bool vector_is_over(const struct replay *r)
 {
 	return r->is_over;
 }
 
-size_t replay_longest(const struct replay *r)
+size_t vector_longest(const struct replay *r)
 {
 	return r->longest;
 }
 
-size_t replay_memory(const struct replay *r)
+size_t vector_memory(const struct replay *r)
 {
 	return r->pool.used;
 }
@@ -112,7 +112,7 @@ size_t replay_memory(const struct replay *r)
 /* ---- what came of it ---------------------------------------------------------------------------
  */
 
-static void replay_put(struct buf *b, struct slice s)
+static void vector_put(struct buf *b, struct slice s)
 {
 	if (buf_put(b, s))
 		abort();
@@ -120,7 +120,7 @@ static void replay_put(struct buf *b, struct slice s)
 
 /* Whole messages, and nothing that is none, leave the out queue for the transcript. The client's
  * first byte may be the answer to a negotiation. */
-static void replay_print_out(struct replay *r, enum side to)
+static void vector_print_out(struct replay *r, enum side to)
 {
 	for (;;) {
 		struct slice out = buf_slice(&r->out[to]);
@@ -155,7 +155,7 @@ static void replay_print_out(struct replay *r, enum side to)
 	}
 }
 
-static void replay_text(struct replay *r, const char *name, struct slice s)
+static void vector_text(struct replay *r, const char *name, struct slice s)
 {
 	if (!s.p)
 		return;
@@ -169,18 +169,18 @@ static void replay_text(struct replay *r, const char *name, struct slice s)
 	wire_printf(&r->seen, "\"");
 }
 
-static void replay_print_request(struct replay *r, const struct request *q)
+static void vector_print_request(struct replay *r, const struct request *q)
 {
 	static const char *const kinds[] = {"TEXT", "LOGIN", "CALL", "REPLICATION", "OPAQUE"};
 
 	wire_printf(&r->seen, "= REQUEST %llu %s", (unsigned long long)q->seq, kinds[q->kind]);
-	replay_text(r, "", q->text);
-	replay_text(r, "user=", q->user);
-	replay_text(r, "database=", q->database);
-	replay_text(r, "application=", q->application);
+	vector_text(r, "", q->text);
+	vector_text(r, "user=", q->user);
+	vector_text(r, "database=", q->database);
+	vector_text(r, "application=", q->application);
 	for (size_t i = 0; i < q->n_settings; i++) {
-		replay_text(r, "set:", q->settings[i].name);
-		replay_text(r, "=", q->settings[i].value);
+		vector_text(r, "set:", q->settings[i].name);
+		vector_text(r, "=", q->settings[i].value);
 	}
 	for (size_t i = 0; i < q->n_params; i++) {
 		wire_printf(&r->seen, " $%zu:%u%s", i + 1, q->params[i].type,
@@ -188,25 +188,25 @@ static void replay_print_request(struct replay *r, const struct request *q)
 		if (q->params[i].is_null)
 			wire_printf(&r->seen, "=null");
 		else
-			replay_text(r, "=", q->params[i].value);
+			vector_text(r, "=", q->params[i].value);
 	}
 	wire_printf(&r->seen, "%s%s\n", q->is_prepare_only ? " prepare-only" : "",
 		q->is_suspect ? " suspect" : "");
 }
 
-static void replay_print_reply(struct replay *r, const struct reply *p)
+static void vector_print_reply(struct replay *r, const struct reply *p)
 {
 	static const char *const status[] = {"ok", "error", "refused", "skipped"};
 
 	wire_printf(&r->seen, "= REPLY %llu %s rows=%llu bytes=%llu", (unsigned long long)p->seq,
 		status[p->status], (unsigned long long)p->n_rows, (unsigned long long)p->bytes);
-	replay_text(r, "tag=", p->tag);
-	replay_text(r, "code=", p->code);
-	replay_text(r, "text=", p->text);
+	vector_text(r, "tag=", p->tag);
+	vector_text(r, "code=", p->code);
+	vector_text(r, "text=", p->text);
 	wire_printf(&r->seen, "\n");
 }
 
-static void replay_print_row(struct replay *r, const struct event *ev)
+static void vector_print_row(struct replay *r, const struct event *ev)
 {
 	wire_printf(&r->seen, "= ROW %llu", (unsigned long long)ev->row.seq);
 	for (size_t i = 0; i < ev->row.n; i++) {
@@ -215,7 +215,7 @@ static void replay_print_row(struct replay *r, const struct event *ev)
 		wire_printf(&r->seen, " %.*s@%u.%u:%u%s", SLICE_FMT(c->name), c->table, c->attr,
 			c->class, c->is_binary ? "b" : "");
 		if (ev->row.values[i].bytes.p)
-			replay_text(r, "=", ev->row.values[i].bytes);
+			vector_text(r, "=", ev->row.values[i].bytes);
 		else
 			wire_printf(&r->seen, "=null");
 	}
@@ -223,13 +223,13 @@ static void replay_print_row(struct replay *r, const struct event *ev)
 }
 
 /* The session is over; `what` failed. Both sides see what was put before. */
-static void replay_over(struct replay *r, const char *what, int err)
+static void vector_over(struct replay *r, const char *what, int err)
 {
 	wire_printf(&r->seen, "= OVER %s %d\n", what, err);
 	r->is_over = true;
 }
 
-static void replay_apply(struct replay *r, enum side from, struct slice bytes)
+static void vector_apply(struct replay *r, enum side from, struct slice bytes)
 {
 	size_t covered = 0;
 
@@ -240,29 +240,29 @@ static void replay_apply(struct replay *r, enum side from, struct slice bytes)
 			/* Nothing that the server says makes us ask it for more. */
 			if (from == SIDE_SERVER && op->to == SIDE_SERVER && bytes.n)
 				abort();
-			replay_put(&r->out[op->to], op->data);
+			vector_put(&r->out[op->to], op->data);
 			continue;
 		}
 		if (op->kind == OP_PASS)
-			replay_put(&r->out[!from], slice_head(slice_skip(bytes, covered), op->n));
+			vector_put(&r->out[!from], slice_head(slice_skip(bytes, covered), op->n));
 		covered += op->n;
 	}
 	/* A relay would lose or double bytes from here on: no outcome, a broken decoder. */
 	if (covered != bytes.n)
 		abort();
-	replay_print_out(r, SIDE_SERVER);
-	replay_print_out(r, SIDE_CLIENT);
+	vector_print_out(r, SIDE_SERVER);
+	vector_print_out(r, SIDE_CLIENT);
 }
 
 /* ---- events of the server ----------------------------------------------------------------------
  */
 
-static int replay_on_row(struct replay *r, struct slice unit, struct event ev)
+static int vector_on_row(struct replay *r, struct slice unit, struct event ev)
 {
 	struct value *v = arena_array(&r->arena, ev.row.n + 1, sizeof(*v));
 	struct row_verdict rv = {.pass_rest = r->rest_passes};
 
-	replay_print_row(r, &ev);
+	vector_print_row(r, &ev);
 	for (size_t i = 0; i < ev.row.n; i++) {
 		v[i] = ev.row.values[i];
 		if (i < 16 && r->has_mask && (r->mask[i].p || r->mask[i].n) && v[i].bytes.p)
@@ -274,14 +274,14 @@ static int replay_on_row(struct replay *r, struct slice unit, struct event ev)
 	return r->proto->settle_row(r->st, unit, &rv, &r->sink);
 }
 
-static int replay_on_text(struct replay *r, struct slice unit, struct event ev)
+static int vector_on_text(struct replay *r, struct slice unit, struct event ev)
 {
 	struct slice *fields = arena_array(&r->arena, ev.text.n + 1, sizeof(*fields));
 
 	wire_printf(&r->seen, "= TEXT %llu%s", (unsigned long long)ev.text.seq,
 		ev.text.is_row ? " row" : "");
 	for (size_t i = 0; i < ev.text.n; i++) {
-		replay_text(r, "", ev.text.fields[i]);
+		vector_text(r, "", ev.text.fields[i]);
 		fields[i] =
 			slice_eq(ev.text.fields[i], r->swap[0]) ? r->swap[1] : ev.text.fields[i];
 	}
@@ -290,11 +290,11 @@ static int replay_on_text(struct replay *r, struct slice unit, struct event ev)
 	return r->proto->settle_text(r->st, unit, fields, ev.text.n, &r->sink);
 }
 
-static void replay_print_event(struct replay *r, const struct event *ev)
+static void vector_print_event(struct replay *r, const struct event *ev)
 {
 	switch (ev->kind) {
 	case EV_REPLY:
-		replay_print_reply(r, &ev->reply);
+		vector_print_reply(r, &ev->reply);
 		break;
 	case EV_LOGIN:
 		wire_printf(&r->seen, "= LOGIN %.*s@%.*s\n", SLICE_FMT(ev->login.user),
@@ -304,12 +304,12 @@ static void replay_print_event(struct replay *r, const struct event *ev)
 		wire_printf(&r->seen, "= ANSWER%s%s", ev->answer.is_end ? " end" : "",
 			ev->answer.failed ? " failed" : "");
 		for (size_t i = 0; i < ev->answer.n; i++)
-			replay_text(r, "", ev->answer.values[i].bytes);
+			vector_text(r, "", ev->answer.values[i].bytes);
 		wire_printf(&r->seen, "\n");
 		break;
 	case EV_CANCEL:
 		wire_printf(&r->seen, "= CANCEL %u", ev->cancel.id);
-		replay_text(r, "", ev->cancel.key);
+		vector_text(r, "", ev->cancel.key);
 		wire_printf(&r->seen, "\n");
 		r->is_over = true;
 		break;
@@ -322,11 +322,11 @@ static void replay_print_event(struct replay *r, const struct event *ev)
 	}
 }
 
-static void replay_next_events(struct replay *r)
+static void vector_next_events(struct replay *r)
 {
 	sink_begin(&r->sink);
 	while (r->proto->next_event(r->st, &r->sink)) {
-		replay_print_event(r, &r->sink.event);
+		vector_print_event(r, &r->sink.event);
 		sink_begin(&r->sink);
 	}
 }
@@ -334,14 +334,14 @@ static void replay_next_events(struct replay *r)
 /* ---- client units ------------------------------------------------------------------------------
  */
 
-static struct slice replay_in_head(const struct replay_in *in, size_t n)
+static struct slice vector_in_head(const struct vector_in *in, size_t n)
 {
 	return slice_of(in->end - in->n, n);
 }
 
-static void replay_settle(struct replay *r, const struct verdict *v)
+static void vector_settle(struct replay *r, const struct verdict *v)
 {
-	struct slice span = replay_in_head(&r->in[SIDE_CLIENT], r->span_len);
+	struct slice span = vector_in_head(&r->in[SIDE_CLIENT], r->span_len);
 	struct event ev;
 	int err;
 
@@ -349,50 +349,50 @@ static void replay_settle(struct replay *r, const struct verdict *v)
 	err = r->proto->settle(r->st, span, v, &r->sink);
 	r->is_held = false;
 	if (err) {
-		replay_over(r, "settle", err);
+		vector_over(r, "settle", err);
 		return;
 	}
 	ev = r->sink.event;
-	replay_apply(r, SIDE_CLIENT, span);
+	vector_apply(r, SIDE_CLIENT, span);
 	r->in[SIDE_CLIENT].n -= r->span_len;
 	r->span_len = 0;
-	replay_print_event(r, &ev);
-	replay_next_events(r);
+	vector_print_event(r, &ev);
+	vector_next_events(r);
 	arena_reset(&r->arena);
 }
 
-static void replay_on_request(struct replay *r)
+static void vector_on_request(struct replay *r)
 {
 	static const struct verdict pass = {.kind = VERDICT_PASS};
-	const struct replay_verdict *v;
+	const struct vector_verdict *v;
 
-	replay_print_request(r, &r->sink.event.request);
+	vector_print_request(r, &r->sink.event.request);
 	if (r->next_verdict == r->n_verdicts) {
-		replay_settle(r, &pass);
+		vector_settle(r, &pass);
 		return;
 	}
 	v = &r->verdicts[r->next_verdict++];
 	if (v->is_hold)
 		r->is_held = true;
 	else
-		replay_settle(r, &v->v);
+		vector_settle(r, &v->v);
 }
 
 /* The host may only look again when the server has said more; meanwhile it makes it. */
-static void replay_drain(struct replay *r)
+static void vector_drain(struct replay *r)
 {
 	sink_begin(&r->sink);
 	if (r->proto->drain(r->st, &r->sink))
-		replay_over(r, "drain", -1);
+		vector_over(r, "drain", -1);
 	else
-		replay_apply(r, SIDE_CLIENT, SLICE_NULL);
+		vector_apply(r, SIDE_CLIENT, SLICE_NULL);
 }
 
 /* One client unit; false when there is nothing more to do now. */
-static bool replay_client_unit(struct replay *r, size_t len)
+static bool vector_client_unit(struct replay *r, size_t len)
 {
-	struct replay_in *in = &r->in[SIDE_CLIENT];
-	struct slice all = replay_in_head(in, r->span_len + len),
+	struct vector_in *in = &r->in[SIDE_CLIENT];
+	struct slice all = vector_in_head(in, r->span_len + len),
 		     unit = slice_skip(all, r->span_len);
 	struct event ev;
 	int err;
@@ -402,32 +402,32 @@ static bool replay_client_unit(struct replay *r, size_t len)
 	ev = r->sink.event;
 	if (err == PROTO_E_NOT_NOW) {
 		r->client_waits = true;
-		replay_drain(r);
+		vector_drain(r);
 		return false;
 	}
 	if (err) {
-		replay_over(r, "client", err);
+		vector_over(r, "client", err);
 		return false;
 	}
 	if (ev.kind == EV_KEEP || ev.kind == EV_REQUEST) {
 		r->span_len += len;
 		if (ev.kind == EV_REQUEST)
-			replay_on_request(r);
+			vector_on_request(r);
 		return true;
 	}
-	replay_apply(r, SIDE_CLIENT, all);
+	vector_apply(r, SIDE_CLIENT, all);
 	in->n -= all.n;
 	r->span_len = 0;
-	replay_print_event(r, &ev);
-	replay_next_events(r);
+	vector_print_event(r, &ev);
+	vector_next_events(r);
 	arena_reset(&r->arena);
 	return true;
 }
 
-static bool replay_server_unit(struct replay *r, size_t len)
+static bool vector_server_unit(struct replay *r, size_t len)
 {
-	struct replay_in *in = &r->in[SIDE_SERVER];
-	struct slice unit = replay_in_head(in, len);
+	struct vector_in *in = &r->in[SIDE_SERVER];
+	struct slice unit = vector_in_head(in, len);
 	struct event ev;
 	int err;
 
@@ -435,18 +435,18 @@ static bool replay_server_unit(struct replay *r, size_t len)
 	err = r->proto->decode(r->st, SIDE_SERVER, unit, &r->sink);
 	ev = r->sink.event;
 	if (!err && ev.kind == EV_ROW)
-		err = replay_on_row(r, unit, ev);
+		err = vector_on_row(r, unit, ev);
 	if (!err && ev.kind == EV_TEXT)
-		err = replay_on_text(r, unit, ev);
+		err = vector_on_text(r, unit, ev);
 	if (err) {
-		replay_over(r, "server", err);
+		vector_over(r, "server", err);
 		return false;
 	}
 	ev = r->sink.event;
-	replay_apply(r, SIDE_SERVER, unit);
+	vector_apply(r, SIDE_SERVER, unit);
 	in->n -= len;
-	replay_print_event(r, &ev);
-	replay_next_events(r);
+	vector_print_event(r, &ev);
+	vector_next_events(r);
 	if (!r->is_held && !r->span_len)
 		arena_reset(&r->arena);
 	return true;
@@ -456,7 +456,7 @@ static bool replay_server_unit(struct replay *r, size_t len)
  */
 
 /* Every piece but a value's last gives half of itself back: a detector would do so now and then. */
-static size_t replay_on_value(struct replay *r, const struct event *ev)
+static size_t vector_on_value(struct replay *r, const struct event *ev)
 {
 	bool is_last = ev->value.offset + ev->value.n == ev->value.total;
 	size_t back = is_last ? 0 : ev->value.n / 2;
@@ -470,9 +470,9 @@ static size_t replay_on_value(struct replay *r, const struct event *ev)
 	return back;
 }
 
-static bool replay_stream(struct replay *r, enum side side)
+static bool vector_stream(struct replay *r, enum side side)
 {
-	struct replay_in *in = &r->in[side];
+	struct vector_in *in = &r->in[side];
 	size_t n = in->n - (side == SIDE_CLIENT ? r->span_len : 0), used = 0, back = 0;
 	uint8_t *p = in->end - in->n;
 	int err;
@@ -482,28 +482,28 @@ static bool replay_stream(struct replay *r, enum side side)
 	sink_begin(&r->sink);
 	err = r->proto->stream(r->st, side, p, n, &used, &r->sink);
 	if (err || used > n || !used) {
-		replay_over(r, "stream", err);
+		vector_over(r, "stream", err);
 		return false;
 	}
 	if (r->sink.event.kind == EV_VALUE)
-		back = replay_on_value(r, &r->sink.event);
+		back = vector_on_value(r, &r->sink.event);
 	if (back)
 		r->proto->unread(r->st, back);
 	used -= back;
-	replay_put(&r->out[!side], slice_of(p, used));
+	vector_put(&r->out[!side], slice_of(p, used));
 	in->n -= used;
 	in->stream_left -= used;
-	replay_print_out(r, !side);
-	replay_next_events(r);
+	vector_print_out(r, !side);
+	vector_next_events(r);
 	return used != 0;
 }
 
 /* ---- pump --------------------------------------------------------------------------------------
  */
 
-static bool replay_step(struct replay *r, enum side side)
+static bool vector_step(struct replay *r, enum side side)
 {
-	struct replay_in *in = &r->in[side];
+	struct vector_in *in = &r->in[side];
 	size_t span = side == SIDE_CLIENT ? r->span_len : 0;
 	struct frame f;
 	int err;
@@ -511,10 +511,10 @@ static bool replay_step(struct replay *r, enum side side)
 	if (r->is_over || in->n == span || (side == SIDE_CLIENT && r->is_held))
 		return false;
 	if (in->stream_left)
-		return replay_stream(r, side);
+		return vector_stream(r, side);
 	err = r->proto->frame(r->st, side, slice_of(in->end - in->n + span, in->n - span), &f);
 	if (err) {
-		replay_over(r, side == SIDE_CLIENT ? "client frame" : "server frame", err);
+		vector_over(r, side == SIDE_CLIENT ? "client frame" : "server frame", err);
 		return false;
 	}
 	if (f.is_stream) {
@@ -523,34 +523,34 @@ static bool replay_step(struct replay *r, enum side side)
 	}
 	if (f.len > in->n - span)
 		return false;
-	return side == SIDE_CLIENT ? replay_client_unit(r, f.len) : replay_server_unit(r, f.len);
+	return side == SIDE_CLIENT ? vector_client_unit(r, f.len) : vector_server_unit(r, f.len);
 }
 
-static void replay_pump(struct replay *r)
+static void vector_pump(struct replay *r)
 {
 	r->client_waits = false;
-	while (replay_step(r, SIDE_CLIENT))
+	while (vector_step(r, SIDE_CLIENT))
 		;
-	while (replay_step(r, SIDE_SERVER)) {
+	while (vector_step(r, SIDE_SERVER)) {
 		r->client_waits = false;
-		while (replay_step(r, SIDE_CLIENT))
+		while (vector_step(r, SIDE_CLIENT))
 			;
 	}
 }
 
-void replay_feed(struct replay *r, enum side side, struct slice bytes)
+void vector_feed(struct replay *r, enum side side, struct slice bytes)
 {
-	struct replay_in *in = &r->in[side];
+	struct vector_in *in = &r->in[side];
 
 	if (r->is_over || !bytes.n || in->n + bytes.n > REPLAY_IN_MAX)
 		return;
 	memmove(in->end - in->n - bytes.n, in->end - in->n, in->n);
 	memcpy(in->end - bytes.n, bytes.p, bytes.n);
 	in->n += bytes.n;
-	replay_pump(r);
+	vector_pump(r);
 }
 
-static uint64_t replay_random(struct replay *r)
+static uint64_t vector_random(struct replay *r)
 {
 	r->seed ^= r->seed << 13;
 	r->seed ^= r->seed >> 7;
@@ -560,9 +560,9 @@ static uint64_t replay_random(struct replay *r)
 
 /* One line in three is hurt: a bit flipped, a length byte replaced, the end cut off, a part
  * doubled. */
-static void replay_mutate(struct replay *r, struct buf *bytes)
+static void vector_mutate(struct replay *r, struct buf *bytes)
 {
-	uint64_t what = replay_random(r) % 12, at = replay_random(r);
+	uint64_t what = vector_random(r) % 12, at = vector_random(r);
 	size_t n = buf_len(bytes);
 	uint8_t *p = bytes->mem + bytes->head;
 
@@ -570,16 +570,16 @@ static void replay_mutate(struct replay *r, struct buf *bytes)
 		return;
 	at %= n;
 	if (what == 0)
-		p[at] ^= (uint8_t)(1u << (replay_random(r) % 8));
+		p[at] ^= (uint8_t)(1u << (vector_random(r) % 8));
 	else if (what == 1 && n > 5)
-		p[1 + at % 4] = (uint8_t)replay_random(r);
+		p[1 + at % 4] = (uint8_t)vector_random(r);
 	else if (what == 2)
 		bytes->tail -= n - at;
 	else if (what == 3)
-		replay_put(bytes, slice_of(memcpy(arena_alloc(&r->words, n), p, n), n - at));
+		vector_put(bytes, slice_of(memcpy(arena_alloc(&r->words, n), p, n), n - at));
 }
 
-static void replay_feed_line(struct replay *r, enum side side, struct slice line)
+static void vector_feed_line(struct replay *r, enum side side, struct slice line)
 {
 	struct buf bytes;
 	struct slice all;
@@ -587,23 +587,23 @@ static void replay_feed_line(struct replay *r, enum side side, struct slice line
 
 	buf_init(&bytes, 64 << 20);
 	if (!wire_write(line, &bytes))
-		replay_over(r, "vector line makes no sense", 0);
+		vector_over(r, "vector line makes no sense", 0);
 	all = buf_slice(&bytes);
 	if (all.n > r->longest)
 		r->longest = all.n;
 	if (r->seed)
-		replay_mutate(r, &bytes);
+		vector_mutate(r, &bytes);
 	all = buf_slice(&bytes);
 	if (r->cut == 1) {
 		for (size_t i = 0; i < all.n; i++)
-			replay_feed(r, side, slice_of(all.p + i, 1));
+			vector_feed(r, side, slice_of(all.p + i, 1));
 	} else {
 		first = r->cut ? r->cut - 1 : all.n;
 		first = first < all.n ? first : all.n;
 		if (first)
-			replay_feed(r, side, slice_head(all, first));
+			vector_feed(r, side, slice_head(all, first));
 		if (first < all.n)
-			replay_feed(r, side, slice_skip(all, first));
+			vector_feed(r, side, slice_skip(all, first));
 	}
 	buf_deinit(&bytes);
 }
@@ -612,7 +612,7 @@ static void replay_feed_line(struct replay *r, enum side side, struct slice line
  */
 
 /* The next word or quoted text; empty at the end. */
-static struct slice replay_word(struct replay *r, struct slice *line)
+static struct slice vector_word(struct replay *r, struct slice *line)
 {
 	struct slice w;
 	size_t n = 0;
@@ -634,9 +634,9 @@ static struct slice replay_word(struct replay *r, struct slice *line)
 	return w;
 }
 
-static void replay_refuse_line(struct replay *r, struct slice line, struct verdict *v)
+static void vector_refuse_line(struct replay *r, struct slice line, struct verdict *v)
 {
-	struct slice why = replay_word(r, &line);
+	struct slice why = vector_word(r, &line);
 
 	v->kind = VERDICT_REFUSE;
 	v->message = why;
@@ -644,30 +644,30 @@ static void replay_refuse_line(struct replay *r, struct slice line, struct verdi
 		     : slice_eq_str(why, "limit")   ? REFUSAL_LIMIT
 		     : slice_eq_str(why, "record")  ? REFUSAL_RECORD
 						    : REFUSAL_POLICY;
-	v->detail = replay_word(r, &line);
-	v->hint = replay_word(r, &line);
+	v->detail = vector_word(r, &line);
+	v->hint = vector_word(r, &line);
 }
 
-static void replay_verdict_line(struct replay *r, struct slice line)
+static void vector_verdict_line(struct replay *r, struct slice line)
 {
-	struct replay_verdict *v = &r->verdicts[r->n_verdicts];
-	struct slice word = replay_word(r, &line);
+	struct vector_verdict *v = &r->verdicts[r->n_verdicts];
+	struct slice word = vector_word(r, &line);
 
-	*v = (struct replay_verdict){.is_hold = slice_eq_str(word, "hold")};
+	*v = (struct vector_verdict){.is_hold = slice_eq_str(word, "hold")};
 	v->v.names = v->names;
 	if (slice_eq_str(word, "refuse")) {
-		replay_refuse_line(r, line, &v->v);
+		vector_refuse_line(r, line, &v->v);
 		line = SLICE_NULL;
 	}
-	while ((word = replay_word(r, &line)).n) {
+	while ((word = vector_word(r, &line)).n) {
 		struct name_change *c = &v->names[v->v.n_names];
 
 		v->v.want_rows |= slice_eq_str(word, "rows");
 		v->v.changes_lexing |= slice_eq_str(word, "lexing");
 		if (slice_eq_str(word, "define") || slice_eq_str(word, "remove")) {
 			c->kind = slice_eq_str(word, "define") ? NAME_DEFINE : NAME_REMOVE;
-			c->name = replay_word(r, &line);
-			c->text = c->kind == NAME_DEFINE ? replay_word(r, &line) : SLICE_NULL;
+			c->name = vector_word(r, &line);
+			c->text = c->kind == NAME_DEFINE ? vector_word(r, &line) : SLICE_NULL;
 		} else if (slice_eq_str(word, "remove-all"))
 			*c = (struct name_change){.kind = NAME_REMOVE_ALL};
 		else
@@ -675,20 +675,20 @@ static void replay_verdict_line(struct replay *r, struct slice line)
 		v->v.n_names++;
 	}
 	if (r->is_held) {
-		replay_settle(r, &v->v);
-		replay_pump(r);
+		vector_settle(r, &v->v);
+		vector_pump(r);
 	} else {
 		r->n_verdicts++;
 	}
 }
 
-void replay_verdict(struct replay *r, const char *line)
+void vector_verdict(struct replay *r, const char *line)
 {
 	if (!r->is_over && (r->is_held || r->n_verdicts < REPLAY_VERDICTS))
-		replay_verdict_line(r, slice_str(line));
+		vector_verdict_line(r, slice_str(line));
 }
 
-static void replay_show(struct replay *r)
+static void vector_show(struct replay *r)
 {
 	static const char *const tx[] = {"none", "open", "failed", "unknown"};
 	bool readable;
@@ -696,61 +696,61 @@ static void replay_show(struct replay *r)
 	r->proto->lexing(r->st, &readable);
 	wire_printf(&r->seen, "= tx=%s readable=%d drained=%d", tx[r->proto->tx(r->st)], readable,
 		r->proto->is_drained(r->st));
-	replay_text(r, "cancel=", slice_skip(r->proto->cancel_request(r->st, &r->arena), 8));
+	vector_text(r, "cancel=", slice_skip(r->proto->cancel_request(r->st, &r->arena), 8));
 	wire_printf(&r->seen, "\n");
 }
 
-static void replay_call(struct replay *r, const char *what, int err)
+static void vector_call(struct replay *r, const char *what, int err)
 {
 	if (err)
 		wire_printf(&r->seen, "= %s %d\n", what, err);
-	replay_apply(r, SIDE_SERVER, SLICE_NULL);
+	vector_apply(r, SIDE_SERVER, SLICE_NULL);
 }
 
-static void replay_command_line(struct replay *r, struct slice line)
+static void vector_command_line(struct replay *r, struct slice line)
 {
-	struct slice word = replay_word(r, &line), arg = replay_word(r, &line), more;
+	struct slice word = vector_word(r, &line), arg = vector_word(r, &line), more;
 	size_t i;
 
 	sink_begin(&r->sink);
 	if (slice_eq_str(word, "mask")) {
 		i = strtoul((const char *)arg.p, NULL, 10) - 1;
-		more = replay_word(r, &line);
+		more = vector_word(r, &line);
 		r->has_mask = true;
 		r->mask[i] = slice_eq_str(more, "null") ? slice_of(NULL, SIZE_MAX) : more;
 	} else if (slice_eq_str(word, "swap")) {
 		r->swap[0] = arg;
-		r->swap[1] = replay_word(r, &line);
+		r->swap[1] = vector_word(r, &line);
 	} else if (slice_eq_str(word, "rest")) {
 		r->rest_passes = true;
 	} else if (slice_eq_str(word, "say")) {
-		replay_call(
+		vector_call(
 			r, "say", r->proto->say(r->st, SAY_HELD, REFUSAL_POLICY, arg, &r->sink));
 	} else if (slice_eq_str(word, "fatal")) {
-		replay_call(
+		vector_call(
 			r, "fatal", r->proto->say(r->st, SAY_FATAL, REFUSAL_RECORD, arg, &r->sink));
 	} else if (slice_eq_str(word, "ask")) {
-		replay_call(r, "ask", r->proto->ask(r->st, arg, &r->sink));
+		vector_call(r, "ask", r->proto->ask(r->st, arg, &r->sink));
 	} else if (slice_eq_str(word, "drain")) {
-		replay_drain(r);
+		vector_drain(r);
 	} else if (slice_eq_str(word, "show")) {
-		replay_show(r);
+		vector_show(r);
 	} else if (slice_eq_str(word, "name")) {
 		wire_printf(&r->seen, "= name");
-		replay_text(r, "", r->proto->name_text(r->st, arg));
+		vector_text(r, "", r->proto->name_text(r->st, arg));
 		wire_printf(&r->seen, "\n");
 	} else {
-		replay_over(r, "vector command makes no sense", 0);
+		vector_over(r, "vector command makes no sense", 0);
 	}
 }
 
-void replay_command(struct replay *r, const char *line)
+void vector_command(struct replay *r, const char *line)
 {
 	if (!r->is_over)
-		replay_command_line(r, slice_str(line));
+		vector_command_line(r, slice_str(line));
 }
 
-void replay_run(struct replay *r, struct slice text)
+void vector_run(struct replay *r, struct slice text)
 {
 	while (text.n) {
 		const uint8_t *nl = memchr(text.p, '\n', text.n);
@@ -759,12 +759,12 @@ void replay_run(struct replay *r, struct slice text)
 
 		text = slice_skip(text, n + 1);
 		if (slice_starts(line, "C> "))
-			replay_feed_line(r, SIDE_CLIENT, rest);
+			vector_feed_line(r, SIDE_CLIENT, rest);
 		else if (slice_starts(line, "S> "))
-			replay_feed_line(r, SIDE_SERVER, rest);
+			vector_feed_line(r, SIDE_SERVER, rest);
 		else if (slice_starts(line, "! ") && !r->is_over)
-			replay_verdict_line(r, slice_skip(line, 2));
+			vector_verdict_line(r, slice_skip(line, 2));
 		else if (slice_starts(line, "@ ") && !r->is_over)
-			replay_command_line(r, slice_skip(line, 2));
+			vector_command_line(r, slice_skip(line, 2));
 	}
 }

@@ -24,20 +24,20 @@ struct replay;
 
 /* How input lines are cut: 0 whole, 1 byte by byte, else two parts with the cut at byte `cut` - 1
  * of every line that is longer. seed: what is fed is mutated at random from it; 0: not at all. */
-struct replay *replay_new(size_t cut, uint64_t seed);
-struct replay *replay_free(struct replay *r);
+struct replay *vector_new(size_t cut, uint64_t seed);
+struct replay *vector_free(struct replay *r);
 /* Plays a transcript; expected lines are skipped. */
-void replay_run(struct replay *r, struct slice transcript);
+void vector_run(struct replay *r, struct slice transcript);
 /* Feeds bytes of one side, as they are. */
-void replay_feed(struct replay *r, enum side side, struct slice bytes);
+void vector_feed(struct replay *r, enum side side, struct slice bytes);
 /* A `!` or `@` line without its mark. */
-void replay_verdict(struct replay *r, const char *line);
-void replay_command(struct replay *r, const char *line);
+void vector_verdict(struct replay *r, const char *line);
+void vector_command(struct replay *r, const char *line);
 /* What happened so far, in the words of the transcript. */
-struct slice replay_seen(const struct replay *r);
+struct slice vector_seen(const struct replay *r);
 /* True once a decoder call ended the session. */
-bool replay_is_over(const struct replay *r);
+bool vector_is_over(const struct replay *r);
 /* Longest input line so far. */
-size_t replay_longest(const struct replay *r);
+size_t vector_longest(const struct replay *r);
 /* Bytes of session memory in use. */
-size_t replay_memory(const struct replay *r);
+size_t vector_memory(const struct replay *r);

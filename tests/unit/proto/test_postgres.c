@@ -12,20 +12,20 @@ static const char login[] = "C> @ 196608 \"user\" \"bob\" 0b\n"
 
 static struct replay *logged_in(void)
 {
-	struct replay *r = replay_new(0, 0);
+	struct replay *r = vector_new(0, 0);
 
-	replay_run(r, slice_str(login));
+	vector_run(r, slice_str(login));
 	return r;
 }
 
 static void play(struct replay *r, const char *lines)
 {
-	replay_run(r, slice_str(lines));
+	vector_run(r, slice_str(lines));
 }
 
 static size_t seen_count(const struct replay *r, const char *what)
 {
-	struct slice s = replay_seen(r);
+	struct slice s = vector_seen(r);
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++)
@@ -104,19 +104,19 @@ Test(postgres, pipeline_deeper_than_the_ring_waits)
 		play(r, "S> 2 ; C \"SELECT 0\"\n");
 	cr_expect_eq(seen_count(r, "= REQUEST"), N + 1);
 	cr_expect_eq(seen_count(r, "= REPLY"), N + 1);
-	cr_expect_not(replay_is_over(r));
-	replay_free(r);
+	cr_expect_not(vector_is_over(r));
+	vector_free(r);
 }
 
 Test(postgres, batch_that_cannot_fit_the_ring_is_refused)
 {
 	struct replay *r = logged_in();
 
-	for (int i = 0; i < PG_PLACES_MAX + 1 && !replay_is_over(r); i++)
+	for (int i = 0; i < PG_PLACES_MAX + 1 && !vector_is_over(r); i++)
 		play(r, "C> D 'S' \"x\"\n");
-	cr_expect(replay_is_over(r));
+	cr_expect(vector_is_over(r));
 	cr_expect_eq(seen_count(r, "= OVER client 2"), 1);
-	replay_free(r);
+	vector_free(r);
 }
 
 Test(postgres, names_are_capped)
@@ -125,15 +125,15 @@ Test(postgres, names_are_capped)
 	struct buf line;
 
 	buf_init(&line, 4096);
-	for (int i = 0; i <= PG_NAMES_MAX && !replay_is_over(r); i++) {
+	for (int i = 0; i <= PG_NAMES_MAX && !vector_is_over(r); i++) {
 		wire_printf(&line, "C> P \"s%d\" \"SELECT 1\" 0h ; S\nS> 1 ; Z 'I'\n", i);
-		replay_run(r, buf_slice(&line));
+		vector_run(r, buf_slice(&line));
 		buf_consume(&line, buf_len(&line));
 	}
 	cr_expect_eq(seen_count(r, "= REPLY"), 1 + PG_NAMES_MAX);
 	cr_expect_eq(seen_count(r, "= OVER server 2"), 1);
 	buf_deinit(&line);
-	replay_free(r);
+	vector_free(r);
 }
 
 /* Each statement takes over the memory of the one before. */
@@ -149,11 +149,11 @@ Test(postgres, statements_leave_no_memory_behind)
 
 	for (int i = 0; i < 3; i++)
 		play(r, once);
-	before = replay_memory(r);
+	before = vector_memory(r);
 	for (int i = 0; i < 50; i++)
 		play(r, once);
-	cr_expect_eq(replay_memory(r), before);
-	replay_free(r);
+	cr_expect_eq(vector_memory(r), before);
+	vector_free(r);
 }
 
 Test(postgres, large_parameters_stay_under_the_cap)
@@ -164,8 +164,8 @@ Test(postgres, large_parameters_stay_under_the_cap)
 		"0 ; S\n"
 		"S> 1 ; 2 ; C \"SELECT 1\" ; Z 'I'\n");
 	cr_expect_eq(seen_count(r, "= REPLY 2 ok"), 1);
-	cr_expect_leq(replay_memory(r), (size_t)PG_MEM_MAX);
-	replay_free(r);
+	cr_expect_leq(vector_memory(r), (size_t)PG_MEM_MAX);
+	vector_free(r);
 }
 
 Test(postgres, portals_are_bounded_by_the_cap_of_memory)
@@ -174,16 +174,16 @@ Test(postgres, portals_are_bounded_by_the_cap_of_memory)
 	struct buf line;
 
 	buf_init(&line, 4096);
-	for (int i = 0; i < 8 && !replay_is_over(r); i++) {
+	for (int i = 0; i < 8 && !vector_is_over(r); i++) {
 		wire_printf(&line, "C> B \"p%d\" \"x\" 0h 1h 9000000 *9000000 'x' 0h ; H\n", i);
-		replay_run(r, buf_slice(&line));
+		vector_run(r, buf_slice(&line));
 		play(r, "S> 2\n");
 		buf_consume(&line, buf_len(&line));
 	}
-	cr_expect(replay_is_over(r));
-	cr_expect_leq(replay_memory(r), (size_t)PG_MEM_MAX);
+	cr_expect(vector_is_over(r));
+	cr_expect_leq(vector_memory(r), (size_t)PG_MEM_MAX);
 	buf_deinit(&line);
-	replay_free(r);
+	vector_free(r);
 }
 
 /* Words of ours never break the frame they are in. */
@@ -249,7 +249,7 @@ Test(postgres, options_are_split_as_the_server_does)
 
 Test(postgres, startup_with_too_many_settings_is_too_big)
 {
-	struct replay *r = replay_new(0, 0);
+	struct replay *r = vector_new(0, 0);
 	struct buf line;
 
 	buf_init(&line, 1 << 16);
@@ -257,10 +257,10 @@ Test(postgres, startup_with_too_many_settings_is_too_big)
 	for (int i = 0; i < 600; i++)
 		wire_printf(&line, "-e ");
 	wire_printf(&line, "' 0b 0b\n");
-	replay_run(r, buf_slice(&line));
+	vector_run(r, buf_slice(&line));
 	cr_expect_eq(seen_count(r, "= OVER client 2"), 1);
 	buf_deinit(&line);
-	replay_free(r);
+	vector_free(r);
 }
 
 Test(postgres, say_waits_for_the_end_of_a_streamed_unit)
@@ -268,11 +268,11 @@ Test(postgres, say_waits_for_the_end_of_a_streamed_unit)
 	struct replay *r = logged_in();
 
 	play(r, "C> Q \"SELECT 1\"\n");
-	replay_feed(r, SIDE_SERVER, slice_of("D\0\0\0\x0b\0\1\0", 8));
+	vector_feed(r, SIDE_SERVER, slice_of("D\0\0\0\x0b\0\1\0", 8));
 	play(r, "@ say \"held\"\n");
 	cr_expect_eq(seen_count(r, "= say 3"), 1);
-	replay_feed(r, SIDE_SERVER, slice_of("\0\0\1x", 4));
+	vector_feed(r, SIDE_SERVER, slice_of("\0\0\1x", 4));
 	play(r, "@ say \"held\"\n");
 	cr_expect_eq(seen_count(r, "<= N"), 1);
-	replay_free(r);
+	vector_free(r);
 }

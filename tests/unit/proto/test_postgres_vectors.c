@@ -49,20 +49,20 @@ static char *vector_expected(const char *text)
 static void vector_check(
 	const char *path, const char *text, const char *expected, size_t cut, size_t *ret_longest)
 {
-	struct replay *r = replay_new(cut, 0);
+	struct replay *r = vector_new(cut, 0);
 
-	replay_run(r, slice_str(text));
-	if (!slice_eq_str(replay_seen(r), expected))
+	vector_run(r, slice_str(text));
+	if (!slice_eq_str(vector_seen(r), expected))
 		cr_assert_fail("%s, cut %zu:\n%.*s\n--- expected:\n%s", path, cut,
-			SLICE_FMT(replay_seen(r)), expected);
+			SLICE_FMT(vector_seen(r)), expected);
 	if (ret_longest)
-		*ret_longest = replay_longest(r);
-	replay_free(r);
+		*ret_longest = vector_longest(r);
+	vector_free(r);
 }
 
 static void vector_update(const char *path, const char *text)
 {
-	struct replay *r = replay_new(0, 0);
+	struct replay *r = vector_new(0, 0);
 	FILE *f = fopen(path, "w");
 	size_t seen = 0;
 
@@ -71,15 +71,15 @@ static void vector_update(const char *path, const char *text)
 
 		if (!vector_is_expected(line)) {
 			fwrite(line, 1, n, f);
-			replay_run(r, slice_of(line, n));
-			if (replay_seen(r).n > seen)
-				fwrite(replay_seen(r).p + seen, 1, replay_seen(r).n - seen, f);
-			seen = replay_seen(r).n;
+			vector_run(r, slice_of(line, n));
+			if (vector_seen(r).n > seen)
+				fwrite(vector_seen(r).p + seen, 1, vector_seen(r).n - seen, f);
+			seen = vector_seen(r).n;
 		}
 		line += n;
 	}
 	fclose(f);
-	replay_free(r);
+	vector_free(r);
 }
 
 static void vectors_each(void (*fn)(const char *path, const char *text))
@@ -124,10 +124,10 @@ static void vector_mutate(const char *path, const char *text)
 {
 	(void)path;
 	for (uint64_t seed = 1; seed <= MUTATIONS; seed++) {
-		struct replay *r = replay_new(0, seed * 0x9e3779b97f4a7c15u);
+		struct replay *r = vector_new(0, seed * 0x9e3779b97f4a7c15u);
 
-		replay_run(r, slice_str(text));
-		replay_free(r);
+		vector_run(r, slice_str(text));
+		vector_free(r);
 	}
 }
 
