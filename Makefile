@@ -121,7 +121,7 @@ ROOT_TESTS := $(B)/kern-test $(B)/tests/run/warden $(B)/tests/run/probe
 $(B)/kern-test: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kern/*.c)) $(LIB)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(B)/tests/run/%: $(B)/tests/run/%.o $(LIB)
+$(B)/tests/run/warden $(B)/tests/run/probe: %: %.o $(LIB)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

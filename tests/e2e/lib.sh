@@ -118,11 +118,10 @@ stop_daemon() {
 	wait_until 15 gone "$pid" || kill -KILL "$pid"
 	rm -f "$G/daemon.pid"
 }
-# All of holdfastd at once, as an OOM killer or a power switch would.
+# All of holdfastd at once, as an OOM killer would; the runs, children of the warden too, live on.
 kill_daemon() {
 	local pid pids
-	pid=$(daemon_pid)
-	pids="$pid $(pgrep -d ' ' -P "$pid")"
+	pids="$(daemon_pid) $(enforcer_pid) $(scribe_pid)"
 	# shellcheck disable=SC2086
 	kill -KILL $pids
 	for pid in $pids; do wait_until 5 gone "$pid"; done
