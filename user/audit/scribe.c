@@ -13,7 +13,7 @@
 
 /* One transaction: so many rows, or so long after its first. A commit that someone waits for comes
  * at once. */
-enum { SCRIBE_BATCH_ROWS = 500, SCRIBE_BATCH_MS = 5 };
+enum { SCRIBE_BATCH_ROWS = 4000, SCRIBE_BATCH_MS = 20 };
 /* While the ledger is unwritable. */
 enum { SCRIBE_RETRY_MS = 200, SCRIBE_RETRY_MAX_MS = 2000 };
 enum { SCRIBE_TIDY_MS = 250 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -19,6 +20,8 @@ int loop_init(struct loop *l, void *owner)
 
 void loop_deinit(struct loop *l)
 {
+	if (l->timer.is_added)
+		close(l->timer.fd);
 	if (l->epfd >= 0)
 		close(l->epfd);
 	l->epfd = -1;
@@ -55,35 +58,42 @@ void loop_forget(struct loop *l, struct loop_source *src)
 			l->current[i] = NULL;
 }
 
-static int loop_timeout_ms(const struct loop *l)
+/* The tick comes from a timer of its own: a time-out of epoll_wait() would set up and cancel a
+ * high-resolution timer around every wait, on the path of every byte. */
+static void loop_on_timer(struct loop_source *src, uint32_t events)
 {
-	int64_t left;
+	struct loop *l = src->owner;
+	uint64_t n;
 
-	if (!l->tick)
-		return -1;
-	left = l->next_tick_ns - clock_mono_ns();
-	return left <= 0 ? 0 : (int)(left / CLOCK_NS_PER_MS) + 1;
+	(void)events;
+	if (read(src->fd, &n, sizeof(n)) == sizeof(n))
+		l->tick(l, clock_mono_ns());
 }
 
-static void loop_maybe_tick(struct loop *l)
+static int loop_start_timer(struct loop *l)
 {
-	int64_t now;
+	const struct itimerspec second = {.it_interval = {.tv_sec = 1}, .it_value = {.tv_nsec = 1}};
 
-	if (!l->tick)
-		return;
-	now = clock_ns_of(CLOCK_MONOTONIC_COARSE);
-	if (now < l->next_tick_ns)
-		return;
-	l->next_tick_ns = now + CLOCK_NS_PER_S;
-	l->tick(l, now);
+	if (!l->tick || l->timer.is_added)
+		return 0;
+	l->timer = (struct loop_source){
+		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		.fn = loop_on_timer,
+		.owner = l};
+	if (l->timer.fd < 0 || timerfd_settime(l->timer.fd, 0, &second, NULL) < 0)
+		return err_raise(-errno);
+	return err_trace(loop_watch(l, &l->timer, EPOLLIN));
 }
 
 int loop_run(struct loop *l)
 {
 	struct epoll_event events[LOOP_BATCH];
+	int r = loop_start_timer(l);
 
+	if (r)
+		return err_trace(r);
 	while (!l->is_stopping) {
-		int n = epoll_wait(l->epfd, events, LOOP_BATCH, loop_timeout_ms(l));
+		int n = epoll_wait(l->epfd, events, LOOP_BATCH, -1);
 
 		if (n < 0 && errno != EINTR)
 			return err_raise(-errno);
@@ -96,7 +106,6 @@ int loop_run(struct loop *l)
 			if (l->current[i])
 				l->current[i]->fn(l->current[i], events[i].events);
 		l->n_current = 0;
-		loop_maybe_tick(l);
 		if (l->after)
 			l->after(l);
 	}

@@ -27,8 +27,8 @@ struct loop {
 	bool is_stopping;
 	void *owner;
 	void (*after)(struct loop *l);		       /* after each batch of events; may be NULL */
-	void (*tick)(struct loop *l, int64_t now_ns);  /* about once a second; may be NULL */
-	int64_t next_tick_ns;
+	void (*tick)(struct loop *l, int64_t now_ns);  /* once a second; may be NULL; set before the run */
+	struct loop_source timer;
 	struct loop_source *current[64]; /* the batch being handled; removed ones become NULL */
 	int n_current;
 };

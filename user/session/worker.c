@@ -3,7 +3,6 @@
 #include "session/worker.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -225,39 +224,9 @@ static void worker_after(struct loop *l)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static int worker_init_hmac(struct worker *w)
-{
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	char digest[] = "SHA256";
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-
-	if (!mac)
-		return err_raise(-ENOTSUP);
-	w->hmac = EVP_MAC_CTX_new(mac);
-	EVP_MAC_free(mac);
-	if (!w->hmac || !EVP_MAC_init(w->hmac, w->enforcer->ledger_key,
-				sizeof(w->enforcer->ledger_key), params))
-		return err_raise(-ENOTSUP);
-	return 0;
-}
-
 void worker_hmac(struct worker *w, const struct slice *parts, size_t n, uint8_t out[32])
 {
-	size_t len = 0;
-
-	/* A NULL key means: the same key again, from its prepared state. */
-	require(EVP_MAC_init(w->hmac, NULL, 0, NULL));
-	for (size_t i = 0; i < n; i++) {
-		uint64_t part_len = parts[i].n;
-
-		/* Each part behind its length: no two lists of parts give the same bytes. */
-		require(EVP_MAC_update(w->hmac, (const uint8_t *)&part_len, sizeof(part_len)));
-		require(EVP_MAC_update(w->hmac, parts[i].p, parts[i].n));
-	}
-	require(EVP_MAC_final(w->hmac, out, &len, 32) && len == 32);
+	hmac_parts(&w->hmac, parts, n, out);
 }
 
 static int worker_watch(struct worker *w, struct loop_source *src, int fd, loop_fn fn)
@@ -287,9 +256,8 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 	w->sql_cache = sql_cache_new(SQL_CACHE_ENTRIES);
 	if (!w->sql_cache)
 		return err_raise(-ENOMEM);
-	r = worker_init_hmac(w);
-	if (!r)
-		r = loop_init(&w->loop, w);
+	hmac_key_init(&w->hmac, slice_of(e->ledger_key, sizeof(e->ledger_key)));
+	r = loop_init(&w->loop, w);
 	if (!r)
 		r = mailbox_init(&w->mail);
 	if (!r)
@@ -334,7 +302,6 @@ void worker_deinit(struct worker *w)
 	map_deinit(&w->catalogs);
 	map_deinit(&w->by_id);
 	sql_cache_free(w->sql_cache);
-	EVP_MAC_CTX_free(w->hmac);
 	mailbox_deinit(&w->mail);
 	loop_deinit(&w->loop);
 }

@@ -5,13 +5,12 @@
  */
 #pragma once
 
-#include <openssl/evp.h>
-
 #include "audit/journal.h"
 #include "net/loop.h"
 #include "policy/policy.h"
 #include "session/enforcer.h"
 #include "sql/sql.h"
+#include "util/hmac.h"
 
 struct worker {
 	struct enforcer *enforcer;
@@ -35,7 +34,7 @@ struct worker {
 	unsigned n_cancels;
 	struct list recording; /* parked until the ledger committed their record */
 	uint32_t last_vid;
-	EVP_MAC_CTX *hmac; /* keyed with the ledger key; re-initialised per use */
+	struct hmac_key hmac; /* the ledger key */
 };
 
 /* listener_fds: v4, v6 (the warden's; not closed here). Does not start the thread. */
