@@ -253,6 +253,56 @@ test_approved_prepared_statement_runs_again_only_after_another_approval() {
 	assert_has "$(out pq)" 'ERROR 42501'
 }
 
+# screen_has NAME TEXT, and keys NAME KEY…: a terminal of its own, as tmux shows it.
+screen_has() { tmux -L "hf-$$" capture-pane -p -t "$1" | grep -qF -- "$2"; }
+keys() { tmux -L "hf-$$" send-keys -t "$@"; }
+# The prompt takes no decision in the moment after it drew a new hold: press until it asks for a reason.
+press() { screen_has "$1" reason || { keys "$1" "$2"; screen_has "$1" reason; }; }
+
+test_prompt_at_a_terminal_approves_and_denies() {
+	command -v tmux > /dev/null || skip 'no tmux'
+	tmux -L "hf-$$" -f /dev/null new-session -d -s prompt -x 120 -y 40 \
+		"HOLDFAST_DIR='$HOLDFAST_DIR' '$B/holdfast' prompt"
+	bg yes sql prompted 'DELETE FROM orders WHERE id = 30 RETURNING id'
+	yes=$BG
+	h=$(wait_hold prompted)
+	wait_until 5 screen_has prompt 'DELETE FROM orders WHERE id = 30'
+	screen_has prompt "$h"
+	screen_has prompt 'started by uid 0'
+	wait_until 5 press prompt a
+	keys prompt Enter
+	finish "$yes"
+	assert_has "$(out yes)" 30
+
+	bg no sql prompted 'DELETE FROM orders WHERE id = 31'
+	no=$BG
+	wait_until 10 screen_has prompt 'WHERE id = 31'
+	wait_until 5 press prompt d
+	keys prompt -l 'not on a Monday'
+	wait_until 5 screen_has prompt 'not on a Monday'
+	keys prompt Enter
+	finish "$no" || true
+	tmux -L "hf-$$" kill-server
+	assert_has "$(out no)" 'not on a Monday'
+	assert_eq "$(n_orders 'id = 31')" 1
+}
+
+test_statement_cannot_paint_the_approvers_terminal() {
+	command -v tmux > /dev/null || skip 'no tmux'
+	tmux -L "hf-$$" -f /dev/null new-session -d -s paint -x 120 -y 40 \
+		"HOLDFAST_DIR='$HOLDFAST_DIR' '$B/holdfast' prompt"
+	evil=$(printf 'DELETE FROM orders WHERE id = 32 /* \033[2J\033[H\342\200\256harmless SELECT */')
+	bg evil sql painter "$evil"
+	h=$(wait_hold painter)
+	wait_until 5 screen_has paint 'DELETE FROM orders WHERE id = 32'
+	screen_has paint '\x1b[2J' || screen_has paint '\033[2J' || screen_has paint '<1b>' || screen_has paint '\u001b' ||
+		{ tmux -L "hf-$$" capture-pane -p -t paint; fail 'escapes are not shown as such'; }
+	assert_lacks "$(tmux -L "hf-$$" capture-pane -p -t paint)" "$(printf '\342\200\256')"
+	tmux -L "hf-$$" kill-server
+	deny "$h"
+	finish "$BG" || true
+}
+
 test_exit_status_of_the_command_is_that_of_the_run() {
 	assert_exit 0 in_run st -- true
 	assert_exit 7 in_run st -- sh -c 'exit 7'

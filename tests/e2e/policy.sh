@@ -117,9 +117,29 @@ test_live_session_is_judged_by_the_new_policy() {
 	hf reload
 	echo 'DELETE FROM orders WHERE id = 52;' >&7
 	wait_until 10 file_has "$T/psql.out" 'rule says deny'
+	echo '\q' >&7
 	exec 7>&-
-	finish "$BG" || true
+	finish "$BG"
 	assert_eq "$(admin 'SELECT count(*) FROM orders WHERE id IN (51, 52)')" 1
+}
+
+test_observe_mode_records_and_enforces_nothing() {
+	cat > "$G/policy.yaml" <<-YAML
+	version: 1
+	mode: observe
+	default: {read: allow, session: allow, other: hold}
+	$(standard_resources)
+	rules:
+	  - name: deletes
+	    when: {effect: delete}
+	    then: deny
+	YAML
+	hf reload
+	sql obs 'DELETE FROM orders WHERE id = 53 /* observed */'
+	assert_eq "$(admin 'SELECT count(*) FROM orders WHERE id = 53')" 0
+	wait_ledger "SELECT ruling || ' ' || rule || ' ' || status FROM requests WHERE text LIKE '%/* observed */%'" 'would-deny deletes ok'
+	good deny
+	hf reload
 }
 
 test_policy_test_and_explain() {

@@ -117,12 +117,14 @@ test_garbage_ends_that_session_and_no_other() {
 	finish "$BG"
 	assert_has "$(out calm)" 42
 	assert_eq "$(grep -cE 'EOF|RESET' "$T/noise")" 3
+	wait_ledger "SELECT count(*) FROM sessions WHERE run_name = 'noise' AND reason LIKE '%protocol%'" 3
 	assert_eq "$(sql calm 'SELECT 43')" 43
 }
 
 test_unit_of_two_gibibytes_is_cut_and_recorded() {
 	got=$(in_run flood -- /usr/bin/python3 "$RAW" flood 127.0.0.1 "$E2E_PGPORT")
 	assert_has "$got" CUT
+	wait_ledger "SELECT count(*) > 0 FROM sessions WHERE run_name = 'flood' AND end_at IS NOT NULL AND bytes_up < 70000000" 1
 	assert_eq "$(sql calm 'SELECT 44')" 44
 }
 

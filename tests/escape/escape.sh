@@ -39,6 +39,10 @@ test_control_the_attempts_work_outside_a_run() {
 test_tcp_to_what_no_resource_names() { blocked tcp_unlisted tcp_mapped bound_source bind_to_device source_route fast_open; }
 test_the_enforcers_own_port_is_no_way_through() { blocked tcp_enforcer_port tcp_token_address; }
 test_udp() { blocked udp_sendto udp_connected udp_mapped udplite; }
+test_what_the_kernel_refused_is_in_the_ledger() {
+	in_run told -- /usr/bin/python3 "$ATTEMPTS" udp_sendto > /dev/null
+	wait_ledger "SELECT count(*) > 0 FROM events WHERE detail LIKE '%sendmsg4%127.0.0.1:$OUT_UDP%'" 1
+}
 test_other_transport_protocols() { blocked mptcp sctp ping; }
 test_raw_and_packet_sockets() { blocked raw_ip packet packet_dgram xdp; }
 test_families_without_a_hook() { blocked vsock netlink alg bluetooth; }

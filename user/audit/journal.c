@@ -396,9 +396,24 @@ static void journal_fill(struct journal *j, enum record_kind kind, const void *b
 	rec->crc = crc32c(slice_of(&rec->len, len - JOURNAL_CRC_FROM));
 }
 
+bool journal_is_broken(const struct journal *j)
+{
+	return atomic_load_explicit(&j->head->broken, memory_order_acquire);
+}
+
+/* Records of what is about to be done. The others are of what already happened: refusing those would
+ * undo nothing and lose history, so they may use the last quarter of the ring, and go there also
+ * while the ledger cannot be written. */
+static bool journal_is_ahead(enum record_kind kind)
+{
+	return kind == RECORD_RUN || kind == RECORD_SESSION || kind == RECORD_REQUEST ||
+	       kind == RECORD_HOLD || kind == RECORD_DECISION;
+}
+
 int journal_append(struct journal *j, enum record_kind kind, const void *rec, uint64_t *ret_seq)
 {
 	struct journal_head *head = j->head;
+	uint64_t room = journal_is_ahead(kind) ? j->size / 4 * 3 : j->size;
 	size_t len, padded;
 	uint64_t used;
 
@@ -407,12 +422,13 @@ int journal_append(struct journal *j, enum record_kind kind, const void *rec, ui
 	len = sizeof(struct journal_rec) + record_len(kind, rec);
 	if (len > j->size / 4)
 		return JOURNAL_E_TOO_BIG;
-	if (atomic_load_explicit(&head->unwritable, memory_order_relaxed))
+	if (atomic_load_explicit(&head->unwritable, memory_order_relaxed) &&
+		(journal_is_ahead(kind) || journal_is_broken(j)))
 		return JOURNAL_E_UNWRITABLE;
 	padded = journal_padded(len);
 	used = j->pos - atomic_load_explicit(&head->tail, memory_order_acquire);
 	/* One unit more than the record: the zero behind it. */
-	if (used > j->size || padded + JOURNAL_ALIGN > j->size - used)
+	if (used > room || padded + JOURNAL_ALIGN > room - used)
 		return JOURNAL_E_FULL;
 	journal_fill(j, kind, rec, len);
 	atomic_store_explicit(&journal_at(j, j->pos + padded)->commit, 0, memory_order_relaxed);
@@ -434,11 +450,6 @@ uint64_t journal_committed(const struct journal *j)
 bool journal_is_writable(const struct journal *j)
 {
 	return !atomic_load_explicit(&j->head->unwritable, memory_order_acquire);
-}
-
-bool journal_is_broken(const struct journal *j)
-{
-	return atomic_load_explicit(&j->head->broken, memory_order_acquire);
 }
 
 void journal_want_commit(struct journal *j, uint64_t seq)

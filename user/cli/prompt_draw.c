@@ -221,9 +221,9 @@ static void draw_whole(struct prompt *p, struct screen *s, const struct lines *t
 
 static void draw_help(struct screen *s)
 {
-	static const char *const help[] = {"",
-		"a  approve: the very bytes that are shown run, once; a reason may be given, Enter "
-		"sends",
+	static const char *const help[] = {
+		"",
+		"a  approve: the very bytes that are shown run, once; Enter alone gives no reason",
 		"d  deny: the agent gets a clean error with your reason, which is needed",
 		"n  the next hold     p  the previous one     v  the whole statement, page by page",
 		"q  quit: what is held stays held until someone decides or its time is up", "",

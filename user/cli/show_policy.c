@@ -222,7 +222,8 @@ void show_policy_json(struct json *j, const struct policy *p, const char *path)
 	jsonw_string(j, "mode", slice_str(p->is_observe ? "observe" : "enforce"));
 	jsonw_object(j, "default");
 	for (size_t e = 0; e < EFFECT_N; e++)
-		jsonw_string(j, effect_table[e].keyword, slice_str(ruling_keywords[p->fallback[e]]));
+		jsonw_string(
+			j, effect_table[e].keyword, slice_str(ruling_keywords[p->fallback[e]]));
 	jsonw_object_end(j);
 	jsonw_array(j, "resources");
 	for (size_t i = 0; i < p->n_targets; i++)

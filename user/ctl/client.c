@@ -100,8 +100,8 @@ static bool ctl_client_flush(struct ctl_client *cl)
 	return true;
 }
 
-static void ctl_client_send(struct ctl_client *cl, enum ctl_type type, const uint32_t *number,
-	const struct slice *text)
+static void ctl_client_send(
+	struct ctl_client *cl, enum ctl_type type, const uint32_t *number, const struct slice *text)
 {
 	size_t max = CTL_HEADER_LEN + 4 + 4 + (text ? text->n : 0);
 	struct ctl_packet *p;
@@ -178,8 +178,7 @@ struct ctl_client *ctl_client_find(struct ctl *c, uint64_t id)
 {
 	struct list *pos;
 
-	list_for_each(pos, &c->clients)
-	{
+	list_for_each (pos, &c->clients) {
 		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
 
 		if (cl->id == id)
@@ -204,7 +203,8 @@ void ctl_client_free(struct ctl_client *cl)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &cl->queue) free(list_entry(pos, struct ctl_packet, link));
+	list_for_each_safe (pos, tmp, &cl->queue)
+		free(list_entry(pos, struct ctl_packet, link));
 	free(cl);
 }
 
@@ -236,8 +236,8 @@ void ctl_client_accept(struct ctl *c)
 		snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)cl->pid, (unsigned)cl->uid);
 		ctl_event(c, "control-refused", 0, detail);
 		log_warn("control.refused", "%s", detail);
-		ctl_client_error(cl, CTL_ERR_FORBIDDEN,
-			"the control socket is not for processes of a run");
+		ctl_client_error(
+			cl, CTL_ERR_FORBIDDEN, "the control socket is not for processes of a run");
 		ctl_client_close(cl);
 		return;
 	}

@@ -179,8 +179,7 @@ void ctl_send_decided(struct ctl *c)
 {
 	struct list *pos;
 
-	list_for_each(pos, &c->deciding)
-	{
+	list_for_each (pos, &c->deciding) {
 		struct ctl_decision *d = list_entry(pos, struct ctl_decision, link);
 		const struct hold *h = hold_find(&c->holds, d->hold);
 		struct mail *m;
@@ -230,8 +229,7 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, const char *outcome)
 	struct json j;
 
 	hold_free(hold_take(&c->holds, id));
-	list_for_each_safe(pos, tmp, &c->deciding)
-	{
+	list_for_each_safe (pos, tmp, &c->deciding) {
 		struct ctl_decision *d = list_entry(pos, struct ctl_decision, link);
 
 		if (d->hold != id)
@@ -240,8 +238,7 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, const char *outcome)
 		ctl_answer_decision(c, d, outcome);
 		ctl_decision_free(d);
 	}
-	list_for_each_safe(pos, tmp, &c->clients)
-	{
+	list_for_each_safe (pos, tmp, &c->clients) {
 		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
 
 		if (!cl->is_watching)
@@ -257,8 +254,7 @@ void ctl_hold_began(struct ctl *c, const struct hold *h)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &c->clients)
-	{
+	list_for_each_safe (pos, tmp, &c->clients) {
 		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
 
 		if (cl->is_watching)
@@ -316,7 +312,8 @@ void ctl_dispatch(struct ctl_client *cl, struct slice packet)
 
 	if (version != CTL_VERSION) {
 		ctl_client_error(cl, CTL_ERR_VERSION,
-			"holdfast and holdfastd are of different versions; restart the daemon after an upgrade");
+			"holdfast and holdfastd are of different versions; restart the daemon "
+			"after an upgrade");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(ctl_table) / sizeof(ctl_table[0]); i++) {
@@ -326,8 +323,9 @@ void ctl_dispatch(struct ctl_client *cl, struct slice packet)
 			ctl_table[i].fn(cl, &r);
 		else
 			ctl_client_error(cl, CTL_ERR_FORBIDDEN,
-				ctl_table[i].who == CTL_ROOT ? "only root may do this"
-							     : "only approvers may see or decide holds");
+				ctl_table[i].who == CTL_ROOT
+					? "only root may do this"
+					: "only approvers may see or decide holds");
 		return;
 	}
 	ctl_client_error(cl, CTL_ERR_UNKNOWN, "unknown or malformed message");

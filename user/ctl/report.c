@@ -154,7 +154,8 @@ void report_status(struct ctl *c, struct json *j)
 
 	jsonw_object(j, NULL);
 	report_string(j, "version", HOLDFAST_VERSION);
-	jsonw_int(j, "pid", getppid()); /* the warden: what `systemctl` and people call the daemon */
+	jsonw_int(
+		j, "pid", getppid()); /* the warden: what `systemctl` and people call the daemon */
 	jsonw_int(j, "uptime_seconds", (clock_mono_ns() - c->started_ns) / CLOCK_NS_PER_S);
 	jsonw_object(j, "policy");
 	report_string(j, "version", policy_version(c->policy));

@@ -47,8 +47,7 @@ static void ctl_free_retired(struct ctl *c, bool all)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &c->retired)
-	{
+	list_for_each_safe (pos, tmp, &c->retired) {
 		struct ctl_retired *old = list_entry(pos, struct ctl_retired, link);
 
 		if (!all && ctl_is_in_use(c, old->policy))
@@ -146,8 +145,7 @@ static void ctl_on_mail(struct loop_source *src, uint32_t events)
 	(void)events;
 	list_init(&letters);
 	mailbox_take_all(&c->enforcer->control, &letters);
-	list_for_each_safe(pos, tmp, &letters)
-	{
+	list_for_each_safe (pos, tmp, &letters) {
 		struct mail *m = list_entry(pos, struct mail, link);
 
 		list_remove(pos);
@@ -203,8 +201,7 @@ static void ctl_after(struct loop *l)
 	struct ctl *c = l->owner;
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &c->dead)
-	{
+	list_for_each_safe (pos, tmp, &c->dead) {
 		list_remove(pos);
 		ctl_client_free(list_entry(pos, struct ctl_client, link));
 	}
@@ -218,8 +215,8 @@ static int ctl_watch_fd(struct ctl *c, struct loop_source *src, int fd, loop_fn 
 	return err_trace(loop_watch(&c->loop, src, EPOLLIN));
 }
 
-int ctl_init(struct ctl *c, const struct ctl_config *config, struct enforcer *e,
-	struct policy *policy)
+int ctl_init(
+	struct ctl *c, const struct ctl_config *config, struct enforcer *e, struct policy *policy)
 {
 	int r;
 
@@ -251,10 +248,10 @@ void ctl_deinit(struct ctl *c)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &c->clients)
+	list_for_each_safe (pos, tmp, &c->clients)
 		ctl_client_close(list_entry(pos, struct ctl_client, link));
 	ctl_after(&c->loop);
-	list_for_each_safe(pos, tmp, &c->deciding)
+	list_for_each_safe (pos, tmp, &c->deciding)
 		ctl_decision_free(list_entry(pos, struct ctl_decision, link));
 	ctl_free_retired(c, true);
 	policy_free((struct policy *)(uintptr_t)c->policy);

@@ -2,9 +2,9 @@
 /*
  * The control thread: serves ctl.sock, keeps the registry of holds, follows the warden.
  *
- * Who may do what is one table (commands.c). A peer inside a run, or with an agent's uid, is refused
- * before its first message is read. A decision is in the ledger, committed to disk, before the worker
- * hears of it (P3, P5).
+ * Who may do what is one table (commands.c). A peer inside a run, or with an agent's uid, is
+ * refused before its first message is read. A decision is in the ledger, committed to disk, before
+ * the worker hears of it (P3, P5).
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 #include "util/json.h"
 
 struct ctl_config {
-	int listener_fd;  /* ctl.sock, the warden's */
-	int counts_fd;	  /* kernel counters, read-only */
+	int listener_fd; /* ctl.sock, the warden's */
+	int counts_fd;   /* kernel counters, read-only */
 	struct journal *journal;
 	int commit_fd;
 	const char *cgroup_root, *runs_path;
@@ -43,15 +43,15 @@ struct ctl {
 	struct hold_table holds;
 	struct list deciding; /* decisions waiting for their commit, then for their end */
 	const struct policy *policy;
-	struct list retired; /* policies that a session may still use */
+	struct list retired;    /* policies that a session may still use */
 	uint64_t reload_client; /* who waits for a reload, 0 = nobody */
 	uint64_t last_client;
 	int64_t started_ns;
 	bool has_failed; /* ended because it must be replaced */
 };
 
-ERR_CHECK int ctl_init(struct ctl *c, const struct ctl_config *config, struct enforcer *e,
-	struct policy *policy);
+ERR_CHECK int ctl_init(
+	struct ctl *c, const struct ctl_config *config, struct enforcer *e, struct policy *policy);
 void ctl_deinit(struct ctl *c);
 /* Runs until loop_stop(&c->loop). */
 ERR_CHECK int ctl_run(struct ctl *c);

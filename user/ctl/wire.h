@@ -26,7 +26,7 @@ enum ctl_type {
 
 	/* 200–299: decisions; approvers only */
 	CTL_APPROVE = 200, /* u64 hold, string reason, string sudo_uid → DATA (outcome), END */
-	CTL_DENY = 201,	   /* the same */
+	CTL_DENY = 201,    /* the same */
 
 	/* 300–399: administration; root only */
 	CTL_RELOAD = 300, /* → DATA (policy version, or the errors), END */
@@ -34,14 +34,14 @@ enum ctl_type {
 	/* 400–499: runs (run.sock); operators only */
 	RUN_START = 400,  /* see below, with 3 descriptors → RUN_STARTED, then RUN_EXITED */
 	RUN_SIGNAL = 401, /* u32 signal number, for the run of this connection */
-	RUN_KILL = 402,	  /* u64 run → END; a connection of its own */
+	RUN_KILL = 402,   /* u64 run → END; a connection of its own */
 
 	/* 900–999: answers */
-	CTL_DATA = 900,	   /* string JSON object */
-	CTL_END = 901,	   /* nothing more for this request */
+	CTL_DATA = 900,    /* string JSON object */
+	CTL_END = 901,     /* nothing more for this request */
 	CTL_ERROR = 902,   /* u32 enum ctl_error, string message for people */
 	RUN_STARTED = 903, /* u64 run id, u32 uid, string name */
-	RUN_EXITED = 904,  /* u32 wait status as of waitpid(2); CTL_ERROR before it if exec failed */
+	RUN_EXITED = 904, /* u32 wait status as of waitpid(2); CTL_ERROR before it if exec failed */
 };
 
 enum ctl_error {
@@ -57,7 +57,7 @@ enum ctl_error {
 enum { CTL_HEADER_LEN = 4 };
 
 /*
- * RUN_START body: string name, string user ("" = dedicated uid), string cwd, u8 flags, u32 n_argv and
- * strings, u32 n_env and strings. Descriptors: stdin, stdout, stderr.
+ * RUN_START body: string name, string user ("" = dedicated uid), string cwd, u8 flags, u32 n_argv
+ * and strings, u32 n_env and strings. Descriptors: stdin, stdout, stderr.
  */
 enum run_flag { RUN_FLAG_TTY = 1 << 0, RUN_FLAG_ALLOW_DEGRADED = 1 << 1 };

@@ -19,8 +19,8 @@ enum {
 	CONFIG_ID_MAX = 2000000000,
 };
 
-static void config_path(struct binder *b, const struct yaml_node *n, const char *what, size_t max,
-	const char **ret)
+static void config_path(
+	struct binder *b, const struct yaml_node *n, const char *what, size_t max, const char **ret)
 {
 	if (bind_text(b, n, what, max, false, ret) && (*ret)[0] != '/')
 		bind_error(b, n, "%s: must be an absolute path", what);
@@ -36,8 +36,8 @@ static bool config_is_number(const char *text, unsigned long *ret)
 	return !errno && end != text && !*end && *ret <= CONFIG_ID_MAX;
 }
 
-static void config_user(struct binder *b, const struct yaml_node *n, const char *what, uid_t *uid,
-	gid_t *gid)
+static void config_user(
+	struct binder *b, const struct yaml_node *n, const char *what, uid_t *uid, gid_t *gid)
 {
 	const struct passwd *pw;
 	unsigned long number;
@@ -53,8 +53,8 @@ static void config_user(struct binder *b, const struct yaml_node *n, const char 
 		*uid = (uid_t)number;
 		*gid = (gid_t)number;
 	} else {
-		bind_error(b, n, "%s: no such user \"%s\"; make it with `useradd --system %s`", what,
-			text, text);
+		bind_error(b, n, "%s: no such user \"%s\"; make it with `useradd --system %s`",
+			what, text, text);
 		return;
 	}
 	if (!*uid)
@@ -109,7 +109,8 @@ static void config_bind_run_uids(struct binder *b, const struct yaml_node *n, vo
 		return;
 	if (sscanf(text, "%u-%u%c", &first, &last, &rest) != 2 || first < 1000 || last < first ||
 		last > CONFIG_ID_MAX) {
-		bind_error(b, n, "run_uids: must be a range of user ids above 1000, as \"64000-64999\"");
+		bind_error(b, n,
+			"run_uids: must be a range of user ids above 1000, as \"64000-64999\"");
 		return;
 	}
 	c->run_uid_first = first;
@@ -137,8 +138,9 @@ static const struct bind_key config_keys[] = {
 static void config_check(struct binder *b, const struct yaml_node *root, const struct config *c)
 {
 	if (c->user == c->scribe_user)
-		bind_error(b, root, "user and scribe_user must differ: the one that reads foreign bytes "
-				    "must not be the one that writes history");
+		bind_error(b, root,
+			"user and scribe_user must differ: the one that reads foreign bytes "
+			"must not be the one that writes history");
 	if ((c->user >= c->run_uid_first && c->user <= c->run_uid_last) ||
 		(c->scribe_user >= c->run_uid_first && c->scribe_user <= c->run_uid_last))
 		bind_error(b, root, "run_uids must not contain user or scribe_user");
@@ -161,7 +163,9 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,
 		.port = 15999,
-		.workers = cpus < 1 ? 1 : cpus > 8 ? 8 : (uint64_t)cpus,
+		.workers = cpus < 1   ? 1
+			   : cpus > 8 ? 8
+				      : (uint64_t)cpus,
 	};
 	arena_init(&c->arena, CONFIG_ARENA_MAX);
 	b = (struct binder){.d = d, .a = &c->arena};

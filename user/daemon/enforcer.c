@@ -34,8 +34,8 @@ struct enforcer_process {
 	bool is_orphan; /* the warden is gone */
 };
 
-static int enforcer_say(struct enforcer_process *e, enum channel_type type,
-	const struct channel_run *run)
+static int enforcer_say(
+	struct enforcer_process *e, enum channel_type type, const struct channel_run *run)
 {
 	struct channel_message m = {.type = type};
 
@@ -51,8 +51,8 @@ static int enforcer_want_policy(void *arg)
 
 /* ---- what the warden says -------------------------------------------------------------------- */
 
-static int enforcer_load(const struct process *p, struct slice text, struct policy **ret,
-	char **ret_errors)
+static int enforcer_load(
+	const struct process *p, struct slice text, struct policy **ret, char **ret_errors)
 {
 	static struct diag d; /* too large for a stack; one thread loads policies */
 	size_t n_errors = 0;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +24,21 @@
 #include "net/sock.h"
 #include "policy/policy.h"
 #include "priv/doctor.h"
+#include "priv/sandbox.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/version.h"
 
 enum { EXIT_BAD_FILE = 2, EXIT_HOST = 3 };
-enum { FILE_MAX_BYTES = 1024 * 1024, RING_BYTES = 16 * 1024 * 1024, RING_SMALL_BYTES = 4 * 1024 * 1024 };
+enum {
+	FILE_MAX_BYTES = 1024 * 1024,
+	RING_BYTES = 16 * 1024 * 1024,
+	RING_SMALL_BYTES = 4 * 1024 * 1024
+};
 
 static const char usage[] =
-	"usage: holdfastd [--config FILE] [--foreground] [--allow-degraded] [--without connect_unix]\n"
+	"usage: holdfastd [--config FILE] [--foreground] [--allow-degraded] [--without "
+	"connect_unix]\n"
 	"       holdfastd --doctor [--json]\n"
 	"       holdfastd --detach [--config FILE]\n"
 	"\n"
@@ -47,7 +54,8 @@ static const char usage[] =
 
 struct args {
 	const char *config_path;
-	bool is_doctor, is_detach, is_json, is_check, foreground, allow_degraded, without_connect_unix;
+	bool is_doctor, is_detach, is_json, is_check, foreground, allow_degraded,
+		without_connect_unix;
 };
 
 static int main_fail(int code, const char *text, const char *why)
@@ -58,7 +66,18 @@ static int main_fail(int code, const char *text, const char *why)
 
 static int main_parse_args(struct args *a, int argc, char **argv)
 {
-	enum { CONFIG = 256, FOREGROUND, DEGRADED, WITHOUT, CHECK, DOCTOR, JSON, DETACH, VERBOSE, VERSION };
+	enum {
+		CONFIG = 256,
+		FOREGROUND,
+		DEGRADED,
+		WITHOUT,
+		CHECK,
+		DOCTOR,
+		JSON,
+		DETACH,
+		VERBOSE,
+		VERSION
+	};
 	static const struct option options[] = {
 		{"config", required_argument, NULL, CONFIG},
 		{"foreground", no_argument, NULL, FOREGROUND},
@@ -89,7 +108,8 @@ static int main_parse_args(struct args *a, int argc, char **argv)
 			break;
 		case WITHOUT:
 			if (strcmp(optarg, "connect_unix") != 0)
-				return main_fail(EXIT_BAD_FILE, "--without knows connect_unix only", NULL);
+				return main_fail(
+					EXIT_BAD_FILE, "--without knows connect_unix only", NULL);
 			a->without_connect_unix = true;
 			break;
 		case CHECK:
@@ -238,8 +258,10 @@ static int main_load_keys(struct process *p)
 		if (fd < 0 || getrandom(p->ledger_key, sizeof(p->ledger_key), 0) < 0 ||
 			write(fd, p->ledger_key, sizeof(p->ledger_key)) != sizeof(p->ledger_key))
 			return main_fail(EXIT_HOST, path, strerror(errno));
-	} else if (fd < 0 || read(fd, p->ledger_key, sizeof(p->ledger_key)) != sizeof(p->ledger_key)) {
-		return main_fail(EXIT_HOST, path, fd < 0 ? strerror(errno) : "is not a key of 32 bytes");
+	} else if (fd < 0 ||
+		   read(fd, p->ledger_key, sizeof(p->ledger_key)) != sizeof(p->ledger_key)) {
+		return main_fail(
+			EXIT_HOST, path, fd < 0 ? strerror(errno) : "is not a key of 32 bytes");
 	}
 	/* One secret on disk, one key a purpose. */
 	if (!HMAC(EVP_sha256(), p->ledger_key, sizeof(p->ledger_key), (const uint8_t *)"mask", 4,
@@ -269,7 +291,8 @@ static int main_enter_cgroup(struct process *p, int *ret_runs, int *ret_daemon)
 	*ret_runs = cgroup_make(p->runs_path);
 	*ret_daemon = cgroup_make(daemon);
 	if (*ret_runs < 0 || *ret_daemon < 0)
-		return main_fail(EXIT_HOST, base, strerror(-(*ret_runs < 0 ? *ret_runs : *ret_daemon)));
+		return main_fail(
+			EXIT_HOST, base, strerror(-(*ret_runs < 0 ? *ret_runs : *ret_daemon)));
 	r = cgroup_move(daemon, getpid());
 	return r ? main_fail(EXIT_HOST, daemon, strerror(-r)) : 0;
 }
@@ -305,12 +328,14 @@ static int main_open_kernel(struct process *p)
 	return 0;
 }
 
-static int main_judge_host(struct process *p)
+/* What this host lacks is stored with every run. What runs cannot do without is required by
+ * kern_open(); these have a second line of defence, or make the first one thinner. */
+static void main_judge_host(struct process *p)
 {
-	if (!kern_has_connect_unix(p->kern))
-		snprintf(p->degraded, sizeof(p->degraded),
-			"no connect_unix hook: runs may make no unix sockets");
-	return 0;
+	snprintf(p->degraded, sizeof(p->degraded), "%s%s",
+		kern_has_connect_unix(p->kern) ? ""
+					       : "no connect_unix hook: runs may make no unix sockets. ",
+		sandbox_landlock_abi() ? "" : "no Landlock: enforcer and scribe see more files. ");
 }
 
 /* ---- what the processes share ---------------------------------------------------------------- */
@@ -338,7 +363,8 @@ static int main_open_rings(struct process *p)
 	for (unsigned i = 0; i < RINGS_MAX; i++) {
 		int r;
 
-		snprintf(p->ring_paths[i], sizeof(p->ring_paths[i]), "%s/journal/%02u.ring", c->dir, i);
+		snprintf(p->ring_paths[i], sizeof(p->ring_paths[i]), "%s/journal/%02u.ring", c->dir,
+			i);
 		if (i >= in_use && access(p->ring_paths[i], F_OK) < 0)
 			break;
 		r = main_open_ring(p, i, i < RING_WORKERS ? RING_SMALL_BYTES : RING_BYTES);
@@ -360,13 +386,50 @@ static int main_open_listeners(struct process *p)
 
 			if (fd < 0)
 				return main_fail(EXIT_HOST,
-					"the enforcer's port cannot be opened; set `port:`", strerror(-fd));
+					"the enforcer's port cannot be opened; set `port:`",
+					strerror(-fd));
 			p->listener_fds[i][v6] = fd;
 		}
 	snprintf(path, sizeof(path), "%s/ctl.sock", c->dir);
-	/* Open to all: who may do what is decided by who they are (SO_PEERCRED), never by the path. */
+	/* Open to all: who may do what is decided by who they are (SO_PEERCRED), never by the path.
+	 */
 	p->ctl_fd = sock_listen_unix(path, 0666);
 	return p->ctl_fd < 0 ? main_fail(EXIT_HOST, path, strerror(-p->ctl_fd)) : 0;
+}
+
+/*
+ * A listener that was born outside the daemon's cgroup fires no hook, and its connections would come
+ * without an origin for ever. A connection of our own has none either, and the hook counts that: so
+ * each family is called once, and the count must move.
+ */
+static int main_verify_listeners(struct process *p)
+{
+	static const uint8_t loopback[2][16] = {
+		{[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, {[15] = 1}};
+	uint64_t before[HOOK_N][COUNT_N], after[HOOK_N][COUNT_N];
+	int counts = kern_counts_fd(p->kern);
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		_cleanup_(fd_closep) int fd = -1;
+		struct pollfd pfd;
+
+		if (kern_read_counts(counts, before))
+			return main_fail(EXIT_HOST, "the kernel's counters cannot be read", NULL);
+		fd = sock_dial(loopback[v6], (uint16_t)p->config->port);
+		pfd = (struct pollfd){.fd = fd, .events = POLLOUT};
+		if (fd < 0 || poll(&pfd, 1, 1000) != 1 || sock_connect_result(fd) ||
+			kern_read_counts(counts, after) ||
+			after[HOOK_SOCKOPS_SERVER][COUNT_NO_ORIGIN] ==
+				before[HOOK_SOCKOPS_SERVER][COUNT_NO_ORIGIN])
+			return main_fail(EXIT_HOST, "the enforcer's listener is not seen by its hook",
+				v6 ? "IPv6 loopback" : "IPv4 loopback");
+	}
+	/* Our own calls are no business of the enforcer's. */
+	for (unsigned i = 0; i < p->config->workers; i++)
+		for (int v6 = 0; v6 < 2; v6++)
+			for (int fd; (fd = sock_accept(p->listener_fds[i][v6])) >= 0;)
+				close(fd);
+	return 0;
 }
 
 static int main_share(struct process *p)
@@ -389,7 +452,8 @@ static int main_detach(const struct config *c)
 	r = kern_detach(bpffs);
 	if (r)
 		return main_fail(EXIT_HOST, bpffs, r < 0 ? strerror(-r) : "could not be detached");
-	puts("detached: the kernel side is gone; processes of runs that are alive are uncontrolled now");
+	puts("detached: the kernel side is gone; processes of runs that are alive are uncontrolled "
+	     "now");
 	return 0;
 }
 
@@ -427,11 +491,13 @@ int main(int argc, char **argv)
 	if (!r)
 		r = main_open_kernel(&p);
 	if (!r)
-		r = main_judge_host(&p);
+		main_judge_host(&p);
 	if (!r)
 		r = main_open_rings(&p);
 	if (!r)
 		r = main_open_listeners(&p);
+	if (!r)
+		r = main_verify_listeners(&p);
 	if (!r)
 		r = main_share(&p);
 	if (r)

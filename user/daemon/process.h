@@ -30,13 +30,14 @@ struct process {
 	char ring_paths[RINGS_MAX][128];
 	int ring_fds[RINGS_MAX];
 	int commit_fds[RINGS_MAX]; /* eventfds: the scribe committed what was asked for */
-	unsigned n_rings; /* those in use, and those that a daemon with more workers left to be drained */
-	int wake_fd; /* eventfd the scribe sleeps on */
+	unsigned n_rings; /* those in use, and those that a daemon with more workers left to be
+			     drained */
+	int wake_fd;      /* eventfd the scribe sleeps on */
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
 	int ctl_fd;
 	uint8_t ledger_key[32], mask_key[32];
 	struct slice policy_text; /* the policy in force; the warden's */
-	struct ledger_ids ids;	  /* highest in use, when the enforcer starts */
+	struct ledger_ids ids;    /* highest in use, when the enforcer starts */
 };
 
 /* The enforcer's whole life, in a forked child; returns its exit status. */

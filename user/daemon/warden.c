@@ -29,21 +29,32 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/map.h"
 #include "util/notify.h"
 
 /* How long the enforcer may be silent before new connections are refused instead of waiting. */
-#define FROZEN_NS	  (5 * CLOCK_NS_PER_S)
-#define VERIFY_NS	  (10 * CLOCK_NS_PER_S)
+#define FROZEN_NS         (5 * CLOCK_NS_PER_S)
+#define VERIFY_NS         (10 * CLOCK_NS_PER_S)
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
 
 /* A child that dies at once again and again is started ever more slowly, up to this. */
 #define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
 
+/* How long, and of how many kinds, repeated refusals of the kernel side are told once. */
+#define SEEN_NS (10 * CLOCK_NS_PER_S)
+enum { SEEN_MAX = 1024 };
+
 struct child {
-	pid_t pid; /* 0: not running */
+	pid_t pid;              /* 0: not running */
 	struct loop_source src; /* its pidfd */
 	int64_t started_ns, restart_at_ns, delay_ns;
+};
+
+/* A refusal of the kernel side that was recorded a moment ago. */
+struct seen {
+	uint64_t key;
+	int64_t until_ns;
 };
 
 struct warden {
@@ -59,8 +70,9 @@ struct warden {
 	struct journal *journal;
 	uint64_t last_run, n_broken_layers;
 	int64_t next_verify_ns;
+	struct seen seen[SEEN_MAX];
 	struct slice coming_policy; /* sent, not yet judged */
-	const char *why; /* a failed start, for the last line */
+	const char *why;            /* a failed start, for the last line */
 };
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -85,14 +97,42 @@ static void warden_event(struct warden *w, const char *kind, uint64_t run, const
 		log_info("event", "kind=%s run=%llu %s", kind, (unsigned long long)run, detail);
 }
 
+/* Was the same refused a moment ago? A library that tries a socket at each call (nscd, say) is one
+ * line of history in ten seconds, not thousands; the kernel's counters have them all. */
+static bool warden_is_repeated(struct warden *w, const struct denial *d)
+{
+	const struct slice parts[] = {
+		slice_of(d->origin.addr, sizeof(d->origin.addr)),
+		slice_of(&d->origin.port, sizeof(d->origin.port)),
+		slice_of(&d->origin.cgroup, sizeof(d->origin.cgroup)),
+		slice_of(&d->hook, sizeof(d->hook)),
+	};
+	int64_t now = clock_mono_ns();
+	uint64_t key = 0;
+	struct seen *s;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		key = key * 31 + hash_bytes(parts[i]);
+	s = &w->seen[key % SEEN_MAX];
+	if (s->key == key && now < s->until_ns)
+		return true;
+	*s = (struct seen){.key = key, .until_ns = now + SEEN_NS};
+	return false;
+}
+
 static void warden_on_denial(void *arg, const struct denial *d)
 {
-	char name[SOCK_NAME_MAX];
+	char name[SOCK_NAME_MAX] = "-";
+	bool is_unix = d->hook == HOOK_CONNECT_UNIX || d->hook == HOOK_SENDMSG_UNIX;
 
-	warden_event(arg, "kernel-denied", 0, "hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
-		d->hook < HOOK_N ? kern_hook_names[d->hook] : "?",
-		sock_name(d->origin.addr, be16toh(d->origin.port), name, sizeof(name)),
-		d->origin.tgid, d->origin.uid, d->origin.comm, (unsigned long long)d->origin.cgroup,
+	if (warden_is_repeated(arg, d))
+		return;
+	if (!is_unix)
+		sock_name(d->origin.addr, be16toh(d->origin.port), name, sizeof(name));
+	warden_event(arg, "kernel-denied", 0,
+		"hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
+		d->hook < HOOK_N ? kern_hook_names[d->hook] : "?", name, d->origin.tgid,
+		d->origin.uid, d->origin.comm, (unsigned long long)d->origin.cgroup,
 		d->error < 0 ? -d->error : d->error);
 }
 
@@ -109,7 +149,8 @@ static int warden_set_refusing(struct warden *w, bool is_refusing)
 	struct intercept_state state = {.is_refusing = is_refusing};
 	socklen_t len = sizeof(state.netns);
 
-	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &state.netns, &len) < 0)
+	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &state.netns, &len) <
+		0)
 		return err_raise(-errno);
 	w->is_refusing = is_refusing;
 	return err_trace(kern_set_state(w->p->kern, &state));
@@ -226,7 +267,8 @@ static int warden_start_enforcer(struct warden *w)
 	w->is_enforcer_ready = false;
 	atomic_store(&w->p->vitals->beat_ns, clock_mono_ns());
 	r = warden_adopt_child(w, &w->enforcer, pid);
-	w->channel_src = (struct loop_source){.fd = w->channel, .fn = warden_on_channel, .owner = w};
+	w->channel_src =
+		(struct loop_source){.fd = w->channel, .fn = warden_on_channel, .owner = w};
 	return r ? err_trace(r) : err_trace(loop_watch(&w->loop, &w->channel_src, EPOLLIN));
 }
 
@@ -241,7 +283,8 @@ static void warden_send_policy(struct warden *w)
 	uint8_t *text = malloc(MAX + 1);
 	ssize_t n = from < 0 || !text ? -1 : read(from, text, MAX + 1);
 
-	/* A copy: what is judged good is what a later enforcer starts with, whatever happens to the file. */
+	/* A copy: what is judged good is what a later enforcer starts with, whatever happens to the
+	 * file. */
 	if (n < 0 || n > MAX || to < 0 || write(to, text, (size_t)n) != n) {
 		warden_event(w, "policy-bad", 0, "%s cannot be read: %s", w->p->config->policy,
 			strerror(errno));
@@ -277,7 +320,8 @@ static int warden_send_run(struct warden *w, enum channel_type type, const struc
 static void warden_announce(void *arg, const struct run *run)
 {
 	if (warden_send_run(arg, CHANNEL_RUN_ADD, run))
-		log_error("channel", "the enforcer was not told of run %llu", (unsigned long long)run->id);
+		log_error("channel", "the enforcer was not told of run %llu",
+			(unsigned long long)run->id);
 }
 
 /* One message; false: nothing more, or the channel ended. */
@@ -345,8 +389,9 @@ static uint64_t warden_next_run(void *arg)
 {
 	struct warden *w = arg;
 
-	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal) ? ++w->last_run
-										    : 0;
+	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal)
+		       ? ++w->last_run
+		       : 0;
 }
 
 static int warden_announce_run(struct warden *w, const struct run *run)
@@ -467,7 +512,7 @@ static void warden_delay_restart(struct child *c)
 	int64_t now = clock_mono_ns();
 
 	c->delay_ns = now - c->started_ns > RESTART_MAX_NS ? 0
-		      : c->delay_ns			   ? c->delay_ns * 2
+		      : c->delay_ns                        ? c->delay_ns * 2
 							   : CLOCK_NS_PER_S / 8;
 	c->delay_ns = c->delay_ns < RESTART_MAX_NS ? c->delay_ns : RESTART_MAX_NS;
 	c->restart_at_ns = now + c->delay_ns;
@@ -482,8 +527,8 @@ static void warden_stop_scribe(struct warden *w)
 
 /*
  * A dead enforcer's sessions are over. The scribe is replaced too: in the way of a fresh start it
- * drains what the dead one wrote, closes in the ledger what it left open, and tells the ids that the
- * next one continues.
+ * drains what the dead one wrote, closes in the ledger what it left open, and tells the ids that
+ * the next one continues.
  */
 static void warden_replace_enforcer(struct warden *w)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The warden: keeps the powers and the keys, supervises, starts runs; never parses a foreign byte. */
+/* The warden: keeps the powers and the keys, supervises, starts runs; never parses a foreign byte.
+ */
 #pragma once
 
 #include "daemon/process.h"

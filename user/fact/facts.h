@@ -45,25 +45,26 @@ struct fact {
 	enum effect effect;
 	/* DELETE and UPDATE: is there a condition that can exclude a row? TRI_UNKNOWN elsewhere. */
 	enum tri bounded;
-	/* Folded as the server folds it, NUL-free, at most 2 * 63 + 1 bytes. Empty: could be anything,
-	 * or the effect has no object (session, admin): `no_object` tells which. */
+	/* Folded as the server folds it, NUL-free, at most 2 * 63 + 1 bytes. Empty: could be
+	 * anything, or the effect has no object (session, admin): `no_object` tells which. */
 	struct slice object;
 	bool no_object;
 };
 
 /* What else the text tells the session; none of it is a permission. */
 enum facts_flag {
-	FACTS_COPY_IN = 1 << 0,	    /* asks the server to enter copy-in */
+	FACTS_COPY_IN = 1 << 0,     /* asks the server to enter copy-in */
 	FACTS_COPY_OUT = 1 << 1,    /* … copy-out */
 	FACTS_COPY_BINARY = 1 << 2, /* … in binary, or in a format that could not be told */
-	FACTS_CATALOG = 1 << 3,	    /* may change names, columns or views: what was asked of the catalog is stale */
-	FACTS_LEXING = 1 << 4,	    /* may change how the server reads the text that follows */
-	FACTS_TX_CONTROL = 1 << 5,  /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT … */
-	/* Result columns may come from somewhere that `list` does not name (FETCH, functions, EXECUTE of
-	 * an unknown name): nothing is proven about columns without provenance. */
+	FACTS_CATALOG = 1 << 3, /* may change names, columns or views: what was asked of the catalog
+				   is stale */
+	FACTS_LEXING = 1 << 4,  /* may change how the server reads the text that follows */
+	FACTS_TX_CONTROL = 1 << 5, /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT … */
+	/* Result columns may come from somewhere that `list` does not name (FETCH, functions,
+	 * EXECUTE of an unknown name): nothing is proven about columns without provenance. */
 	FACTS_OPAQUE_ROWS = 1 << 6,
-	/* The facts would be the same if any number or plain string constant in the text were another
-	 * one, so that a shape cache may keep them. */
+	/* The facts would be the same if any number or plain string constant in the text were
+	 * another one, so that a shape cache may keep them. */
 	FACTS_CONSTANT_FREE = 1 << 7,
 };
 
@@ -84,7 +85,8 @@ struct facts {
 	unsigned n_statements;
 	struct name_change *names;
 	size_t n_names;
-	struct slice *executes; /* names that EXECUTE runs; their texts belong to this request too */
+	struct slice
+		*executes; /* names that EXECUTE runs; their texts belong to this request too */
 	size_t n_executes;
 };
 

@@ -26,8 +26,8 @@ extern const struct detector_info detector_table[DETECTOR_N];
 enum transform {
 	TRANSFORM_REDACT,  /* nothing of it is left */
 	TRANSFORM_PARTIAL, /* enough to recognise: last four digits, first letter and domain */
-	TRANSFORM_HASH,	   /* keyed and stable: equal values stay equal */
-	TRANSFORM_NULL,	   /* SQL NULL */
+	TRANSFORM_HASH,    /* keyed and stable: equal values stay equal */
+	TRANSFORM_NULL,    /* SQL NULL */
 	TRANSFORM_N
 };
 
@@ -41,8 +41,9 @@ extern const char *const unproven_keywords[UNPROVEN_N + 1];
 /* One entry of `masks:`; owned by the policy. */
 struct mask_rule {
 	const char *name;
-	const char **columns; /* NULL-terminated patterns "schema.table.column" with `*`; may be empty */
-	uint32_t detectors;   /* DETECTOR_BIT()s */
+	const char **
+		columns; /* NULL-terminated patterns "schema.table.column" with `*`; may be empty */
+	uint32_t detectors; /* DETECTOR_BIT()s */
 	enum transform as;
 	enum unproven unproven;
 };
@@ -57,17 +58,17 @@ enum value_class {
 	VALUE_TIME,  /* date, time, timestamp, interval */
 	VALUE_BYTES, /* bytea */
 	VALUE_UUID,
-	VALUE_NET,	 /* inet, cidr, macaddr */
-	VALUE_ARRAY,	 /* array, composite, range, hstore: values inside a value */
-	VALUE_OTHER,	 /* not known here: enum, domain types of users, geometry … */
+	VALUE_NET,   /* inet, cidr, macaddr */
+	VALUE_ARRAY, /* array, composite, range, hstore: values inside a value */
+	VALUE_OTHER, /* not known here: enum, domain types of users, geometry … */
 };
 
 /* One result column as the protocol described it. */
 struct column {
 	struct slice name; /* as the agent sees it: never a criterion */
-	uint32_t table;	   /* table id at the server (PostgreSQL: OID); 0 = no provenance */
-	uint16_t attr;	   /* column number in that table; 0 with a table = whole row */
-	uint32_t type;	   /* wire type id, for the decoder's own use */
+	uint32_t table;    /* table id at the server (PostgreSQL: OID); 0 = no provenance */
+	uint16_t attr;     /* column number in that table; 0 with a table = whole row */
+	uint32_t type;     /* wire type id, for the decoder's own use */
 	enum value_class class;
 	bool is_binary;
 };

@@ -116,6 +116,7 @@ int hold_may(const struct hold *h, const struct approver *a, const char **ret_wh
 	else if (!hold_is_approver(h, a))
 		*ret_why = "you are not among the approvers that the rule names";
 	else if (a->uid == h->view.owner_uid && !a->may_self)
-		*ret_why = "whoever started a run may not approve what it asks for (self_approval is off)";
+		*ret_why = "whoever started a run may not approve what it asks for (self_approval "
+			   "is off)";
 	return *ret_why ? HOLD_E_FORBIDDEN : 0;
 }

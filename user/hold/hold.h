@@ -12,10 +12,10 @@
 #include "util/map.h"
 
 enum {
-	HOLD_E_NONE = 1,     /* no such hold, or it has ended */
+	HOLD_E_NONE = 1,      /* no such hold, or it has ended */
 	HOLD_E_FORBIDDEN = 2, /* this person may not decide it */
-	HOLD_E_DECIDED = 3,  /* someone decided it a moment ago */
-	HOLD_E_FULL = 4,     /* too many holds */
+	HOLD_E_DECIDED = 3,   /* someone decided it a moment ago */
+	HOLD_E_FULL = 4,      /* too many holds */
 };
 
 enum hold_state { HOLD_WAITING, HOLD_DECIDED };
@@ -24,22 +24,22 @@ enum decision_kind { DECISION_APPROVE, DECISION_DENY };
 
 /* What people see of a hold; strings owned by the hold. */
 struct hold_view {
-	uint64_t id;	  /* h42 */
+	uint64_t id; /* h42 */
 	uint64_t request, session, run;
 	char *run_name, *resource, *target, *role, *database, *application;
-	char *text;	  /* in clear: approvers see what they approve */
+	char *text; /* in clear: approvers see what they approve */
 	size_t text_len;
-	char *params;	  /* one line each, in clear */
+	char *params; /* one line each, in clear */
 	char *effects, *objects;
 	char *rule, *message;
-	char *tx;	  /* none, open, failed */
-	char *comm;	  /* process name and tree as of the connect */
+	char *tx;   /* none, open, failed */
+	char *comm; /* process name and tree as of the connect */
 	char *tree;
 	uint32_t pid, uid, owner_uid;
 	int64_t since_wall_ns, deadline_wall_ns;
 	int64_t tx_since_wall_ns; /* 0 = none open */
-	char **approvers; /* NULL-terminated; NULL: any approver */
-	uint8_t hmac[32]; /* what an approval is bound to */
+	char **approvers;         /* NULL-terminated; NULL: any approver */
+	uint8_t hmac[32];         /* what an approval is bound to */
 };
 
 struct hold {
@@ -67,8 +67,8 @@ struct approver {
 	uint32_t uid;
 	const uint32_t *gids;
 	size_t n_gids;
-	bool is_in_run;	    /* in a controlled cgroup, or an agent's uid */
-	bool may_self;	    /* `self_approval: true` */
+	bool is_in_run;        /* in a controlled cgroup, or an agent's uid */
+	bool may_self;         /* `self_approval: true` */
 	uint32_t approver_gid; /* the daemon's approvers group; root always belongs */
 };
 

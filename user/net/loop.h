@@ -26,8 +26,9 @@ struct loop {
 	int epfd;
 	bool is_stopping;
 	void *owner;
-	void (*after)(struct loop *l);		       /* after each batch of events; may be NULL */
-	void (*tick)(struct loop *l, int64_t now_ns);  /* once a second; may be NULL; set before the run */
+	void (*after)(struct loop *l); /* after each batch of events; may be NULL */
+	void (*tick)(struct loop *l,
+		int64_t now_ns); /* once a second; may be NULL; set before the run */
 	struct loop_source timer;
 	struct loop_source *current[64]; /* the batch being handled; removed ones become NULL */
 	int n_current;

@@ -32,7 +32,8 @@ int sock_listen(bool is_v6, uint16_t port, bool reuse_port)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse));
 	if (is_v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	/* Only what the hooks sent over the loopback interface is ours; a neighbour's packet is not. */
+	/* Only what the hooks sent over the loopback interface is ours; a neighbour's packet is
+	 * not. */
 	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
 		return err_raise(-errno);
 	r = is_v6 ? bind(fd, (struct sockaddr *)&sin6, sizeof(sin6))

@@ -9,7 +9,7 @@
 
 enum {
 	SOCK_E_AGAIN = 1, /* would block */
-	SOCK_E_EOF = 2,	  /* the peer closed its side, or the connection is gone */
+	SOCK_E_EOF = 2,   /* the peer closed its side, or the connection is gone */
 };
 
 /* TCP listener; v6 only if is_v6. reuse_port: one of several sharing the port. An fd, or -errno. */
@@ -17,12 +17,13 @@ int sock_listen(bool is_v6, uint16_t port, bool reuse_port);
 /* Unix SOCK_SEQPACKET listener at path (an old socket there is removed), mode as given. */
 int sock_listen_unix(const char *path, unsigned mode);
 int sock_accept(int listener); /* fd, or -EAGAIN, or -errno */
-/* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno. */
+/* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno.
+ */
 int sock_dial(const uint8_t addr[static 16], uint16_t port);
 /* Result of a connect that was in progress: 0 or a positive errno. */
 int sock_connect_result(int fd);
-/* TCP_NODELAY, keepalive, and SO_LINGER{1,0}: until a session ended well, its sockets reset, so that
- * a truncated answer never looks complete. */
+/* TCP_NODELAY, keepalive, and SO_LINGER{1,0}: until a session ended well, its sockets reset, so
+ * that a truncated answer never looks complete. */
 void sock_tune(int fd);
 /* From now on close() is an orderly FIN. */
 void sock_end_well(int fd);

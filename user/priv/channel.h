@@ -13,18 +13,20 @@
 enum {
 	CHANNEL_E_AGAIN = 1, /* nothing there */
 	CHANNEL_E_EOF = 2,   /* the other process is gone */
-	CHANNEL_E_BAD = 3,   /* unknown, wrong length, wrong direction or phase: the sender is broken */
+	CHANNEL_E_BAD =
+		3, /* unknown, wrong length, wrong direction or phase: the sender is broken */
 };
 
 enum channel_type {
 	/* warden → enforcer */
-	CHANNEL_RUN_ADD = 1, /* struct channel_run; answered by RUN_ADDED before the command may start */
+	CHANNEL_RUN_ADD =
+		1, /* struct channel_run; answered by RUN_ADDED before the command may start */
 	CHANNEL_RUN_END = 2, /* struct channel_run (cgroup) */
 	CHANNEL_POLICY = 3,  /* + descriptor of the text; answered by POLICY_GOOD or POLICY_BAD */
 	CHANNEL_STOP = 4,
 	/* enforcer → warden */
-	CHANNEL_READY = 16,	  /* once: it accepts connections */
-	CHANNEL_RUN_ADDED = 17,	  /* struct channel_run (id) */
+	CHANNEL_READY = 16,       /* once: it accepts connections */
+	CHANNEL_RUN_ADDED = 17,   /* struct channel_run (id) */
 	CHANNEL_WANT_POLICY = 18, /* somebody asked for a reload */
 	CHANNEL_POLICY_GOOD = 19, /* the policy sent last is in force */
 	CHANNEL_POLICY_BAD = 20,  /* it is not; the old one stays */
@@ -53,5 +55,5 @@ enum channel_phase {
 ERR_CHECK int channel_send(int channel, const struct channel_message *m, int fd);
 /* The next message that is legal in this phase. *ret_fd: a descriptor that is now the caller's, or
  * -1. 0, CHANNEL_E_*. */
-ERR_CHECK int channel_receive(int channel, enum channel_phase phase, struct channel_message *ret,
-	int *ret_fd);
+ERR_CHECK int channel_receive(
+	int channel, enum channel_phase phase, struct channel_message *ret, int *ret_fd);

@@ -74,5 +74,6 @@ void cancel_deinit(struct worker *w)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &w->cancels) cancel_end(list_entry(pos, struct cancel, link));
+	list_for_each_safe (pos, tmp, &w->cancels)
+		cancel_end(list_entry(pos, struct cancel, link));
 }

@@ -31,7 +31,8 @@ void catalog_drop_all(struct worker *w)
 	size_t at = 0;
 	void *c;
 
-	list_for_each(pos, &w->sessions) list_entry(pos, struct session, link)->catalog = NULL;
+	list_for_each (pos, &w->sessions)
+		list_entry(pos, struct session, link)->catalog = NULL;
 	while (map_next(&w->catalogs, &at, NULL, &c))
 		catalog_free(c);
 	map_deinit(&w->catalogs);
@@ -42,7 +43,8 @@ void catalog_drop_all(struct worker *w)
 static struct catalog *catalog_of(struct session *s)
 {
 	char key[256];
-	int n = snprintf(key, sizeof(key), "%s%c%s%c%s", s->resource->name, 0, s->target, 0, s->database);
+	int n = snprintf(
+		key, sizeof(key), "%s%c%s%c%s", s->resource->name, 0, s->target, 0, s->database);
 	struct slice k = slice_of(key, (size_t)n < sizeof(key) ? (size_t)n : sizeof(key) - 1);
 	struct catalog *c = map_get(&s->worker->catalogs, k);
 
@@ -157,9 +159,11 @@ int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 	if (!ev->answer.is_end)
 		return err_trace(catalog_on_row(s, ev->answer.values, ev->answer.n));
 	if (ev->answer.failed) {
-		/* Nothing is known then: every column of a table is unproven, which is the safe side. */
+		/* Nothing is known then: every column of a table is unproven, which is the safe
+		 * side. */
 		s->coming = mask_catalog_free(s->coming);
-		worker_event(s->worker, "catalog-failed", s->run.id, s->id, "database=%s", s->database);
+		worker_event(
+			s->worker, "catalog-failed", s->run.id, s->id, "database=%s", s->database);
 		return 0;
 	}
 	mask_catalog_free(c->columns);

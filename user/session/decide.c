@@ -272,6 +272,11 @@ static void decide_rule(struct session *s)
 		a->ruling = (struct ruling){.kind = RULING_DENY,
 			.rule = "masks",
 			.message = "COPY of masked data is not possible; use SELECT"};
+	/* The server would take the last one, a reader of the record perhaps the first. */
+	if (is_login && a->request.is_suspect)
+		a->ruling = (struct ruling){.kind = RULING_DENY,
+			.rule = "login",
+			.message = "a start-up parameter came twice"};
 	/* Before the login nobody can be told that they wait. */
 	if (is_login && a->ruling.kind == RULING_HOLD)
 		a->ruling.kind = RULING_DENY;
@@ -401,7 +406,9 @@ static int decide_record(struct session *s)
 	if (s->asked.is_recorded)
 		return 0;
 	decide_rule(s);
-	r = record_request(s);
+	r = session_record(s);
+	if (!r)
+		r = record_request(s);
 	if (r > 0)
 		return decide_refuse(s, REFUSAL_RECORD,
 			"this request could not be recorded, so it was not forwarded (the audit ledger is full or cannot be written)",
@@ -474,6 +481,8 @@ int decide_advance(struct session *s)
 		if (r || !s->asked.is_recorded)
 			return r;
 	}
+	if (s->asked.request.kind != REQUEST_TEXT && s->asked.request.is_suspect)
+		return decide_deny(s);
 	if (s->asked.has_hold || !enforces || s->asked.ruling.kind == RULING_ALLOW)
 		return decide_forward(s);
 	return s->asked.ruling.kind == RULING_DENY ? decide_deny(s) : decide_hold(s);

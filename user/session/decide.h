@@ -20,7 +20,7 @@ ERR_CHECK int decide_request(struct session *s);
 ERR_CHECK int decide_advance(struct session *s);
 /* A human, a deadline or the client ended the hold: outcome for the ledger ("approved", "denied",
  * "expired", "cancelled"), who and why for the agent. */
-ERR_CHECK int decide_released(struct session *s, bool approved, const char *outcome,
-	const char *by, const char *reason);
+ERR_CHECK int decide_released(
+	struct session *s, bool approved, const char *outcome, const char *by, const char *reason);
 /* The facts came from the parser thread; error < 0: there are none. */
 ERR_CHECK int decide_facts(struct session *s, const struct facts *facts, int error);

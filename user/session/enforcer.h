@@ -31,12 +31,12 @@ struct enforcer {
 
 	_Atomic uint64_t last_session, last_request, last_hold;
 	_Atomic uint64_t n_allowed, n_held, n_denied; /* requests since start, for status */
-	_Atomic uint64_t n_sessions;		      /* alive now */
+	_Atomic uint64_t n_sessions;                  /* alive now */
 
-	int origin_fd;	       /* socket storage map, read-only */
-	uint16_t own_port;     /* never dialled */
+	int origin_fd;          /* socket storage map, read-only */
+	uint16_t own_port;      /* never dialled */
 	uint8_t ledger_key[32]; /* HMACs of unmasked bytes */
-	uint8_t mask_key[32];	/* TRANSFORM_HASH */
+	uint8_t mask_key[32];   /* TRANSFORM_HASH */
 
 	pthread_mutex_t runs_lock;
 	struct map runs; /* cgroup id → struct run_info, owned */

@@ -15,8 +15,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* How often a waiting client hears that it still waits; also what keeps its connection alive through
- * idle timeouts on the way (protocol-level keepalive of 20-30 s is the common advice). */
+/* How often a waiting client hears that it still waits; also what keeps its connection alive
+ * through idle timeouts on the way (protocol-level keepalive of 20-30 s is the common advice). */
 #define HELD_SAY_NS (25 * CLOCK_NS_PER_S)
 
 static char *held_dup(struct slice s)

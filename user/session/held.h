@@ -4,8 +4,8 @@
 
 #include "session/session.h"
 
-/* Makes the hold, tells the client and the control thread. 0; > 0: it could not be recorded, nothing
- * was announced; < 0. */
+/* Makes the hold, tells the client and the control thread. 0; > 0: it could not be recorded,
+ * nothing was announced; < 0. */
 ERR_CHECK int held_begin(struct session *s);
 /* Is everything that the approver saw and that the decision is bound to still so? */
 bool held_is_unchanged(struct session *s);

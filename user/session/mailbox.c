@@ -23,8 +23,7 @@ void mailbox_deinit(struct mailbox *m)
 
 	list_init(&left);
 	mailbox_take_all(m, &left);
-	list_for_each_safe(pos, tmp, &left)
-	{
+	list_for_each_safe (pos, tmp, &left) {
 		list_remove(pos);
 		mail_free(list_entry(pos, struct mail, link));
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mail between threads of the enforcer: a queue with an eventfd, the only thing they share besides
- * the tables in enforcer.h. Never on the path of a byte. A letter is owned by the queue until taken,
- * then by who took it (mail_free()).
+ * the tables in enforcer.h. Never on the path of a byte. A letter is owned by the queue until
+ * taken, then by who took it (mail_free()).
  */
 #pragma once
 
@@ -17,15 +17,15 @@ struct policy;
 
 enum mail_kind {
 	/* to a worker */
-	MAIL_POLICY,	/* `policy`: judge by this one from now on */
-	MAIL_RELEASE,	/* `hold`, `decision`, `text` = reason, `by`: a human decided */
-	MAIL_CANCEL,	/* `vid`, `key`, `run`, `addr`, `port`: a client asks to cancel */
-	MAIL_FACTS,	/* `session`, `seq`, `facts` in `arena`: the parser thread is done */
-	MAIL_CUT_RUN,	/* `run` ended or was killed: close its sessions */
+	MAIL_POLICY,  /* `policy`: judge by this one from now on */
+	MAIL_RELEASE, /* `hold`, `decision`, `text` = reason, `by`: a human decided */
+	MAIL_CANCEL,  /* `vid`, `key`, `run`, `addr`, `port`: a client asks to cancel */
+	MAIL_FACTS,   /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
+	MAIL_CUT_RUN, /* `run` ended or was killed: close its sessions */
 	MAIL_STOP,
 	/* to the control thread */
-	MAIL_HOLD,	/* `parked`: a new hold */
-	MAIL_HOLD_END,	/* `hold`, `text` = outcome */
+	MAIL_HOLD,     /* `parked`: a new hold */
+	MAIL_HOLD_END, /* `hold`, `text` = outcome */
 };
 
 struct mail {

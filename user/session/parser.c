@@ -100,7 +100,8 @@ struct parser *parser_free(struct parser *p)
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
-	list_for_each_safe(pos, tmp, &p->jobs) free(list_entry(pos, struct parser_job, link));
+	list_for_each_safe (pos, tmp, &p->jobs)
+		free(list_entry(pos, struct parser_job, link));
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

@@ -13,5 +13,5 @@ struct parser;
 ERR_CHECK int parser_new(struct enforcer *e, struct parser **ret);
 struct parser *parser_free(struct parser *p);
 /* Copies the text. 0, -ENOMEM, -EAGAIN (too many waiting). */
-ERR_CHECK int parser_ask(struct parser *p, unsigned worker, uint64_t session, uint64_t seq,
-	struct slice text);
+ERR_CHECK int parser_ask(
+	struct parser *p, unsigned worker, uint64_t session, uint64_t seq, struct slice text);

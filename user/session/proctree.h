@@ -5,5 +5,6 @@
 
 #include <sys/types.h>
 
-/* "psql -c … (812) < bash deploy.sh (799) < …", at most a few levels; owned by the caller; may be "". */
+/* "psql -c … (812) < bash deploy.sh (799) < …", at most a few levels; owned by the caller; may be
+ * "". */
 char *proctree_describe(pid_t pid);

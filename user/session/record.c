@@ -136,8 +136,9 @@ static struct slice record_masked(struct session *s, struct slice text)
 	struct mask_stats stats = {0};
 	struct slice changed;
 
-	if (s->resource->masks && mask_text(s->resource->masks, masked, s->worker->enforcer->mask_key,
-				     &s->request_arena, &changed, &stats))
+	if (s->resource->masks &&
+		mask_text(s->resource->masks, masked, s->worker->enforcer->mask_key,
+			&s->request_arena, &changed, &stats))
 		masked = changed;
 	return slice_head(masked, RECORD_TEXT_MAX);
 }

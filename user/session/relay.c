@@ -43,10 +43,12 @@ static int relay_broken(struct session *s, enum side side, int outcome)
 {
 	if (outcome == PROTO_E_TOO_BIG)
 		return relay_fatal(s, REFUSAL_LIMIT,
-			side == SIDE_CLIENT ? "the request is larger than what can be judged whole"
-					    : "the server's message is larger than what can be looked at");
+			side == SIDE_CLIENT
+				? "the request is larger than what can be judged whole"
+				: "the server's message is larger than what can be looked at");
 	return relay_fatal(s, REFUSAL_INTERNAL,
-		side == SIDE_CLIENT ? "the client broke the protocol" : "the server broke the protocol");
+		side == SIDE_CLIENT ? "the client broke the protocol"
+				    : "the server broke the protocol");
 }
 
 int relay_apply(struct session *s, enum side from, struct slice bytes, const struct sink *sink)
@@ -70,14 +72,16 @@ int relay_apply(struct session *s, enum side from, struct slice bytes, const str
 		}
 		r = buf_put(out, data);
 		if (r == BUF_E_FULL)
-			return relay_fatal(s, REFUSAL_LIMIT, "a peer does not read what it asked for");
+			return relay_fatal(
+				s, REFUSAL_LIMIT, "a peer does not read what it asked for");
 		if (r)
 			return err_trace(r);
 	}
 	return 0;
 }
 
-/* ---- events of the server's side --------------------------------------------------------------- */
+/* ---- events of the server's side ---------------------------------------------------------------
+ */
 
 static struct inflight *relay_find_inflight(struct session *s, uint64_t seq)
 {
@@ -167,7 +171,8 @@ static int relay_drain_events(struct session *s)
 	return r;
 }
 
-/* ---- verdicts ---------------------------------------------------------------------------------- */
+/* ---- verdicts ----------------------------------------------------------------------------------
+ */
 
 int relay_settle(struct session *s, const struct verdict *v)
 {
@@ -230,7 +235,8 @@ static int relay_cancel(struct session *s, const struct event *ev)
 	} else {
 		mail_free(m);
 	}
-	/* Answered at once, as a server does: the client only waits for the end of the connection. */
+	/* Answered at once, as a server does: the client only waits for the end of the connection.
+	 */
 	session_finish(s, "cancel request");
 	return RELAY_E_CLOSED;
 }
@@ -245,8 +251,9 @@ static int relay_on_client_unit(struct session *s, struct slice unit)
 	switch (sink->event.kind) {
 	case EV_KEEP:
 		s->span_len += unit.n;
-		return s->span_len > s->proto->request_max ? relay_broken(s, SIDE_CLIENT, PROTO_E_TOO_BIG)
-							   : 0;
+		return s->span_len > s->proto->request_max
+			       ? relay_broken(s, SIDE_CLIENT, PROTO_E_TOO_BIG)
+			       : 0;
 	case EV_REQUEST:
 		s->span_len += unit.n;
 		s->asked = (struct asked){.request = sink->event.request};
@@ -267,7 +274,8 @@ static int relay_on_client_unit(struct session *s, struct slice unit)
 			return -EPROTO;
 	}
 	closes = sink->event.kind == EV_CLOSE;
-	r = relay_apply(s, SIDE_CLIENT, slice_head(buf_slice(&s->client.in), s->span_len + unit.n), sink);
+	r = relay_apply(
+		s, SIDE_CLIENT, slice_head(buf_slice(&s->client.in), s->span_len + unit.n), sink);
 	if (r)
 		return r;
 	buf_consume(&s->client.in, s->span_len + unit.n);
@@ -438,7 +446,8 @@ static int relay_server_unit(struct session *s, struct slice unit)
 	return relay_drain_events(s);
 }
 
-/* What a stream() call left besides bytes. *ret_hold_back: bytes at the end that must come again. */
+/* What a stream() call left besides bytes. *ret_hold_back: bytes at the end that must come again.
+ */
 static int relay_stream_event(struct session *s, size_t *ret_hold_back)
 {
 	const struct event *ev = &s->unit_sink.event;
@@ -465,7 +474,8 @@ static int relay_server_stream(struct session *s)
 	int r;
 
 	sink_begin(&s->unit_sink);
-	r = s->proto->stream(s->state, SIDE_SERVER, p->in.mem + p->in.head, n, &used, &s->unit_sink);
+	r = s->proto->stream(
+		s->state, SIDE_SERVER, p->in.mem + p->in.head, n, &used, &s->unit_sink);
 	if (r > 0)
 		return relay_broken(s, SIDE_SERVER, r);
 	if (r)
@@ -479,7 +489,8 @@ static int relay_server_stream(struct session *s)
 	r = buf_put(&s->client.out, slice_head(buf_slice(&p->in), used));
 	if (r)
 		return r < 0 ? err_trace(r)
-			     : relay_fatal(s, REFUSAL_LIMIT, "the client does not read what it asked for");
+			     : relay_fatal(s, REFUSAL_LIMIT,
+				       "the client does not read what it asked for");
 	p->stream_left -= used;
 	buf_consume(&p->in, used);
 	r = relay_drain_events(s);
@@ -557,8 +568,8 @@ static int relay_unreachable(struct session *s, int error)
 {
 	char text[256];
 
-	snprintf(text, sizeof(text), "cannot connect to %s: %s (errno %d)", s->target, strerror(error),
-		error);
+	snprintf(text, sizeof(text), "cannot connect to %s: %s (errno %d)", s->target,
+		strerror(error), error);
 	if (s->proto)
 		return relay_fatal(s, REFUSAL_UNREACHABLE, text);
 	session_close(s, text);
@@ -567,8 +578,7 @@ static int relay_unreachable(struct session *s, int error)
 
 static bool relay_is_own(const struct session *s)
 {
-	static const uint8_t mapped_loopback[13] = {
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127};
+	static const uint8_t mapped_loopback[13] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127};
 	static const uint8_t loopback[16] = {[15] = 1};
 
 	return s->target_port == s->worker->enforcer->own_port &&
@@ -634,9 +644,8 @@ static uint32_t relay_server_events(const struct session *s)
 
 int relay_flush(struct session *s)
 {
-	bool wants_server =
-		buf_len(&s->server.out) || (!s->proto && s->client.src.is_added) ||
-		(s->proto && s->proto->is_server_first);
+	bool wants_server = buf_len(&s->server.out) || (!s->proto && s->client.src.is_added) ||
+			    (s->proto && s->proto->is_server_first);
 	int r;
 
 	if (s->is_dead)
@@ -696,7 +705,8 @@ static int relay_read_client(struct session *s)
 			session_finish(s, "client disconnected");
 		if (s->is_dead || s->is_closing)
 			return s->is_dead ? RELAY_E_CLOSED : 0;
-		s->client.saw_eof = true; /* an opaque client may still read: relay_flush() says so */
+		s->client.saw_eof =
+			true; /* an opaque client may still read: relay_flush() says so */
 		return 0;
 	}
 	if (r)

@@ -14,8 +14,8 @@ void relay_on_server(struct loop_source *src, uint32_t events);
 /* Looks at client units from where it stopped. */
 ERR_CHECK int relay_pump_client(struct session *s);
 /* Executes what a decoder call left in `sink` for `bytes` of `from`; the caller consumes them. */
-ERR_CHECK int relay_apply(struct session *s, enum side from, struct slice bytes,
-	const struct sink *sink);
+ERR_CHECK int relay_apply(
+	struct session *s, enum side from, struct slice bytes, const struct sink *sink);
 /* Settles the request under judgement and goes on with what follows it. */
 ERR_CHECK int relay_settle(struct session *s, const struct verdict *v);
 /* Writes queued bytes, sets which events to wait for. */

@@ -73,8 +73,8 @@ static int rows_mask(struct session *s, const struct event *ev, const struct val
 
 		if (!ev->row.values[i].bytes.p)
 			continue;
-		if (!mask_value(s->plan, i, ev->row.values[i].bytes,
-			    s->worker->enforcer->mask_key, a, &changed, &stats))
+		if (!mask_value(s->plan, i, ev->row.values[i].bytes, s->worker->enforcer->mask_key,
+			    a, &changed, &stats))
 			continue;
 		if (!values) {
 			values = arena_array(a, ev->row.n, sizeof(*values));
@@ -118,11 +118,12 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	struct mask_stats stats = {0};
 	int r;
 
-	r = rows_plan(s, ev->value.seq, ev->value.columns_id, ev->value.columns, ev->value.n_columns);
+	r = rows_plan(
+		s, ev->value.seq, ev->value.columns_id, ev->value.columns, ev->value.n_columns);
 	if (r)
 		return err_trace(r);
-	r = mask_piece(s->plan, ev->value.index, ev->value.p, ev->value.n, is_last,
-		ret_hold_back, &stats);
+	r = mask_piece(
+		s->plan, ev->value.index, ev->value.p, ev->value.n, is_last, ret_hold_back, &stats);
 	rows_count(s, ev->value.seq, &stats);
 	return r < 0 ? err_trace(r) : r;
 }
@@ -138,8 +139,8 @@ int rows_on_text(struct session *s, struct slice unit)
 		return err_raise(-ENOMEM);
 	for (size_t i = 0; i < ev.text.n; i++) {
 		fields[i] = ev.text.fields[i];
-		if (!mask_text(s->resource->masks, ev.text.fields[i],
-			    s->worker->enforcer->mask_key, &s->unit_arena, &fields[i], &stats))
+		if (!mask_text(s->resource->masks, ev.text.fields[i], s->worker->enforcer->mask_key,
+			    &s->unit_arena, &fields[i], &stats))
 			fields[i] = ev.text.fields[i];
 	}
 	rows_count(s, ev.text.seq, &stats);

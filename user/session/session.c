@@ -109,6 +109,14 @@ static int session_init_protocol(struct session *s)
 	return err_trace(s->proto->init(s->state, &s->pool, s->vid, key));
 }
 
+int session_record(struct session *s)
+{
+	int r = s->is_recorded ? 0 : record_session(s, s->resource->protocol);
+
+	s->is_recorded = !r;
+	return r;
+}
+
 /* In all tables, recorded, watched: from here on it ends through session_close(). */
 static int session_start(struct session *s)
 {
@@ -126,10 +134,10 @@ static int session_start(struct session *s)
 		if (r)
 			return err_trace(r);
 	}
-	r = record_session(s, s->resource->protocol);
-	if (r)
-		return err_fold(r);
-	s->is_recorded = true;
+	r = session_record(s);
+	/* Not recorded: what speaks a protocol is told so at its first request; the rest is reset. */
+	if (r < 0 || (r && !s->proto))
+		return r < 0 ? err_trace(r) : err_fold(r);
 	return err_trace(relay_flush(s));
 }
 

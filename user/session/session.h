@@ -131,6 +131,8 @@ struct session {
 /* A connection that was just accepted: finds its origin, run and resource, records it. Takes the fd;
  * whatever does not belong here is reset, recorded and gone. */
 void session_accept(struct worker *w, int fd);
+/* Writes the session's own record, if that was not possible before. Outcomes of journal_append(). */
+ERR_CHECK int session_record(struct session *s);
 /* Ends it: withdraws a hold, records, frees after the batch. `reason` for the ledger. Idempotent. */
 void session_close(struct session *s, const char *reason);
 /* The same after all output is flushed, with an orderly FIN. */

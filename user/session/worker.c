@@ -48,8 +48,7 @@ static void worker_on_cancel(struct worker *w, const struct mail *m)
 {
 	struct list *pos;
 
-	list_for_each(pos, &w->sessions)
-	{
+	list_for_each (pos, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
 
 		/* Only the same run and target: a key alone is four bytes that could be guessed. */
@@ -78,8 +77,7 @@ static void worker_cut_run(struct worker *w, uint64_t run)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &w->sessions)
-	{
+	list_for_each_safe (pos, tmp, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
 
 		if (s->run.id == run)
@@ -94,8 +92,7 @@ static void worker_on_policy(struct worker *w, const struct policy *policy)
 	catalog_drop_all(w);
 	w->policy = policy;
 	/* Idle sessions follow at once, so that a target that is no longer named is cut now. */
-	list_for_each_safe(pos, tmp, &w->sessions)
-	{
+	list_for_each_safe (pos, tmp, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
 
 		if (s->park == PARK_NONE && session_sync_policy(s) < 0)
@@ -139,8 +136,7 @@ static void worker_on_mail(struct loop_source *src, uint32_t events)
 	(void)events;
 	list_init(&letters);
 	mailbox_take_all(&w->mail, &letters);
-	list_for_each_safe(pos, tmp, &letters)
-	{
+	list_for_each_safe (pos, tmp, &letters) {
 		struct mail *m = list_entry(pos, struct mail, link);
 
 		list_remove(pos);
@@ -160,8 +156,7 @@ static void worker_on_commit(struct loop_source *src, uint32_t events)
 	(void)events;
 	if (read(src->fd, &count, sizeof(count)) < 0)
 		return;
-	list_for_each_safe(pos, tmp, &w->recording)
-	{
+	list_for_each_safe (pos, tmp, &w->recording) {
 		struct session *s = list_entry(pos, struct session, recording_link);
 
 		if (journal_committed(w->journal) >= s->asked.record_seq)
@@ -197,8 +192,7 @@ static void worker_tick(struct loop *l, int64_t now_ns)
 	struct list *pos, *tmp;
 
 	atomic_store(&w->beat_ns, clock_mono_ns());
-	list_for_each_safe(pos, tmp, &w->sessions)
-	{
+	list_for_each_safe (pos, tmp, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
 
 		if (s->policy != w->policy)
@@ -213,8 +207,7 @@ static void worker_after(struct loop *l)
 	struct worker *w = l->owner;
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &w->dead)
-	{
+	list_for_each_safe (pos, tmp, &w->dead) {
 		struct session *s = list_entry(pos, struct session, link);
 
 		list_remove(pos);
@@ -294,7 +287,7 @@ void worker_deinit(struct worker *w)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &w->sessions)
+	list_for_each_safe (pos, tmp, &w->sessions)
 		session_close(list_entry(pos, struct session, link), "the daemon stopped");
 	worker_after(&w->loop);
 	cancel_deinit(w);
@@ -318,8 +311,8 @@ int worker_record(struct worker *w, enum record_kind kind, const void *rec, uint
 	return r;
 }
 
-void worker_event(struct worker *w, const char *kind, uint64_t run, uint64_t session,
-	const char *fmt, ...)
+void worker_event(
+	struct worker *w, const char *kind, uint64_t run, uint64_t session, const char *fmt, ...)
 {
 	char detail[512];
 	struct record_event rec;

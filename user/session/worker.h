@@ -20,17 +20,17 @@ struct worker {
 	struct mailbox mail;
 	struct loop_source mail_src, commit_src;
 	struct loop_source listeners[2]; /* v4, v6 */
-	struct journal *journal;	 /* owned by the caller of worker_init() */
-	int commit_fd;			 /* eventfd: the scribe committed what was asked for */
+	struct journal *journal;         /* owned by the caller of worker_init() */
+	int commit_fd;                   /* eventfd: the scribe committed what was asked for */
 	const struct policy *policy;
 	_Atomic(const struct policy *) oldest_policy; /* the oldest one that a session still uses */
-	_Atomic int64_t beat_ns;		      /* last tick, for the warden's watch */
+	_Atomic int64_t beat_ns;                      /* last tick, for the warden's watch */
 	struct sql_cache *sql_cache;
-	struct map catalogs; /* "resource\0database" → struct catalog */
-	struct map by_id;    /* sessions by id */
+	struct map catalogs;  /* "resource\0database" → struct catalog */
+	struct map by_id;     /* sessions by id */
 	struct list sessions; /* all of them */
 	struct list dead;     /* closed in this batch, freed after it */
-	struct list cancels;   /* cancel requests on their way to a server */
+	struct list cancels;  /* cancel requests on their way to a server */
 	unsigned n_cancels;
 	struct list recording; /* parked until the ledger committed their record */
 	uint32_t last_vid;
@@ -48,8 +48,8 @@ void worker_deinit(struct worker *w);
 /* HMAC-SHA256 under the ledger key over the parts. */
 void worker_hmac(struct worker *w, const struct slice *parts, size_t n, uint8_t out[32]);
 /* Appends to the worker's journal; complains once when it cannot. Outcomes of journal_append(). */
-ERR_CHECK int worker_record(struct worker *w, enum record_kind kind, const void *rec,
-	uint64_t *ret_seq);
+ERR_CHECK int worker_record(
+	struct worker *w, enum record_kind kind, const void *rec, uint64_t *ret_seq);
 /* An event row; losing one is counted in the log and nowhere else. */
 void worker_event(struct worker *w, const char *kind, uint64_t run, uint64_t session,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));

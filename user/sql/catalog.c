@@ -68,8 +68,8 @@ static const char catalog_tail[] =
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, ''::pg_catalog.text, "
 	"'0'::pg_catalog.text, '0'::pg_catalog.text FROM rel "
 	"UNION ALL "
-	/* The server's own relations: some of them quote values of others (pg_stats), and their numbers
-	 * differ from server to server. */
+	/* The server's own relations: some of them quote values of others (pg_stats), and their
+	 * numbers differ from server to server. */
 	"SELECT 't', c.oid::pg_catalog.text, '0', n.nspname::pg_catalog.text, "
 	"c.relname::pg_catalog.text, '', '0', '0' FROM pg_catalog.pg_class c "
 	"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "

@@ -15,7 +15,7 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *blocks; /* newest first; the oldest is kept by reset */
-	size_t used;		    /* bytes handed out, rounding included */
+	size_t used;                /* bytes handed out, rounding included */
 	size_t max;
 };
 

@@ -12,8 +12,8 @@ enum { BUF_E_FULL = 1 }; /* the hard maximum is reached */
 
 struct buf {
 	uint8_t *mem;
-	size_t cap;	   /* bytes allocated */
-	size_t max;	   /* bytes this may ever hold */
+	size_t cap;        /* bytes allocated */
+	size_t max;        /* bytes this may ever hold */
 	size_t head, tail; /* content is mem[head..tail) */
 };
 

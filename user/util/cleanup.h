@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scope-bound cleanup. `_cleanup_(freep) char *s = …;` frees on every way out; TAKE(s) hands over. */
+/* Scope-bound cleanup. `_cleanup_(freep) char *s = …;` frees on every way out; TAKE(s) hands over.
+ */
 #pragma once
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define CLOCK_NS_PER_S	INT64_C(1000000000)
+#define CLOCK_NS_PER_S  INT64_C(1000000000)
 #define CLOCK_NS_PER_MS INT64_C(1000000)
 
 static inline int64_t clock_ns_of(clockid_t id)

@@ -17,9 +17,9 @@ struct diag_entry {
 };
 
 struct diag {
-	const char *file; /* borrowed */
+	const char *file;    /* borrowed */
 	struct slice source; /* borrowed; for the line and caret; may be empty */
-	size_t n;	     /* all errors, also those beyond DIAG_MAX */
+	size_t n;            /* all errors, also those beyond DIAG_MAX */
 	struct diag_entry entries[DIAG_MAX];
 };
 
@@ -28,5 +28,6 @@ void diag_add(struct diag *d, unsigned line, unsigned col, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Prints `file:line:col: error: text`, the source line and a caret, for each. */
 void diag_print(const struct diag *d, FILE *to);
-/* The word of the NULL-terminated list nearest to `word`, or NULL if none is near: "did you mean". */
+/* The word of the NULL-terminated list nearest to `word`, or NULL if none is near: "did you mean".
+ */
 const char *diag_nearest(struct slice word, const char *const *list);

@@ -17,8 +17,8 @@ int err_at(int r, const char *what, const char *file, int line, const char *func
 		log_error("err.fold", "outcome=%d at=%s:%d func=%s", r, file, line, func);
 		return -ENOTRECOVERABLE;
 	}
-	log_debug("err.trace", "errno=%d text=\"%s\" how=%s at=%s:%d func=%s", -r, strerror(-r), what,
-		file, line, func);
+	log_debug("err.trace", "errno=%d text=\"%s\" how=%s at=%s:%d func=%s", -r, strerror(-r),
+		what, file, line, func);
 	return r;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HMAC-SHA256 (RFC 2104) with the key's two blocks hashed beforehand: the cost of one use is that of
- * the message and three SHA-256 blocks. OpenSSL's EVP_MAC copies and wipes three contexts a use,
+ * HMAC-SHA256 (RFC 2104) with the key's two blocks hashed beforehand: the cost of one use is that
+ * of the message and three SHA-256 blocks. OpenSSL's EVP_MAC copies and wipes three contexts a use,
  * which was the dearest thing on the path of a short request.
  */
 #pragma once

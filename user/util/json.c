@@ -37,8 +37,8 @@ static void json_quoted(struct json *j, struct slice s)
 		uint32_t code;
 		char esc[8];
 
-		while (plain < s.n && s.p[plain] >= 0x20 && s.p[plain] < 0x7f && s.p[plain] != '"' &&
-			s.p[plain] != '\\')
+		while (plain < s.n && s.p[plain] >= 0x20 && s.p[plain] < 0x7f &&
+			s.p[plain] != '"' && s.p[plain] != '\\')
 			plain++;
 		json_raw(j, slice_head(s, plain));
 		s = slice_skip(s, plain);

@@ -2,8 +2,8 @@
 /*
  * A JSON writer into a growing, bounded buffer. Commas and nesting are kept by the writer; a full
  * buffer sets `bad`. Strings are escaped; bytes that are not UTF-8 become U+FFFD, so that what
- * agents sent can never break the reader of the output. (jsonw_: jansson, which the command line tool
- * reads answers with, owns the names that begin with json_.)
+ * agents sent can never break the reader of the output. (jsonw_: jansson, which the command line
+ * tool reads answers with, owns the names that begin with json_.)
  */
 #pragma once
 

@@ -9,7 +9,7 @@ struct list {
 	struct list *prev, *next;
 };
 
-#define list_entry(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define list_entry(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define list_for_each(pos, head)      for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 /* The body may remove pos. */
 #define list_for_each_safe(pos, tmp, head)                                                         \

@@ -49,7 +49,8 @@ void log_line(struct log_site *site, enum log_level level, const char *event, co
 	if (log_is_limited(site))
 		return;
 	/* `<N>` is the kernel's and journald's priority prefix. */
-	n = snprintf(line, sizeof(line), "<%d>%s[%d] %s ", level, log_process, (int)getpid(), event);
+	n = snprintf(
+		line, sizeof(line), "<%d>%s[%d] %s ", level, log_process, (int)getpid(), event);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

@@ -12,7 +12,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LO
 
 /* One per call site. */
 struct log_site {
-	long window;	      /* CLOCK_MONOTONIC second that n_in_window counts */
+	long window;          /* CLOCK_MONOTONIC second that n_in_window counts */
 	unsigned n_in_window; /* lines so far in that second */
 	unsigned n_dropped;   /* lines swallowed since the last one printed */
 };

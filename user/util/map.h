@@ -24,12 +24,14 @@ void map_deinit(struct map *m);
 
 /* The value, or NULL. */
 void *map_get(const struct map *m, struct slice key);
-/* Sets a value; *ret_old (may be NULL) gets what was there before, or NULL. 0, MAP_E_FULL, -ENOMEM. */
+/* Sets a value; *ret_old (may be NULL) gets what was there before, or NULL. 0, MAP_E_FULL, -ENOMEM.
+ */
 ERR_CHECK int map_put(struct map *m, struct slice key, void *value, void **ret_old);
 /* Removes and returns the value, or NULL. */
 void *map_take(struct map *m, struct slice key);
 
-/* Walks all entries in no order: start with *pos = 0; false at the end. No changes while walking. */
+/* Walks all entries in no order: start with *pos = 0; false at the end. No changes while walking.
+ */
 bool map_next(const struct map *m, size_t *pos, struct slice *ret_key, void **ret_value);
 
 /* The same with a 64-bit id as the key. */

@@ -56,7 +56,9 @@ static inline uint32_t rd_be32(struct reader *r)
 {
 	struct slice s = rd_bytes(r, 4);
 
-	return s.n ? (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 | s.p[3] : 0;
+	return s.n ? (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 |
+			       s.p[3]
+		   : 0;
 }
 
 static inline uint64_t rd_be64(struct reader *r)

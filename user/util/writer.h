@@ -51,7 +51,9 @@ static inline void wr_be16(struct writer *w, uint16_t v)
 
 static inline void wr_be32(struct writer *w, uint32_t v)
 {
-	wr_bytes(w, (uint8_t[]){(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}, 4);
+	wr_bytes(w,
+		(uint8_t[]){(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v},
+		4);
 }
 
 static inline void wr_be64(struct writer *w, uint64_t v)

@@ -49,6 +49,14 @@ static int append(const char *detail)
 	return journal_append(w, RECORD_EVENT, &event, NULL);
 }
 
+/* A record of something that is about to be done. */
+static int append_request(void)
+{
+	struct record_request request = {.id = 1, .text = SLICE_LIT("SELECT 1")};
+
+	return journal_append(w, RECORD_REQUEST, &request, NULL);
+}
+
 /* The detail of the next event, or NULL with *ret_r. */
 static int next(struct slice *ret_detail, uint64_t *ret_seq)
 {
@@ -163,10 +171,25 @@ Test(journal, the_scribe_can_make_it_unwritable)
 	cr_expect(journal_is_writable(w));
 	journal_set_writable(r, false);
 	cr_expect(!journal_is_writable(w));
-	cr_expect_eq(append("no"), JOURNAL_E_UNWRITABLE);
+	cr_expect_eq(append_request(), JOURNAL_E_UNWRITABLE);
+	cr_expect_eq(append("what already happened"), 0);
 	journal_set_writable(r, true);
 	cr_expect_eq(append("yes"), 0);
-	expect_next("yes", 1);
+	expect_next("what already happened", 1);
+	expect_next("yes", 2);
+}
+
+Test(journal, requests_leave_room_for_the_replies_of_earlier_ones)
+{
+	unsigned n_requests = 0, n_events = 0;
+
+	while (!append_request())
+		n_requests++;
+	cr_expect_eq(append_request(), JOURNAL_E_FULL);
+	while (!append("the reply"))
+		n_events++;
+	cr_expect_gt(n_requests, 10);
+	cr_expect_gt(n_events, 10);
 }
 
 Test(journal, a_rewound_batch_is_handed_out_again)
@@ -275,7 +298,7 @@ Test(journal, a_changed_byte_breaks_the_ring_and_a_new_writer_mends_it)
 	journal_abandon(r, 2);
 	expect_outcome(JOURNAL_E_EMPTY);
 	open_writer();
-	cr_expect_eq(append("no"), JOURNAL_E_UNWRITABLE);
+	cr_expect_eq(append_request(), JOURNAL_E_UNWRITABLE);
 	journal_set_writable(r, true);
 	cr_assert_eq(append("after"), 0);
 	expect_next("after", 2);
