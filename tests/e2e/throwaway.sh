@@ -83,6 +83,12 @@ pg_fill() {
 	GRANT ALL ON SCHEMA scratch TO PUBLIC;
 	GRANT ALL ON ALL TABLES IN SCHEMA public, scratch TO PUBLIC;
 	SQL
+	pg_admin -d postgres -c 'CREATE DATABASE shop_as_new TEMPLATE shop OWNER agent'
+}
+
+# The shop as it was when it was new.
+pg_refill() {
+	pg_admin -d postgres -c 'DROP DATABASE shop WITH (FORCE)' -c 'CREATE DATABASE shop TEMPLATE shop_as_new OWNER agent'
 }
 
 free_port() {
@@ -99,6 +105,7 @@ holdfast_config() {
 	policy: $1/policy.yaml
 	dir: $1/run
 	ledger: $1/ledger/ledger.db
+	homes: $1/homes
 	user: "63991"
 	scribe_user: "63992"
 	operators_group: root

@@ -157,18 +157,20 @@ void ctl_client_error(struct ctl_client *cl, enum ctl_error error, const char *t
 static void ctl_client_on_event(struct loop_source *src, uint32_t events)
 {
 	struct ctl_client *cl = list_entry(src, struct ctl_client, src);
-	uint8_t packet[CTL_PACKET_MAX];
+	uint8_t packet[CTL_QUESTION_MAX];
 	ssize_t n;
 
 	if ((events & EPOLLOUT) && !ctl_client_flush(cl))
 		return;
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		n = recv(src->fd, packet, sizeof(packet), 0);
+		n = recv(src->fd, packet, sizeof(packet), MSG_TRUNC);
 		if (n <= 0 && !(n < 0 && (errno == EAGAIN || errno == EINTR))) {
 			ctl_client_close(cl);
 			return;
 		}
-		if (n > 0)
+		if (n > (ssize_t)sizeof(packet))
+			ctl_client_error(cl, CTL_ERR_UNKNOWN, "the message is too long");
+		else if (n > 0)
 			ctl_dispatch(cl, slice_of(packet, (size_t)n));
 	}
 	ctl_client_watch(cl);

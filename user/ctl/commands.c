@@ -35,7 +35,13 @@ static void ctl_send_hold(struct ctl_client *cl, const struct hold *h, bool is_e
 	struct json j;
 
 	jsonw_init(&j, CTL_PACKET_MAX - 64);
-	report_hold(&h->view, is_event, &j);
+	report_hold(&h->view, is_event, REPORT_TEXT_MAX, &j);
+	/* An agent may send bytes that each become six. They must not keep its hold from being seen. */
+	if (!jsonw_done(&j).n) {
+		jsonw_deinit(&j);
+		jsonw_init(&j, CTL_PACKET_MAX - 64);
+		report_hold(&h->view, is_event, REPORT_TEXT_MAX / 8, &j);
+	}
 	ctl_client_data(cl, &j);
 	jsonw_deinit(&j);
 }

@@ -11,9 +11,6 @@
 #include "util/clock.h"
 #include "util/version.h"
 
-/* Longer statements are cut in the packet; text_len and the ledger have the whole. */
-enum { REPORT_TEXT_MAX = 64 * 1024, REPORT_PARAMS_MAX = 16 * 1024 };
-
 static void report_string(struct json *j, const char *key, const char *value)
 {
 	jsonw_string(j, key, slice_str(value ? value : ""));
@@ -50,7 +47,7 @@ static struct slice report_head(const char *text, size_t max)
 	return slice_head(s, max);
 }
 
-void report_hold(const struct hold_view *v, bool is_event, struct json *j)
+void report_hold(const struct hold_view *v, bool is_event, size_t text_max, struct json *j)
 {
 	int64_t now = clock_wall_ns();
 
@@ -67,9 +64,9 @@ void report_hold(const struct hold_view *v, bool is_event, struct json *j)
 	report_string(j, "role", v->role);
 	report_string(j, "database", v->database);
 	report_string(j, "application", v->application);
-	jsonw_string(j, "text", report_head(v->text, REPORT_TEXT_MAX));
+	jsonw_string(j, "text", report_head(v->text, text_max));
 	jsonw_uint(j, "text_len", v->text_len);
-	jsonw_string(j, "params", report_head(v->params, REPORT_PARAMS_MAX));
+	jsonw_string(j, "params", report_head(v->params, text_max / 4));
 	report_string(j, "effects", v->effects);
 	report_string(j, "objects", v->objects);
 	report_string(j, "rule", v->rule);

@@ -13,7 +13,10 @@
 
 #define CTL_VERSION 1
 
-enum { CTL_PACKET_MAX = 192 * 1024 };
+enum {
+	CTL_PACKET_MAX = 192 * 1024,
+	CTL_QUESTION_MAX = 4096, /* what ctl.sock takes; a reason is the longest thing in it */
+};
 
 #define CTL_SOCKET "ctl.sock"
 #define RUN_SOCKET "run.sock"

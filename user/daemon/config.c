@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "policy/bind.h"
+#include "priv/run.h"
 #include "session/enforcer.h"
 
 enum {
@@ -88,6 +89,7 @@ static void config_group(struct binder *b, const struct yaml_node *n, const char
 CONFIG_BIND(policy, config_path(b, n, "policy", CONFIG_PATH_MAX, &c->policy))
 CONFIG_BIND(dir, config_path(b, n, "dir", CONFIG_DIR_MAX, &c->dir))
 CONFIG_BIND(ledger, config_path(b, n, "ledger", CONFIG_PATH_MAX, &c->ledger))
+CONFIG_BIND(homes, config_path(b, n, "homes", CONFIG_PATH_MAX, &c->homes))
 CONFIG_BIND(cgroup, bind_text(b, n, "cgroup", CONFIG_PATH_MAX, false, &c->cgroup))
 CONFIG_BIND(user, config_user(b, n, "user", &c->user, &c->user_gid))
 CONFIG_BIND(scribe_user, config_user(b, n, "scribe_user", &c->scribe_user, &c->scribe_gid))
@@ -121,6 +123,7 @@ static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
 	{"ledger", config_bind_ledger, false},
+	{"homes", config_bind_homes, false},
 	{"cgroup", config_bind_cgroup, false},
 	{"user", config_bind_user, true},
 	{"scribe_user", config_bind_scribe_user, true},
@@ -160,6 +163,7 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 	*c = (struct config){
 		.dir = "/run/holdfast",
 		.ledger = "/var/lib/holdfast/ledger.db",
+		.homes = RUN_HOMES_DIR,
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,
 		.port = 15999,

@@ -15,6 +15,7 @@ struct config {
 	const char *policy; /* file */
 	const char *dir;    /* sockets, journals, pins, state of runs; on tmpfs */
 	const char *ledger; /* file */
+	const char *homes;  /* folder for the private homes of runs */
 	const char *cgroup; /* below the cgroup2 mount; NULL: found out */
 	uid_t user, scribe_user;
 	gid_t user_gid, scribe_gid;

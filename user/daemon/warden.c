@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "audit/journal.h"
+#include "mask/mask.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "priv/channel.h"
@@ -401,10 +402,25 @@ static int warden_announce_run(struct warden *w, const struct run *run)
 	return warden_wait(w, &w->acknowledged_run, run->id, ANSWER_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
 }
 
+/* What no command line may leave in history; host names and addresses stay readable. */
+static const char *warden_no_columns[] = {NULL};
+static const struct mask_rule warden_secrets = {
+	.name = "command line",
+	.columns = warden_no_columns,
+	.detectors = DETECTOR_BIT(DETECTOR_CREDIT_CARD) | DETECTOR_BIT(DETECTOR_US_SSN) |
+		     DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_JWT) |
+		     DETECTOR_BIT(DETECTOR_SECRET),
+	.as = TRANSFORM_PARTIAL,
+};
+static const struct mask_rule *const warden_masks[] = {&warden_secrets, NULL};
+
 static int warden_on_placed(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
 	char command[sizeof(run->command)];
+	struct mask_stats stats = {0};
+	struct arena arena;
+	int r;
 	struct record_run rec = {
 		.id = run->id,
 		.name = slice_str(run->name),
@@ -416,9 +432,11 @@ static int warden_on_placed(void *arg, const struct run *run)
 
 	redact_command(run->command, command, sizeof(command));
 	rec.command = slice_str(command);
-	if (journal_append(w->journal, RECORD_RUN, &rec, NULL))
-		return -EIO;
-	return warden_announce_run(w, run);
+	arena_init(&arena, 64 * 1024);
+	mask_text(warden_masks, rec.command, w->p->mask_key, &arena, &rec.command, &stats);
+	r = journal_append(w->journal, RECORD_RUN, &rec, NULL);
+	arena_deinit(&arena);
+	return r ? -EIO : warden_announce_run(w, run);
 }
 
 static int warden_on_adopted(void *arg, const struct run *run)
@@ -474,6 +492,7 @@ static int warden_start_runs(struct warden *w)
 			.has_connect_unix = kern_has_connect_unix(w->p->kern),
 			.allow_degraded = c->allow_degraded,
 			.degraded = w->p->degraded,
+			.homes_dir = c->homes,
 			.hide_paths = w->p->hidden},
 		.cgroup_root = w->p->cgroup_root,
 		.operators = c->operators_group,

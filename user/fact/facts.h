@@ -45,8 +45,9 @@ struct fact {
 	enum effect effect;
 	/* DELETE and UPDATE: is there a condition that can exclude a row? TRI_UNKNOWN elsewhere. */
 	enum tri bounded;
-	/* Folded as the server folds it, NUL-free, at most 2 * 63 + 1 bytes. Empty: could be
-	 * anything, or the effect has no object (session, admin): `no_object` tells which. */
+	/* Folded as the server folds it, NUL-free. A part that is empty or holds `.` or `"` stands in
+	 * double quotes, those inside doubled. Empty: could be anything, or the effect has no object
+	 * (session, admin): `no_object` tells which. */
 	struct slice object;
 	bool no_object;
 };

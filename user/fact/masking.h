@@ -68,7 +68,7 @@ struct column {
 	struct slice name; /* as the agent sees it: never a criterion */
 	uint32_t table;    /* table id at the server (PostgreSQL: OID); 0 = no provenance */
 	uint16_t attr;     /* column number in that table; 0 with a table = whole row */
-	uint32_t type;     /* wire type id, for the decoder's own use */
 	enum value_class class;
+	uint8_t width; /* bytes of a VALUE_INT in binary; 0 = unknown */
 	bool is_binary;
 };

@@ -12,10 +12,8 @@
 #include "util/map.h"
 
 enum {
-	HOLD_E_NONE = 1,      /* no such hold, or it has ended */
-	HOLD_E_FORBIDDEN = 2, /* this person may not decide it */
-	HOLD_E_DECIDED = 3,   /* someone decided it a moment ago */
-	HOLD_E_FULL = 4,      /* too many holds */
+	HOLD_E_FORBIDDEN = 1, /* this person may not decide it */
+	HOLD_E_FULL = 2,      /* too many holds */
 };
 
 enum hold_state { HOLD_WAITING, HOLD_DECIDED };

@@ -23,11 +23,10 @@ struct detect_rules detect_rules_of(const struct mask_rule *const *rules)
 	return d;
 }
 
-/* int2, int4 and oid have at most ten digits, which no card has. Types are known by PostgreSQL's
- * ids, which no other protocol uses for wider integers. */
+/* Integers of four bytes have at most ten digits, which no card has. */
 static bool column_is_narrow(const struct column *c)
 {
-	return c->type == 21 || c->type == 23 || c->type == 26;
+	return c->width && c->width <= 4;
 }
 
 /* The detectors that can find something in values of such a column. */

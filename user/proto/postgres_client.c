@@ -82,6 +82,27 @@ static int pg_stmt_find(const struct pg *st, struct slice name, struct pg_stmt *
 	return 0;
 }
 
+/* Is something in flight, behind the Bind of this portal, that may close it and make a cursor of the
+ * same name (CLOSE p, or ROLLBACK TO x, and DECLARE p)? Nothing makes one without a name. */
+static bool pg_portal_is_in_doubt(const struct pg *st, struct slice name)
+{
+	for (uint32_t i = st->tail; name.n && i != st->head;) {
+		const struct pg_place *p = pg_place_at(st, --i);
+
+		if (p->kind == PG_QUERY)
+			return true;
+		if (p->kind != PG_EXECUTE && p->kind != PG_BIND)
+			continue;
+		if (p->obj && slice_eq(p->obj->name, name)) {
+			if (p->kind == PG_BIND)
+				return false;
+		} else if (p->kind == PG_EXECUTE) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int pg_portal_find(const struct pg *st, struct slice name, struct pg_portal **ret)
 {
 	const struct pg_place *p;
@@ -90,6 +111,8 @@ static int pg_portal_find(const struct pg *st, struct slice name, struct pg_port
 	*ret = NULL;
 	if (r)
 		return r;
+	if (pg_portal_is_in_doubt(st, name))
+		return PROTO_E_NOT_NOW;
 	if (!p)
 		*ret = (struct pg_portal *)pg_names_get(&st->portals, name);
 	else if (p->kind == PG_BIND)
@@ -113,7 +136,7 @@ static struct pg_stmt *pg_stmt_unknown(struct pg *st, struct slice name)
 static int pg_client_parse(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	struct slice name = rd_cstr(&r), text = rd_cstr(&r), types = rd_bytes(&r, rd_be16(&r) * 4u);
+	struct slice name = pg_name_read(&r), text = rd_cstr(&r), types = rd_bytes(&r, rd_be16(&r) * 4u);
 	struct pg_stmt *old, *s;
 	int err;
 
@@ -147,7 +170,7 @@ static int pg_client_parse(struct pg *st, struct slice unit, struct sink *sink)
 static int pg_client_bind(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	struct slice name = rd_cstr(&r), stmt_name = rd_cstr(&r), rest;
+	struct slice name = pg_name_read(&r), stmt_name = pg_name_read(&r), rest;
 	const struct param *params;
 	struct pg_portal *portal;
 	struct pg_stmt *stmt;
@@ -180,7 +203,7 @@ static int pg_client_named(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
 	uint8_t what = rd_u8(&r);
-	struct slice name = rd_cstr(&r);
+	struct slice name = pg_name_read(&r);
 	bool is_close = unit.p[0] == 'C';
 	struct pg_portal *portal = NULL;
 	struct pg_stmt *stmt = NULL;
@@ -210,7 +233,7 @@ static int pg_client_named(struct pg *st, struct slice unit, struct sink *sink)
 static int pg_client_execute(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	struct slice name = rd_cstr(&r);
+	struct slice name = pg_name_read(&r);
 	struct request req = {.kind = REQUEST_TEXT};
 	struct pg_portal *portal;
 	int err;

@@ -13,7 +13,7 @@
  *   postgres_rows.c     RowDescription, DataRow, streams
  *   postgres_text.c     errors, notices and other prose; the words we put in ourselves
  *   postgres_ask.c      the host's own questions
- *   postgres_types.c    type OID → value_class
+ *   postgres_types.c    type OID → value_class, width
  *
  * The ring of places has three cursors: head (the oldest reply owed) ≤ sent (first unit that is
  * kept and not yet forwarded) ≤ tail. What lies between sent and tail is the span still forming.
@@ -33,6 +33,7 @@ enum {
 	PG_AUTH_MAX = 64 << 10,
 	PG_SMALL_MAX = 10000, /* messages that carry no more than a name */
 	PG_NAMES_MAX = 4096,
+	PG_NAME_MAX = 63, /* NAMEDATALEN - 1 */
 	PG_PLACES_MIN = 64,
 	PG_PLACES_MAX = 1024,
 	PG_KEY_MAX = 256,
@@ -233,6 +234,13 @@ struct pg_portal *pg_portal_new(
 struct pg_named *pg_ref(struct pg_named *obj);
 void pg_unref(struct pg *st, struct pg_named *obj);
 
+/* The name of a statement or portal. The server's own tables of them look no further than this, so two
+ * longer names are one to it. */
+static inline struct slice pg_name_read(struct reader *r)
+{
+	return slice_head(rd_cstr(r), PG_NAME_MAX);
+}
+
 struct pg_named *pg_names_get(const struct pg_names *names, struct slice name);
 /* Takes a reference of its own; replaces what had the name. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_names_put(struct pg *st, struct pg_names *names, struct pg_named *obj);
@@ -384,3 +392,5 @@ ERR_CHECK int pg_drain(void *state, struct sink *sink);
  */
 
 enum value_class pg_type_class(uint32_t oid);
+/* Bytes of a VALUE_INT in binary; 0 for any other class. */
+uint8_t pg_type_width(uint32_t oid);

@@ -107,13 +107,14 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 {
 	const struct pg_stmt *last = NULL;
 	struct slice text = SLICE_NULL, own = req->text;
-	unsigned n_texts = own.p != NULL;
+	unsigned n_texts = own.p != NULL, n_binds = 0;
 
 	*ret_unknown = NULL;
 	for (uint32_t i = st->sent; i != st->tail; i++) {
 		const struct pg_place *p = pg_place_at(st, i);
 		const struct pg_stmt *s = pg_place_stmt(p);
 
+		n_binds += p->kind == PG_BIND;
 		if (!*ret_unknown)
 			*ret_unknown = pg_place_unknown(p);
 		if (!s || s == last || s->is_unknown)
@@ -126,7 +127,8 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	}
 	if (own.p && !pg_text_add(&text, own, arena))
 		return PROTO_E_TOO_BIG;
-	req->is_suspect = req->is_suspect || n_texts > 1 || st->lexing_unknown;
+	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others. */
+	req->is_suspect = req->is_suspect || n_texts > 1 || n_binds > 1 || st->lexing_unknown;
 	req->text = text;
 	return 0;
 }

@@ -13,16 +13,18 @@ bool pg_wants_rows(const struct pg *st, const struct pg_place *p)
 static void pg_column_read(struct reader *r, struct column *c)
 {
 	uint16_t format;
+	uint32_t type;
 
 	c->name = rd_cstr(r);
 	c->table = rd_be32(r);
 	c->attr = rd_be16(r);
-	c->type = rd_be32(r);
+	type = rd_be32(r);
 	rd_be16(r); /* type length */
 	rd_be32(r); /* type modifier */
 	format = rd_be16(r);
 	c->is_binary = format == 1;
-	c->class = pg_type_class(c->type);
+	c->class = pg_type_class(type);
+	c->width = pg_type_width(type);
 	if (format > 1)
 		r->bad = true;
 }

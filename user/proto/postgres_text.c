@@ -182,6 +182,28 @@ static int pg_fields_new(
 	return pg_fields_read(st, unit, ret);
 }
 
+/* May an error or notice quote what stands in a row? Those of the server's parser carry a position
+ * and quote the text that the client sent; these classes speak of the session. */
+static bool pg_words_may_quote(struct slice unit)
+{
+	static const char *const harmless[] = {"08", "0A", "24", "25", "26", "28", "34", "3B", "3D",
+		"3F", "40", "42501", "53", "54", "55", "57", NULL};
+	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
+	bool may_quote = true;
+	uint8_t type;
+
+	if (unit.p[0] != 'E' && unit.p[0] != 'N')
+		return false;
+	while ((type = rd_u8(&r))) {
+		struct slice s = rd_cstr(&r);
+
+		may_quote = may_quote && type != 'P';
+		for (size_t i = 0; type == 'C' && harmless[i]; i++)
+			may_quote = may_quote && !slice_starts(s, harmless[i]);
+	}
+	return may_quote;
+}
+
 int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 {
 	struct pg_fields f;
@@ -198,6 +220,7 @@ int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 	sink->event.kind = EV_TEXT;
 	sink->event.text.seq = pg_head(st) ? pg_head(st)->seq : 0;
 	sink->event.text.is_row = is_row;
+	sink->event.text.may_quote = pg_words_may_quote(unit);
 	sink->event.text.fields = f.v;
 	sink->event.text.n = f.n;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Type OID → value_class: built-in types have fixed numbers (src/include/catalog/pg_type.dat). */
+/* Type OID → value_class, width of integers: built-in types have fixed numbers (src/include/catalog/pg_type.dat). */
 #include "proto/postgres_int.h"
 
 #include <stdlib.h>
@@ -110,4 +110,18 @@ enum value_class pg_type_class(uint32_t oid)
 		sizeof(pg_types[0]), pg_type_compare);
 
 	return t ? t->class : VALUE_OTHER;
+}
+
+uint8_t pg_type_width(uint32_t oid)
+{
+	switch (oid) {
+	case 20:
+		return 8;
+	case 21:
+		return 2;
+	case 23:
+	case 26:
+		return 4;
+	}
+	return 0;
 }

@@ -180,7 +180,7 @@ void session_accept(struct worker *w, int fd)
 }
 
 /* What the ledger must say about requests whose replies will never come. */
-static void session_record_loose_ends(struct session *s)
+static void session_record_loose_ends(struct session *s, const char *reason)
 {
 	struct asked *a = &s->asked;
 
@@ -196,7 +196,7 @@ static void session_record_loose_ends(struct session *s)
 		if (!f->is_done && f->id)
 			record_no_reply(s, f->id, "lost");
 	}
-	record_session_end(s, s->is_closing ? "closed" : "reset");
+	record_session_end(s, reason);
 }
 
 void session_close(struct session *s, const char *reason)
@@ -208,7 +208,7 @@ void session_close(struct session *s, const char *reason)
 		return;
 	s->is_dead = true;
 	if (s->is_recorded)
-		session_record_loose_ends(s);
+		session_record_loose_ends(s, reason);
 	log_info("session.close", "session=%llu run=%llu reason=\"%s\" up=%llu down=%llu",
 		(unsigned long long)s->id, (unsigned long long)s->run.id, reason,
 		(unsigned long long)s->client.n_bytes, (unsigned long long)s->server.n_bytes);

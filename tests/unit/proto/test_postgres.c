@@ -63,14 +63,19 @@ Test(postgres, types_have_classes)
 	static const struct {
 		uint32_t oid;
 		enum value_class class;
-	} rows[] = {{16, VALUE_BOOL}, {17, VALUE_BYTES}, {20, VALUE_INT}, {21, VALUE_INT},
-		{23, VALUE_INT}, {25, VALUE_TEXT}, {114, VALUE_JSON}, {701, VALUE_NUMBER},
-		{869, VALUE_NET}, {1007, VALUE_ARRAY}, {1043, VALUE_TEXT}, {1082, VALUE_TIME},
-		{1184, VALUE_TIME}, {1700, VALUE_NUMBER}, {2950, VALUE_UUID}, {3802, VALUE_JSON},
-		{4536, VALUE_ARRAY}, {600, VALUE_OTHER}, {0, VALUE_OTHER}, {16384, VALUE_OTHER}};
+		uint8_t width;
+	} rows[] = {{16, VALUE_BOOL, 0}, {17, VALUE_BYTES, 0}, {20, VALUE_INT, 8},
+		{21, VALUE_INT, 2}, {23, VALUE_INT, 4}, {25, VALUE_TEXT, 0}, {26, VALUE_INT, 4},
+		{114, VALUE_JSON, 0}, {701, VALUE_NUMBER, 0}, {869, VALUE_NET, 0},
+		{1007, VALUE_ARRAY, 0}, {1043, VALUE_TEXT, 0}, {1082, VALUE_TIME, 0},
+		{1184, VALUE_TIME, 0}, {1700, VALUE_NUMBER, 0}, {2950, VALUE_UUID, 0},
+		{3802, VALUE_JSON, 0}, {4536, VALUE_ARRAY, 0}, {600, VALUE_OTHER, 0},
+		{0, VALUE_OTHER, 0}, {16384, VALUE_OTHER, 0}};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		cr_expect_eq(pg_type_class(rows[i].oid), rows[i].class, "%u", rows[i].oid);
+		cr_expect_eq(pg_type_width(rows[i].oid), rows[i].width, "%u", rows[i].oid);
+	}
 }
 
 Test(postgres, cancel_key_matches_only_whole)
