@@ -23,7 +23,7 @@ HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -Iuser -I. -I$(B) $(SANFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(SANFLAGS)
-LIBS := -lbpf -lelf -lmnl -lssl -lcrypto -lsqlite3 -lpg_query -lyaml -ljansson -lseccomp -lcap -lpcre2-8
+LIBS := -lbpf -lcrypto -lsqlite3 -lpg_query -lyaml -ljansson -lseccomp -lcap -lpcre2-8
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -Wpadded -Ibpf -Ivmlinux
 
 SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user -name '*.c')))
@@ -105,7 +105,7 @@ $(B)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL) $(B)/schema.sql.h
 		-fno-sanitize-recover=undefined -Iuser -I. -I$(B) -o $@ $< \
 		$$(sed -n 's/^ \* fuzz-links: //p' $<) -pthread $(LIBS)
 
-fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECS=30 seconds
+fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECS=30 seconds each (SEED=… repeats)
 	$(Q)scripts/run-fuzz $(B)/fuzz $(FUZZ_SECS)
 
 # Programs that the root-only tests run inside a controlled run; benchmarks link the library too.
@@ -128,10 +128,10 @@ $(B)/tests/run/warden $(B)/tests/run/probe: %: %.o $(LIB)
 e2e: all $(HELPERS) ## run the end-to-end tests (root; T='glob': some)
 	$(Q)B=$(B) tests/e2e/run '$(T)'
 
-test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units plain and sanitized, policies, e2e, escape, faults, short fuzz
+test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units, kernel, runs, policies, e2e, escapes, faults, short fuzz (root; T='glob': some parts)
 	$(Q)B=$(B) scripts/run-tests '$(T)'
 
-soak: ## the full numbers: long fuzz, large results, many kills (hours; SOAK=1 is what tests read)
+soak: ## test with the full numbers: long fuzz, large results, many kills (hours)
 	$(Q)SOAK=1 FUZZ_SECS=600 $(MAKE) B=$(B) test
 
 bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3)

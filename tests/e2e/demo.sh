@@ -3,6 +3,7 @@
 # The demo that the README promises, without a terminal: it answers for itself and cleans up.
 . "$(dirname "$0")/lib.sh"
 
+export DEMO_BUILT=1 B
 demo_traces() {
 	find /tmp -maxdepth 1 -name 'holdfast-demo.*'
 	find /sys/fs/cgroup -maxdepth 3 -name 'holdfast-demo-*' 2> /dev/null

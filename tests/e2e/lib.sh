@@ -21,6 +21,8 @@ HF_CGROUP=holdfast-e2e-$$
 HF_PID=
 export HOLDFAST_DIR=$G/run HOLDFAST_LEDGER=$G/ledger/ledger.db
 export PGCONNECT_TIMEOUT=20
+# A build with sanitizers: no leak check, which traces processes and may not do so inside a run.
+export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 # How agents reach the shop: over TCP, as a role that needs no password.
 SHOP="host=127.0.0.1 port=$E2E_PGPORT user=agent dbname=shop"
 mkdir -p "$G"
@@ -196,6 +198,11 @@ run_tests() {
 		# shellcheck disable=SC2254 # a glob is what E2E_ONLY is
 		case ${name#test_} in ${E2E_ONLY:-*}) one_test "$name" ;; esac
 	done
+	if grep -qE 'Sanitizer|runtime error:|bug expr=' "$G/daemon.log" 2> /dev/null; then
+		echo "not ok - $GROUP: the daemon says that it has a bug"
+		grep -m 1 -A 30 -E 'Sanitizer|runtime error:|bug expr=' "$G/daemon.log" | sed 's/^/    /'
+		FAILED=$((FAILED + 1))
+	fi
 	echo "$PASSED $FAILED $SKIPPED" > "$G.count"
 	[ "$FAILED" -eq 0 ]
 }

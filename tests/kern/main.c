@@ -56,8 +56,7 @@ static void on_denial(void *arg, const struct denial *d)
 		t->seen[t->n_seen++] = *d;
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int open_kern(struct test *t, const char *runs, bool without_unix, struct kern **ret)
 {
@@ -130,8 +129,7 @@ static unsigned n_handshakes(struct test *t)
 	return n;
 }
 
-/* ---- clients
- * ------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static bool client(struct test *t, const char *name, const char *run, uid_t uid,
 	const char *(*fn)(struct world *w))
@@ -327,8 +325,7 @@ static void test_readonly_fds(struct test *t)
 	close(fd);
 }
 
-/* ---- life and death of the loader
- * ---------------------------------------------------------------- */
+/* ---- life and death of the loader ------------------------------------------------------------ */
 
 static pid_t start_loader(struct test *t)
 {
@@ -476,8 +473,7 @@ static void test_detach(struct test *t)
 	check(t, "detach_twice_is_fine", kern_detach(t->world.bpffs) == 0);
 }
 
-/* ---- doctor
- * -------------------------------------------------------------------------------------- */
+/* ---- doctor ---------------------------------------------------------------------------------- */
 
 static void test_probe(struct test *t)
 {

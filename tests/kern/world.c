@@ -199,8 +199,7 @@ static void add(unsigned *n)
 	__atomic_add_fetch(n, 1, __ATOMIC_RELEASE);
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 /* Forks; the child dies with the test and says ready by closing the pipe's end it gets. */
 static pid_t start(int *ret_ready)
@@ -260,8 +259,7 @@ static void close_by_reset(int fd)
 	close(fd);
 }
 
-/* ---- the enforcer: who came, from where to where
- * ------------------------------------------------- */
+/* ---- the enforcer: who came, from where to where --------------------------------------------- */
 
 enum { FDS_MAX = 1024 };
 
@@ -363,8 +361,7 @@ void enforcer_stop(struct world *w)
 	stop(&w->shared->enforcer);
 }
 
-/* ---- servers that agents must not reach
- * ---------------------------------------------------------- */
+/* ---- servers that agents must not reach ------------------------------------------------------ */
 
 static pid_t real_start(void)
 {
@@ -411,8 +408,7 @@ static pid_t unix_start(const char *path)
 		pause();
 }
 
-/* ---- the whole
- * ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 void world_make(struct world *w)
 {

@@ -401,9 +401,9 @@ bool journal_is_broken(const struct journal *j)
 	return atomic_load_explicit(&j->head->broken, memory_order_acquire);
 }
 
-/* Records of what is about to be done. The others are of what already happened: refusing those would
- * undo nothing and lose history, so they may use the last quarter of the ring, and go there also
- * while the ledger cannot be written. */
+/* Records of what is about to be done. The others are of what already happened: refusing those
+ * would undo nothing and lose history, so they may use the last quarter of the ring, and go there
+ * also while the ledger cannot be written. */
 static bool journal_is_ahead(enum record_kind kind)
 {
 	return kind == RECORD_RUN || kind == RECORD_SESSION || kind == RECORD_REQUEST ||

@@ -59,10 +59,10 @@ struct journal *journal_close(struct journal *j);
 
 /*
  * Appends; rec points to the struct record_* of that kind. What is recorded before it is done (run,
- * session, request, hold, decision) is refused while the ledger cannot be written, and leaves the last
- * quarter of the ring to what already happened (replies, ends, events), which is not. On 0 the record is safe from the death
- * of our processes; *ret_seq (may be NULL) is its number in this ring. 0, JOURNAL_E_FULL,
- * JOURNAL_E_TOO_BIG, JOURNAL_E_UNWRITABLE.
+ * session, request, hold, decision) is refused while the ledger cannot be written, and leaves the
+ * last quarter of the ring to what already happened (replies, ends, events), which is not. On 0 the
+ * record is safe from the death of our processes; *ret_seq (may be NULL) is its number in this
+ * ring. 0, JOURNAL_E_FULL, JOURNAL_E_TOO_BIG, JOURNAL_E_UNWRITABLE.
  */
 ERR_CHECK int journal_append(
 	struct journal *j, enum record_kind kind, const void *rec, uint64_t *ret_seq);

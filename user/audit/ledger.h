@@ -11,8 +11,8 @@
 #include "util/err.h"
 
 enum {
-	LEDGER_E_UNWRITABLE =
-		1,            /* disk full, read-only, I/O error: nothing of the batch was kept */
+	/* disk full, read-only, I/O error: nothing of the batch was kept */
+	LEDGER_E_UNWRITABLE = 1,
 	LEDGER_E_VERSION = 2, /* made by a newer holdfast */
 };
 
@@ -35,6 +35,7 @@ ERR_CHECK int ledger_attach_ring(struct ledger *l, int ring, uint64_t birth, uin
 /* The same number, at any time; what an open transaction has put counts. */
 uint64_t ledger_ring_seq(const struct ledger *l, int ring);
 
+/* Opens the transaction that ledger_put() needs. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_begin(struct ledger *l);
 /*
  * rec: struct record_* of the kind. A record that is there already (replayed after a crash: same

@@ -36,8 +36,8 @@ struct cmd {
 	const char *help;           /* one line */
 	const char *more;           /* paragraphs for `holdfast help approve`, or NULL */
 	const struct cmd_opt *opts; /* ends with .name == NULL; may be NULL */
-	int (*run)(const struct cmd *cmd, int argc,
-		char **argv);  /* argv[0] is the command; → cli_exit */
+	/* argv[0] is the command; → cli_exit */
+	int (*run)(const struct cmd *cmd, int argc, char **argv);
 	bool stops_at_operand; /* options after the first operand belong to another program */
 };
 

@@ -111,8 +111,8 @@ int client_explain(int r)
 	case CLIENT_E_DOWN:
 		return cli_fail(CLI_HOST,
 			"holdfastd is not running (nothing listens in %s): start it with "
-			"`systemctl start "
-			"holdfast` or `holdfastd --config FILE`, or set HOLDFAST_DIR",
+			"`systemctl start holdfast` or `holdfastd --config FILE`, or set "
+			"HOLDFAST_DIR",
 			cli_dir());
 	case CLIENT_E_FORBIDDEN:
 		return cli_fail(CLI_FORBIDDEN, "you may not talk to holdfastd: be root or a member "

@@ -15,17 +15,17 @@
 enum { CMD_AUDIT_LIMIT = 50, CMD_AUDIT_COLUMNS = 160 };
 
 static const struct cmd_opt cmd_audit_opts[] = {
-	{'r', "run", "RUN", "Only of this run (its id or its name)."},
-	{'s', "session", "ID", "Only of this session."},
-	{'v', "verdict", "WORD", "Only with this ruling, outcome or status."},
-	{'e', "effect", "EFFECT", "Only requests with this effect, such as delete."},
-	{'t', "text", "TEXT", "Only statements that contain this."},
-	{'S', "since", "TIME", "Not older: 90s, 30m, 2h, 7d, or 2026-01-31[T14:03[:07]][Z]."},
-	{'U', "until", "TIME", "Older than this."},
-	{'n', "limit", "N", "The newest N (50; 0 = all)."},
-	{'j', "json", NULL, "One JSON object a line."},
-	{'c', "csv", NULL, "Comma-separated values with a head line."},
-	{'l', "ledger", "PATH", "Another ledger than the daemon's."},
+	{'r', "run", "RUN", "only of this run (its id or its name)"},
+	{'s', "session", "ID", "only of this session"},
+	{'v', "verdict", "WORD", "only with this ruling, outcome or status"},
+	{'e', "effect", "EFFECT", "only requests with this effect, such as delete"},
+	{'t', "text", "TEXT", "only statements that contain this"},
+	{'S', "since", "TIME", "not older: 90s, 30m, 2h, 7d, or 2026-01-31[T14:03[:07]][Z]"},
+	{'U', "until", "TIME", "older than this"},
+	{'n', "limit", "N", "the newest N; default: 50, 0 = all"},
+	{'j', "json", NULL, "one JSON object a line"},
+	{'c', "csv", NULL, "comma-separated values with a head line"},
+	{'l', "ledger", "PATH", "another ledger than the daemon's"},
 	{0},
 };
 
@@ -246,12 +246,10 @@ const struct cmd cmd_audit = {
 	.usage = "audit [requests|runs|sessions|holds|decisions|events] [options]",
 	.help = "Show what is in the ledger: who asked what of whom, and what came of it.",
 	.more = "Without a word it lists requests, oldest first, the newest last.\n"
-		"--verdict takes a ruling (allow, hold, deny), what became of a hold (approved, "
-		"denied,\n"
-		"expired, cancelled, disconnected, stopped, pending) or of a request (ok, error,\n"
-		"refused, skipped, lost, unsent). The views of the ledger can also be queried "
-		"with\n"
-		"`sqlite3 -readonly`.",
+		"--verdict takes a ruling (allow, hold, deny), what became of a hold (approved,\n"
+		"denied, expired, cancelled, disconnected, stopped, pending) or of a request (ok,\n"
+		"error, refused, skipped, lost, unsent). The views of the ledger can also be\n"
+		"queried with `sqlite3 -readonly`.",
 	.opts = cmd_audit_opts,
 	.run = cmd_audit_run,
 };

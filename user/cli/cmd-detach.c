@@ -64,9 +64,8 @@ const struct cmd cmd_detach = {
 	.name = "detach",
 	.usage = "detach [--yes] [--force]",
 	.help = "Take holdfast's programs off the control groups: agents are free.",
-	.more = "Killing the daemon does not open anything: the kernel side stays and refuses. "
-		"This\n"
-		"command is the way to remove it. Root only.",
+	.more = "Killing the daemon does not open anything: the kernel side stays and refuses.\n"
+		"This command is the way to remove it. Root only.",
 	.opts = cmd_detach_opts,
 	.run = cmd_detach_run,
 };

@@ -232,8 +232,7 @@ const struct cmd cmd_prompt = {
 	.name = "prompt",
 	.usage = "prompt",
 	.help = "Show each held request as it comes and take decisions.",
-	.more = "Keys: a approve, d deny, n next, p previous, v the whole statement, ? help, q "
-		"quit.\n"
+	.more = "Keys: a approve, d deny, n next, p previous, v whole statement, ? help, q quit.\n"
 		"What is held stays held when the prompt ends.",
 	.run = cmd_prompt_run,
 };

@@ -14,8 +14,8 @@
 enum { CMD_REPLAY_LINE_MAX = 4000 };
 
 static const struct cmd_opt cmd_replay_opts[] = {
-	{'x', "speed", "N", "Wait as it went, N times as fast (1 = as it was)."},
-	{'l', "ledger", "PATH", "Another ledger than the daemon's."},
+	{'x', "speed", "N", "wait as it went, N times as fast (1 = as it was)"},
+	{'l', "ledger", "PATH", "another ledger than the daemon's"},
 	{0},
 };
 

@@ -154,6 +154,13 @@ static void run_on_signals(struct run_terminal *t)
 			streams_resize(&t->streams); /* the kernel signals the run itself */
 			continue;
 		}
+		/* Nothing is there to be signalled yet, and a daemon that hangs must not hang us:
+		 * what it may start later finds its terminal hung up. */
+		if (!t->has_started && (sig == SIGINT || sig == SIGTERM || sig == SIGHUP)) {
+			t->code = 128 + sig;
+			t->has_exited = true;
+			return;
+		}
 		run_relay_signal(t, sig);
 		if (sig == SIGTSTP)
 			term_stop(&t->term, TERM_RAW);

@@ -24,6 +24,7 @@ struct held_list {
 enum held_change { HELD_NONE, HELD_CAME, HELD_ENDED };
 
 void held_deinit(struct held_list *l);
+/* Forgets all, for a daemon that tells of them anew. */
 void held_clear(struct held_list *l);
 /* Applies {"event":"hold"|"end",…}; without "event" it is a hold. *ret_id gets whose it was. */
 enum held_change held_apply(struct held_list *l, json_t *event, int64_t now_ns, uint64_t *ret_id);

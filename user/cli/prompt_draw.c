@@ -221,8 +221,7 @@ static void draw_whole(struct prompt *p, struct screen *s, const struct lines *t
 
 static void draw_help(struct screen *s)
 {
-	static const char *const help[] = {
-		"",
+	static const char *const help[] = {"",
 		"a  approve: the very bytes that are shown run, once; Enter alone gives no reason",
 		"d  deny: the agent gets a clean error with your reason, which is needed",
 		"n  the next hold     p  the previous one     v  the whole statement, page by page",

@@ -41,7 +41,7 @@ static const struct show_column show_tables[QUERY_WHAT_N][SHOW_COLUMNS_MAX] = {
 		{"RUN", "run_name", SHOW_TEXT, 10, 80}, {"SESSION", "session", SHOW_NUMBER, 7, 110},
 		{"WHO", "role", SHOW_WHO, 16, 130}, {"TARGET", "target", SHOW_TEXT, 20, 150},
 		{"RULING", "ruling", SHOW_RULING, 6, 0}, {"OUTCOME", "status", SHOW_OUTCOME, 14, 0},
-		{"ROWS", "n_rows", SHOW_NUMBER, 6, 100}, {"MS", "us", SHOW_MS, 9, 100},
+		{"ROWS", "n_rows", SHOW_NUMBER, 6, 102}, {"MS", "us", SHOW_MS, 9, 102},
 		{"STATEMENT", "text", SHOW_TEXT, 0, 0}},
 	[QUERY_RUNS] = {{"ID", "id", SHOW_NUMBER, 7, 0}, {"START", "at", SHOW_TIME, 19, 0},
 		{"END", "end_at", SHOW_TIME, 19, 90}, {"NAME", "name", SHOW_TEXT, 14, 0},

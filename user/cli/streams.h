@@ -29,6 +29,7 @@ struct streams {
 	struct stream streams[3];
 };
 
+/* Makes the pty or the pipes. 0, -errno. */
 ERR_CHECK int streams_init(struct streams *s);
 void streams_deinit(struct streams *s);
 /* After the run has them. */

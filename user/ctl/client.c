@@ -73,9 +73,10 @@ bool ctl_client_is_approver(const struct ctl_client *cl)
 
 /* ---- packets --------------------------------------------------------------------------------- */
 
+/* Who does not read answers is not asked for more questions. */
 static void ctl_client_watch(struct ctl_client *cl)
 {
-	uint32_t events = EPOLLIN | (list_is_empty(&cl->queue) ? 0 : EPOLLOUT);
+	uint32_t events = list_is_empty(&cl->queue) ? EPOLLIN : EPOLLOUT;
 
 	if (!cl->is_dead && loop_watch(&cl->ctl->loop, &cl->src, events))
 		ctl_client_close(cl);
@@ -210,6 +211,17 @@ void ctl_client_free(struct ctl_client *cl)
 	free(cl);
 }
 
+/* The socket is open to all, so nobody but root may have all of its places. */
+static bool ctl_client_is_greedy(const struct ctl_client *cl)
+{
+	struct list *pos;
+	size_t n = 0;
+
+	list_for_each (pos, &cl->ctl->clients)
+		n += list_entry(pos, struct ctl_client, link)->uid == cl->uid;
+	return cl->uid && n > CTL_CLIENTS_OF_ONE;
+}
+
 void ctl_client_accept(struct ctl *c)
 {
 	int fd = sock_accept(c->config.listener_fd);
@@ -240,6 +252,11 @@ void ctl_client_accept(struct ctl *c)
 		log_warn("control.refused", "%s", detail);
 		ctl_client_error(
 			cl, CTL_ERR_FORBIDDEN, "the control socket is not for processes of a run");
+		ctl_client_close(cl);
+		return;
+	}
+	if (ctl_client_is_greedy(cl)) {
+		ctl_client_error(cl, CTL_ERR_FAILED, "you have too many control connections open");
 		ctl_client_close(cl);
 		return;
 	}

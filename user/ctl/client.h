@@ -7,7 +7,7 @@
 #include "ctl/server.h"
 #include "ctl/wire.h"
 
-enum { CTL_GIDS_MAX = 64, CTL_QUEUE_MAX = 4096, CTL_CLIENTS_MAX = 256 };
+enum { CTL_GIDS_MAX = 64, CTL_QUEUE_MAX = 4096, CTL_CLIENTS_MAX = 256, CTL_CLIENTS_OF_ONE = 32 };
 
 struct ctl_client {
 	struct list link;

@@ -36,7 +36,8 @@ static void ctl_send_hold(struct ctl_client *cl, const struct hold *h, bool is_e
 
 	jsonw_init(&j, CTL_PACKET_MAX - 64);
 	report_hold(&h->view, is_event, REPORT_TEXT_MAX, &j);
-	/* An agent may send bytes that each become six. They must not keep its hold from being seen. */
+	/* An agent may send bytes that each become six. They must not keep its hold from being
+	 * seen. */
 	if (!jsonw_done(&j).n) {
 		jsonw_deinit(&j);
 		jsonw_init(&j, CTL_PACKET_MAX - 64);

@@ -50,6 +50,7 @@ struct ctl {
 	bool has_failed; /* ended because it must be replaced */
 };
 
+/* Takes the policy; borrows the enforcer and what config points to. 0, -errno. */
 ERR_CHECK int ctl_init(
 	struct ctl *c, const struct ctl_config *config, struct enforcer *e, struct policy *policy);
 void ctl_deinit(struct ctl *c);

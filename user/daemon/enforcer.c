@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,6 +163,20 @@ static int enforcer_drop_descriptors(const struct enforcer_process *e)
 	return err_trace(fd_close_except(keep, n));
 }
 
+/* All the descriptors that we may have: a limit of 1024 is what a shell gives. */
+static int enforcer_raise_limits(struct enforcer_process *e)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_raise(-errno);
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_raise(-errno);
+	enforcer_divide(&e->shared, files.rlim_cur);
+	return 0;
+}
+
 static int enforcer_sandbox(const struct process *p)
 {
 	uint64_t counts[HOOK_N][COUNT_N];
@@ -253,6 +268,8 @@ static int enforcer_start(struct enforcer_process *e)
 	r = mailbox_init(&e->shared.control);
 	if (!r)
 		r = enforcer_open_journals(e);
+	if (!r)
+		r = enforcer_raise_limits(e);
 	if (!r)
 		r = enforcer_drop_descriptors(e);
 	if (!r)

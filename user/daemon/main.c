@@ -37,8 +37,9 @@ enum {
 };
 
 static const char usage[] =
-	"usage: holdfastd [--config FILE] [--foreground] [--allow-degraded] [--without "
-	"connect_unix]\n"
+	"usage: holdfastd [--config FILE] [--foreground] [--verbose] [--allow-degraded]\n"
+	"                 [--without connect_unix]\n"
+	"       holdfastd --check [--config FILE]\n"
 	"       holdfastd --doctor [--json]\n"
 	"       holdfastd --detach [--config FILE]\n"
 	"\n"
@@ -50,7 +51,8 @@ static const char usage[] =
 	"  --doctor             say what this host can and cannot enforce\n"
 	"  --detach             remove the kernel side: runs that are alive are then uncontrolled\n"
 	"  --verbose            log decisions in detail\n"
-	"  --version\n";
+	"  --json               with --doctor: one JSON object a layer\n"
+	"  --version            print the version\n";
 
 struct args {
 	const char *config_path;
@@ -252,7 +254,8 @@ static int main_load_keys(struct process *p)
 	unsigned len = 0;
 
 	snprintf(path, sizeof(path), "%s/ledger.key", p->ledger_dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* The folder is the scribe's: a link that it put there is not followed. */
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd < 0 || getrandom(p->ledger_key, sizeof(p->ledger_key), 0) < 0 ||
@@ -333,8 +336,9 @@ static int main_open_kernel(struct process *p)
 static void main_judge_host(struct process *p)
 {
 	snprintf(p->degraded, sizeof(p->degraded), "%s%s",
-		kern_has_connect_unix(p->kern) ? ""
-					       : "no connect_unix hook: runs may make no unix sockets. ",
+		kern_has_connect_unix(p->kern)
+			? ""
+			: "no connect_unix hook: runs may make no unix sockets. ",
 		sandbox_landlock_abi() ? "" : "no Landlock: enforcer and scribe see more files. ");
 }
 
@@ -398,9 +402,9 @@ static int main_open_listeners(struct process *p)
 }
 
 /*
- * A listener that was born outside the daemon's cgroup fires no hook, and its connections would come
- * without an origin for ever. A connection of our own has none either, and the hook counts that: so
- * each family is called once, and the count must move.
+ * A listener that was born outside the daemon's cgroup fires no hook, and its connections would
+ * come without an origin for ever. A connection of our own has none either, and the hook counts
+ * that: so each family is called once, and the count must move.
  */
 static int main_verify_listeners(struct process *p)
 {
@@ -421,7 +425,8 @@ static int main_verify_listeners(struct process *p)
 			kern_read_counts(counts, after) ||
 			after[HOOK_SOCKOPS_SERVER][COUNT_NO_ORIGIN] ==
 				before[HOOK_SOCKOPS_SERVER][COUNT_NO_ORIGIN])
-			return main_fail(EXIT_HOST, "the enforcer's listener is not seen by its hook",
+			return main_fail(EXIT_HOST,
+				"the enforcer's listener is not seen by its hook",
 				v6 ? "IPv6 loopback" : "IPv4 loopback");
 	}
 	/* Our own calls are no business of the enforcer's. */

@@ -38,6 +38,9 @@
 #define VERIFY_NS         (10 * CLOCK_NS_PER_S)
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
+/* A child that was asked to end and does not (it may be stopped) is killed: what it had not done is
+ * in the rings. */
+#define STOP_TIMEOUT_MS 5000
 
 /* A child that dies at once again and again is started ever more slowly, up to this. */
 #define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
@@ -45,6 +48,8 @@
 /* How long, and of how many kinds, repeated refusals of the kernel side are told once. */
 #define SEEN_NS (10 * CLOCK_NS_PER_S)
 enum { SEEN_MAX = 1024 };
+/* How many different ones are told in a second: an agent has 2^48 targets to be refused. */
+enum { DENIALS_A_TICK = 100 };
 
 struct child {
 	pid_t pid;              /* 0: not running */
@@ -72,7 +77,9 @@ struct warden {
 	uint64_t last_run, n_broken_layers;
 	int64_t next_verify_ns;
 	struct seen seen[SEEN_MAX];
+	uint64_t n_denials;         /* different ones since the last tick */
 	struct slice coming_policy; /* sent, not yet judged */
+	bool wants_policy;          /* the file was to be read again meanwhile */
 	const char *why;            /* a failed start, for the last line */
 };
 
@@ -123,14 +130,15 @@ static bool warden_is_repeated(struct warden *w, const struct denial *d)
 
 static void warden_on_denial(void *arg, const struct denial *d)
 {
-	char name[SOCK_NAME_MAX] = "-";
 	bool is_unix = d->hook == HOOK_CONNECT_UNIX || d->hook == HOOK_SENDMSG_UNIX;
+	char name[SOCK_NAME_MAX] = "-";
+	struct warden *w = arg;
 
-	if (warden_is_repeated(arg, d))
+	if (warden_is_repeated(w, d) || w->n_denials++ >= DENIALS_A_TICK)
 		return;
 	if (!is_unix)
 		sock_name(d->origin.addr, be16toh(d->origin.port), name, sizeof(name));
-	warden_event(arg, "kernel-denied", 0,
+	warden_event(w, "kernel-denied", 0,
 		"hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
 		d->hook < HOOK_N ? kern_hook_names[d->hook] : "?", name, d->origin.tgid,
 		d->origin.uid, d->origin.comm, (unsigned long long)d->origin.cgroup,
@@ -141,6 +149,14 @@ static void warden_on_denials(struct loop_source *src, uint32_t events)
 {
 	(void)events;
 	kern_denials_drain(((struct warden *)src->owner)->denials);
+}
+
+static void warden_sum_denials(struct warden *w)
+{
+	if (w->n_denials > DENIALS_A_TICK)
+		warden_event(w, "kernel-denied", 0, "%llu more, not listed",
+			(unsigned long long)(w->n_denials - DENIALS_A_TICK));
+	w->n_denials = 0;
 }
 
 /* ---- the kernel's state ---------------------------------------------------------------------- */
@@ -159,7 +175,8 @@ static int warden_set_refusing(struct warden *w, bool is_refusing)
 
 static void warden_watch_enforcer(struct warden *w, int64_t now)
 {
-	bool is_frozen = !w->is_enforcer_ready || now - w->p->vitals->beat_ns > FROZEN_NS;
+	/* A dead one is missed as late as a frozen one: connections wait for its successor. */
+	bool is_frozen = now - w->p->vitals->beat_ns > FROZEN_NS;
 
 	if (is_frozen == w->is_refusing)
 		return;
@@ -170,19 +187,19 @@ static void warden_watch_enforcer(struct warden *w, int64_t now)
 			  : "the enforcer works");
 }
 
-static void warden_verify(struct warden *w, int64_t now)
+/* Is every hook where it was put? */
+static bool warden_verify(struct warden *w)
 {
 	char names[256] = "";
 	unsigned n = 0;
 
-	if (now < w->next_verify_ns)
-		return;
-	w->next_verify_ns = now + VERIFY_NS;
+	w->next_verify_ns = clock_mono_ns() + VERIFY_NS;
 	if (kern_verify(w->p->kern, names, sizeof(names), &n) < 0)
 		n = 1;
 	if (n && n != w->n_broken_layers)
 		warden_event(w, "tampered", 0, "layers not attached any more: %s", names);
 	w->n_broken_layers = n;
+	return !n;
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -201,14 +218,17 @@ static int warden_adopt_child(struct warden *w, struct child *c, pid_t pid)
 	return err_trace(loop_watch(&w->loop, &c->src, EPOLLIN));
 }
 
-/* A child must not outlive the warden, nor take its signals. */
+/* A child must not outlive the warden, nor take its signals: Ctrl-C at a terminal is sent to all of
+ * us, and the warden ends the others in order. */
 static void warden_prepare_child(pid_t parent)
 {
+	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP};
 	sigset_t none;
 
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -250,10 +270,13 @@ static void warden_on_channel(struct loop_source *src, uint32_t events);
 
 static int warden_start_enforcer(struct warden *w)
 {
+	const struct timeval patience = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
 	pid_t pid, parent = getpid();
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_raise(-errno);
+	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return err_raise(-errno);
 	pid = fork();
 	if (pid < 0)
@@ -266,7 +289,6 @@ static int warden_start_enforcer(struct warden *w)
 	close(pair[1]);
 	w->channel = pair[0];
 	w->is_enforcer_ready = false;
-	atomic_store(&w->p->vitals->beat_ns, clock_mono_ns());
 	r = warden_adopt_child(w, &w->enforcer, pid);
 	w->channel_src =
 		(struct loop_source){.fd = w->channel, .fn = warden_on_channel, .owner = w};
@@ -275,6 +297,25 @@ static int warden_start_enforcer(struct warden *w)
 
 /* ---- what the enforcer says ------------------------------------------------------------------ */
 
+/* One that reads nothing (it may be stopped) must neither stop the warden too, nor go on one day
+ * with half of what it should know. 0, -EPIPE. */
+static int warden_tell(struct warden *w, const struct channel_message *m, int fd)
+{
+	if (!channel_send(w->channel, m, fd))
+		return 0;
+	log_error("channel", "the enforcer takes no messages; it is replaced");
+	if (w->enforcer.pid)
+		kill(w->enforcer.pid, SIGKILL);
+	return -EPIPE;
+}
+
+static void warden_drop_coming(struct warden *w)
+{
+	free((void *)(uintptr_t)w->coming_policy.p);
+	w->coming_policy = SLICE_NULL;
+}
+
+/* One at a time: of which of two an answer speaks, nobody could tell. */
 static void warden_send_policy(struct warden *w)
 {
 	const struct channel_message m = {.type = CHANNEL_POLICY};
@@ -282,8 +323,14 @@ static void warden_send_policy(struct warden *w)
 	_cleanup_(fd_closep) int to = memfd_create("policy", MFD_CLOEXEC);
 	enum { MAX = 1024 * 1024 };
 	uint8_t *text = malloc(MAX + 1);
-	ssize_t n = from < 0 || !text ? -1 : read(from, text, MAX + 1);
+	ssize_t n;
 
+	w->wants_policy = !w->is_enforcer_ready || w->coming_policy.p;
+	if (w->wants_policy || !text) {
+		free(text);
+		return;
+	}
+	n = from < 0 ? -1 : read(from, text, MAX + 1);
 	/* A copy: what is judged good is what a later enforcer starts with, whatever happens to the
 	 * file. */
 	if (n < 0 || n > MAX || to < 0 || write(to, text, (size_t)n) != n) {
@@ -291,19 +338,21 @@ static void warden_send_policy(struct warden *w)
 			strerror(errno));
 		n = 0;
 	}
-	free((void *)(uintptr_t)w->coming_policy.p);
 	w->coming_policy = slice_of(text, n > 0 ? (size_t)n : 0);
-	if (to >= 0 && channel_send(w->channel, &m, to))
-		log_error("channel", "the enforcer was not told of the policy");
+	if (to < 0 || warden_tell(w, &m, to))
+		warden_drop_coming(w);
 }
 
-static void warden_policy_good(struct warden *w)
+static void warden_policy_judged(struct warden *w, bool is_good)
 {
-	if (!w->coming_policy.p)
-		return;
-	free((void *)(uintptr_t)w->p->policy_text.p);
-	w->p->policy_text = w->coming_policy;
-	w->coming_policy = SLICE_NULL;
+	if (is_good && w->coming_policy.p) {
+		free((void *)(uintptr_t)w->p->policy_text.p);
+		w->p->policy_text = w->coming_policy;
+		w->coming_policy = SLICE_NULL;
+	}
+	warden_drop_coming(w);
+	if (w->wants_policy)
+		warden_send_policy(w);
 }
 
 static int warden_send_run(struct warden *w, enum channel_type type, const struct run *run)
@@ -315,7 +364,7 @@ static int warden_send_run(struct warden *w, enum channel_type type, const struc
 			.owner_uid = run->owner_uid}};
 
 	snprintf(m.run.name, sizeof(m.run.name), "%s", run->name);
-	return channel_send(w->channel, &m, -1) ? err_raise(-EPIPE) : 0;
+	return warden_tell(w, &m, -1);
 }
 
 static void warden_announce(void *arg, const struct run *run)
@@ -341,16 +390,19 @@ static bool warden_read_channel(struct warden *w)
 		return false;
 	if (m.type == CHANNEL_READY) {
 		w->is_enforcer_ready = true;
+		atomic_store(&w->p->vitals->beat_ns, clock_mono_ns());
 		/* An enforcer that was replaced learns of the runs that live on. */
 		if (w->runs)
 			run_server_each(w->runs, warden_announce, w);
 		warden_watch_enforcer(w, clock_mono_ns());
+		if (w->wants_policy)
+			warden_send_policy(w);
 	} else if (m.type == CHANNEL_RUN_ADDED) {
 		w->acknowledged_run = m.run.id;
 	} else if (m.type == CHANNEL_WANT_POLICY) {
 		warden_send_policy(w);
-	} else if (m.type == CHANNEL_POLICY_GOOD) {
-		warden_policy_good(w);
+	} else if (m.type == CHANNEL_POLICY_GOOD || m.type == CHANNEL_POLICY_BAD) {
+		warden_policy_judged(w, m.type == CHANNEL_POLICY_GOOD);
 	}
 	return true;
 }
@@ -390,7 +442,9 @@ static uint64_t warden_next_run(void *arg)
 {
 	struct warden *w = arg;
 
-	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal)
+	/* The hooks may have been taken off a moment ago: no run begins without them. */
+	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal) &&
+			       warden_verify(w)
 		       ? ++w->last_run
 		       : 0;
 }
@@ -537,11 +591,24 @@ static void warden_delay_restart(struct child *c)
 	c->restart_at_ns = now + c->delay_ns;
 }
 
+/* Waits for a child that was asked to end. */
+static void warden_end_child(struct warden *w, struct child *c)
+{
+	struct pollfd pfd = {.fd = c->src.fd, .events = POLLIN};
+
+	if (!c->pid)
+		return;
+	if (poll(&pfd, 1, STOP_TIMEOUT_MS) != 1) {
+		log_error("stop", "pid=%d does not end; it is killed", (int)c->pid);
+		kill(c->pid, SIGKILL);
+	}
+	warden_reap(w, c);
+}
+
 static void warden_stop_scribe(struct warden *w)
 {
 	w->scribe_stop_fd = fd_close(w->scribe_stop_fd);
-	if (w->scribe.pid)
-		warden_reap(w, &w->scribe);
+	warden_end_child(w, &w->scribe);
 }
 
 /*
@@ -580,6 +647,8 @@ static void warden_child_on_exit(struct loop_source *src, uint32_t events)
 		loop_forget(&w->loop, &w->channel_src);
 		w->channel = fd_close(w->channel);
 		w->is_enforcer_ready = false;
+		w->wants_policy |= w->coming_policy.p != NULL;
+		warden_drop_coming(w);
 	}
 	warden_delay_restart(c);
 }
@@ -605,7 +674,9 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	(void)now_ns;
 	warden_restart_due(w, clock_mono_ns());
 	warden_watch_enforcer(w, clock_mono_ns());
-	warden_verify(w, clock_mono_ns());
+	warden_sum_denials(w);
+	if (clock_mono_ns() >= w->next_verify_ns)
+		warden_verify(w);
 	notify_supervisor("WATCHDOG=1");
 }
 
@@ -618,8 +689,7 @@ static void warden_on_signal(struct loop_source *src, uint32_t events)
 	if (read(src->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		if (w->is_enforcer_ready)
-			warden_send_policy(w);
+		warden_send_policy(w);
 		return;
 	}
 	loop_stop(&w->loop);
@@ -697,15 +767,15 @@ static void warden_stop(struct warden *w)
 		log_warn("state", "the kernel side could not be told");
 	if (w->journal)
 		warden_event(w, "stop", 0, "runs that live on stay closed in until the next start");
-	if (w->enforcer.pid && channel_send(w->channel, &m, -1))
-		kill(w->enforcer.pid, SIGKILL);
-	if (w->enforcer.pid)
-		warden_reap(w, &w->enforcer);
+	/* Killed if it cannot be told. */
+	if (w->enforcer.pid && !warden_tell(w, &m, -1))
+		log_debug("stop", "enforcer=%d", (int)w->enforcer.pid);
+	warden_end_child(w, &w->enforcer);
 	w->runs = run_server_free(w->runs);
 	w->denials = kern_denials_close(w->denials);
 	w->journal = journal_close(w->journal);
 	warden_stop_scribe(w);
-	free((void *)(uintptr_t)w->coming_policy.p);
+	warden_drop_coming(w);
 	loop_deinit(&w->loop);
 }
 

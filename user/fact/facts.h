@@ -45,9 +45,9 @@ struct fact {
 	enum effect effect;
 	/* DELETE and UPDATE: is there a condition that can exclude a row? TRI_UNKNOWN elsewhere. */
 	enum tri bounded;
-	/* Folded as the server folds it, NUL-free. A part that is empty or holds `.` or `"` stands in
-	 * double quotes, those inside doubled. Empty: could be anything, or the effect has no object
-	 * (session, admin): `no_object` tells which. */
+	/* Folded as the server folds it, NUL-free. A part that is empty or holds `.` or `"` stands
+	 * in double quotes, those inside doubled. Empty: could be anything, or the effect has no
+	 * object (session, admin): `no_object` tells which. */
 	struct slice object;
 	bool no_object;
 };
@@ -57,9 +57,9 @@ enum facts_flag {
 	FACTS_COPY_IN = 1 << 0,     /* asks the server to enter copy-in */
 	FACTS_COPY_OUT = 1 << 1,    /* … copy-out */
 	FACTS_COPY_BINARY = 1 << 2, /* … in binary, or in a format that could not be told */
-	FACTS_CATALOG = 1 << 3, /* may change names, columns or views: what was asked of the catalog
-				   is stale */
-	FACTS_LEXING = 1 << 4,  /* may change how the server reads the text that follows */
+	/* may change names, columns or views: what was asked of the catalog is stale */
+	FACTS_CATALOG = 1 << 3,
+	FACTS_LEXING = 1 << 4,     /* may change how the server reads the text that follows */
 	FACTS_TX_CONTROL = 1 << 5, /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT … */
 	/* Result columns may come from somewhere that `list` does not name (FETCH, functions,
 	 * EXECUTE of an unknown name): nothing is proven about columns without provenance. */

@@ -41,8 +41,8 @@ extern const char *const unproven_keywords[UNPROVEN_N + 1];
 /* One entry of `masks:`; owned by the policy. */
 struct mask_rule {
 	const char *name;
-	const char **
-		columns; /* NULL-terminated patterns "schema.table.column" with `*`; may be empty */
+	/* NULL-terminated patterns "schema.table.column" with `*`; may be empty */
+	const char **columns;
 	uint32_t detectors; /* DETECTOR_BIT()s */
 	enum transform as;
 	enum unproven unproven;

@@ -50,11 +50,13 @@ struct hold_table {
 	struct map by_id;
 };
 
+/* At most max holds at a time; deinit frees those that are left. */
 void hold_table_init(struct hold_table *t, size_t max);
 void hold_table_deinit(struct hold_table *t);
 
 /* Takes ownership of h. 0, HOLD_E_FULL, -ENOMEM (h is freed then too). */
 ERR_CHECK int hold_park(struct hold_table *t, struct hold *h);
+/* Still the table's. NULL: no such hold, or it has ended. */
 struct hold *hold_find(const struct hold_table *t, uint64_t id);
 /* Takes it out; the caller frees it. NULL if it is not there. */
 struct hold *hold_take(struct hold_table *t, uint64_t id);

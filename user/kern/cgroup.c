@@ -254,23 +254,6 @@ int cgroup_of_pid(const char *root, pid_t pid, char *path, size_t max)
 	return err_trace(cgroup_join(path, max, root, own));
 }
 
-int cgroup_is_populated(int dir_fd)
-{
-	_cleanup_(fd_closep) int fd = cgroup_open_events(dir_fd);
-	char text[256];
-	const char *at;
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0) /* ENODEV: removed while open */
-		return err_raise(errno == ENODEV ? -ENOENT : -errno);
-	text[n] = '\0';
-	at = strstr(text, "populated ");
-	return at ? at[10] == '1' : err_raise(-EIO);
-}
-
 int cgroup_open_events(int dir_fd)
 {
 	int fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);

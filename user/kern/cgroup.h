@@ -30,16 +30,13 @@ ERR_CHECK int cgroup_level(const char *root, const char *path, unsigned *ret);
 ERR_CHECK int cgroup_move(const char *path, pid_t pid);
 /* The v2 group of a process, as an absolute path below root. 0, CGROUP_E_NONE (gone), -errno. */
 ERR_CHECK int cgroup_of_pid(const char *root, pid_t pid, char *path, size_t max);
-/* 1 populated, 0 empty, < 0 error (-ENOENT: gone). */
-int cgroup_is_populated(int dir_fd);
-/* An fd that polls POLLPRI when populated changes: cgroup.events. */
+/* An fd that polls POLLPRI when populated changes: cgroup.events. < 0: -errno. */
 int cgroup_open_events(int dir_fd);
 /* Kills everything inside (cgroup.kill, 5.14+). */
 ERR_CHECK int cgroup_kill(int dir_fd);
 ERR_CHECK int cgroup_remove(const char *path);
 
-/* ---- parsing, apart from the files so that it can be tested
- * -------------------------------------- */
+/* ---- parsing, apart from the files so that it can be tested ---------------------------------- */
 
 /* The mount point in a line of mountinfo. 0, CGROUP_E_NONE: not cgroup2, or not its root. */
 ERR_CHECK int cgroup_parse_mount(const char *line, char *path, size_t max);

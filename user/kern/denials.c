@@ -9,24 +9,26 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-enum { DENIALS_MAGIC = 0x64656e79 };
+/* A batch: an agent can make refusals faster than they are taken out, and the drain must end. */
+enum { DENIALS_MAGIC = 0x64656e79, DENIALS_BATCH = 1024 };
 
 struct kern_denials {
 	uint32_t magic;
 	struct ring_buffer *ring;
+	unsigned n_drained;
 	void (*fn)(void *arg, const struct denial *d);
 	void *arg;
 };
 
 static int denials_on_record(void *arg, void *data, size_t size)
 {
-	const struct kern_denials *d = arg;
+	struct kern_denials *d = arg;
 
 	require(d->magic == DENIALS_MAGIC);
 	/* The kernel side writes whole records only; a short one is another ABI's. */
 	if (!bug(size < sizeof(struct denial)))
 		d->fn(d->arg, data);
-	return 0;
+	return ++d->n_drained < DENIALS_BATCH ? 0 : -EAGAIN; /* taken all the same */
 }
 
 struct kern_denials *kern_denials_close(struct kern_denials *d)
@@ -64,8 +66,10 @@ int kern_denials_poll_fd(const struct kern_denials *d)
 
 void kern_denials_drain(struct kern_denials *d)
 {
-	int n = ring_buffer__consume(d->ring);
+	int n;
 
-	if (n < 0)
+	d->n_drained = 0;
+	n = ring_buffer__consume(d->ring);
+	if (n < 0 && n != -EAGAIN)
 		log_error("kern.denials", "errno=%d", -n);
 }

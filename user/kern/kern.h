@@ -36,12 +36,14 @@ struct kern *kern_close(struct kern *k);
  * need a struct kern. */
 ERR_CHECK int kern_detach(const char *bpffs);
 
+/* Are unix connects of runs refused by a hook? If not, runs must not be able to make any. */
 bool kern_has_connect_unix(const struct kern *k);
 /* Read-only descriptors for the enforcer, owned by kern. */
 int kern_origin_fd(const struct kern *k);  /* socket storage of accepted sockets */
 int kern_counts_fd(const struct kern *k);  /* per-CPU array [HOOK_N * COUNT_N] */
 int kern_denials_fd(const struct kern *k); /* ring buffer map */
 
+/* What the hooks read while they run; in force from the next connect on. 0, -errno. */
 ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
 
 /* Sums over CPUs into out[HOOK_N][COUNT_N], from a counts descriptor. */
@@ -49,7 +51,8 @@ ERR_CHECK int kern_read_counts(int counts_fd, uint64_t out[HOOK_N][COUNT_N]);
 extern const char *const kern_hook_names[HOOK_N];
 extern const char *const kern_count_names[COUNT_N];
 
-/* Denials: calls fn for each that is waiting; poll kern_denials_poll_fd() for readability. */
+/* Denials: calls fn for those that are waiting, up to a batch; poll kern_denials_poll_fd() for
+ * readability. */
 struct kern_denials;
 ERR_CHECK int kern_denials_open(int denials_fd, void (*fn)(void *arg, const struct denial *d),
 	void *arg, struct kern_denials **ret);

@@ -31,5 +31,4 @@ extern const struct layer_hook layer_hooks[LAYER_N];
 
 /* Sets of layers. */
 #define LAYER_BIT(l) (1u << (l))
-#define LAYER_ALL    (LAYER_BIT(LAYER_N) - 1)
 #define LAYER_UNIX   (LAYER_BIT(LAYER_connect_unix) | LAYER_BIT(LAYER_sendmsg_unix))

@@ -73,6 +73,18 @@ static int load_set_pins(struct intercept *object, const char *dir)
 	return 0;
 }
 
+struct intercept *load_free(struct intercept *object)
+{
+	if (object)
+		intercept__destroy(object);
+	return NULL;
+}
+
+static void load_freep(struct intercept **object)
+{
+	*object = load_free(*object);
+}
+
 int load_programs(const struct load_plan *plan, struct intercept **ret)
 {
 	_cleanup_(load_freep) struct intercept *object = NULL;
@@ -93,18 +105,6 @@ int load_programs(const struct load_plan *plan, struct intercept **ret)
 		return err_raise(r);
 	*ret = TAKE(object);
 	return 0;
-}
-
-struct intercept *load_free(struct intercept *object)
-{
-	if (object)
-		intercept__destroy(object);
-	return NULL;
-}
-
-void load_freep(struct intercept **object)
-{
-	*object = load_free(*object);
 }
 
 int load_program_fd(const struct intercept *object, enum layer layer)

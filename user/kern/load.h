@@ -20,7 +20,6 @@ struct load_plan {
 /* 0 or -errno of the kernel. The caller owns *ret. */
 ERR_CHECK int load_programs(const struct load_plan *plan, struct intercept **ret);
 struct intercept *load_free(struct intercept *object);
-void load_freep(struct intercept **object);
 
 /* Descriptors stay the object's. < 0: not loaded. */
 int load_program_fd(const struct intercept *object, enum layer layer);

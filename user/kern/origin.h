@@ -5,8 +5,9 @@
 #include "bpf/abi.h"
 #include "util/err.h"
 
-enum {
-	ORIGIN_E_NONE = 1
-}; /* no record: whoever this is, it did not come through our hooks. Reset it */
+/* No record: whoever this is, it did not come through our hooks. Reset it. */
+enum { ORIGIN_E_NONE = 1 };
 
+/* Where the peer of an accepted socket wanted to go; origin_fd is kern_origin_fd(). 0,
+ * ORIGIN_E_NONE, -errno. */
 ERR_CHECK int origin_lookup(int origin_fd, int accepted_fd, struct origin *ret);

@@ -27,13 +27,14 @@ struct loop {
 	bool is_stopping;
 	void *owner;
 	void (*after)(struct loop *l); /* after each batch of events; may be NULL */
-	void (*tick)(struct loop *l,
-		int64_t now_ns); /* once a second; may be NULL; set before the run */
+	/* once a second; may be NULL; set before the run */
+	void (*tick)(struct loop *l, int64_t now_ns);
 	struct loop_source timer;
 	struct loop_source *current[64]; /* the batch being handled; removed ones become NULL */
 	int n_current;
 };
 
+/* owner: for the hooks, borrowed. 0, -errno. */
 ERR_CHECK int loop_init(struct loop *l, void *owner);
 void loop_deinit(struct loop *l);
 /* Runs until loop_stop(). 0, -errno. */
@@ -42,4 +43,5 @@ void loop_stop(struct loop *l);
 
 /* Registers, or changes the events of, a source. A change to the same events costs nothing. */
 ERR_CHECK int loop_watch(struct loop *l, struct loop_source *src, uint32_t events);
+/* Removes it, also from the batch at hand. The descriptor stays open and the caller's. */
 void loop_forget(struct loop *l, struct loop_source *src);

@@ -29,6 +29,7 @@ struct pattern_list {
 	size_t n; /* 0 = no condition */
 };
 
+/* Borrows the text. */
 struct pattern pattern_of(struct slice text);
 bool pattern_matches(const struct pattern *p, struct slice s);
 
@@ -48,6 +49,7 @@ struct object {
 	uint8_t mem[OBJECT_QUOTED_MAX]; /* what was between quotes; else points into the fact */
 };
 
+/* Borrows the fact, and points into itself: not to be copied. */
 void object_init(struct object *o, const struct fact *f);
 
 /*

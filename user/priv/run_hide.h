@@ -8,6 +8,7 @@
 
 #include "priv/run.h"
 
+/* In the child, before it drops its powers. 0, -errno: the run must not start. */
 ERR_CHECK int run_hide(const struct run_config *config);
 
 /* One line of /proc/self/mountinfo, for run_hide and its tests: file system type, and the mount

@@ -129,6 +129,15 @@ static int plan_descriptors(struct run_plan *plan)
 	return 0;
 }
 
+/* Path of a run's private home. */
+static int plan_home_path(const struct run_config *config, uint64_t id, char *buf, size_t max)
+{
+	const char *dir = config->homes_dir ? config->homes_dir : RUN_HOMES_DIR;
+	int n = snprintf(buf, max, "%s/%" PRIu64, dir, id);
+
+	return n < 0 || (size_t)n >= max ? err_raise(-ENAMETOOLONG) : 0;
+}
+
 static int plan_identity(struct run_plan *plan)
 {
 	const struct run_config *config = plan->config;
@@ -144,7 +153,7 @@ static int plan_identity(struct run_plan *plan)
 	plan->gid = who.gid;
 	plan->is_dedicated = who.is_dedicated;
 	if (who.is_dedicated)
-		r = run_plan_home_path(config, plan->id, who.home, sizeof(who.home));
+		r = plan_home_path(config, plan->id, who.home, sizeof(who.home));
 	if (r)
 		return err_trace(r);
 	plan->home = arena_cstr(&plan->arena, slice_str(who.home));
@@ -224,12 +233,4 @@ int run_plan_make(struct run_plan *plan, const struct run_config *config,
 void run_plan_deinit(struct run_plan *plan)
 {
 	arena_deinit(&plan->arena);
-}
-
-int run_plan_home_path(const struct run_config *config, uint64_t id, char *buf, size_t max)
-{
-	const char *dir = config->homes_dir ? config->homes_dir : RUN_HOMES_DIR;
-	int n = snprintf(buf, max, "%s/%" PRIu64, dir, id);
-
-	return n < 0 || (size_t)n >= max ? err_raise(-ENAMETOOLONG) : 0;
 }

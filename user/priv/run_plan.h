@@ -30,8 +30,6 @@ struct run_plan {
 ERR_CHECK int run_plan_make(struct run_plan *plan, const struct run_config *config,
 	const struct run_request *req, uint64_t id);
 void run_plan_deinit(struct run_plan *plan);
-/* Path of a run's private home. */
-int run_plan_home_path(const struct run_config *config, uint64_t id, char *buf, size_t max);
 
 /* True if a variable of the caller's environment must not reach a run: it names sockets or code of
  * the caller's. */

@@ -276,7 +276,9 @@ static void server_start(struct run_server *s, struct client *c, struct slice bo
 	req.owner_uid = c->peer.uid;
 	id = cb->next_id(cb->arg);
 	if (!id) {
-		client_send_error(c, CTL_ERR_FAILED, "the ledger cannot record a run now");
+		client_send_error(c, CTL_ERR_FAILED,
+			"no run can begin now: the enforcer, its hooks or the ledger do not work; "
+			"see `holdfast status` and the daemon's log");
 		return;
 	}
 	r = run_start(&s->config.run, &req, id, cb->on_placed, cb->arg, &run, &why);
@@ -594,11 +596,6 @@ int run_server_adopt(struct run_server *s, int (*on_adopted)(void *arg, const st
 int run_server_epoll_fd(const struct run_server *s)
 {
 	return s->epoll_fd;
-}
-
-size_t run_server_n_runs(const struct run_server *s)
-{
-	return s->n_runs;
 }
 
 void run_server_each(

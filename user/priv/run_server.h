@@ -43,12 +43,12 @@ struct run_server *run_server_free(struct run_server *s);
 ERR_CHECK int run_server_adopt(
 	struct run_server *s, int (*on_adopted)(void *arg, const struct run *run));
 
+/* Readable when there is something to dispatch; the server's. */
 int run_server_epoll_fd(const struct run_server *s);
 /* Handles what is ready, at most a bounded amount of it; never blocks. < 0: the server is broken.
  */
 ERR_CHECK int run_server_dispatch(struct run_server *s);
 
-size_t run_server_n_runs(const struct run_server *s);
 /* Calls fn for each live run. */
 void run_server_each(
 	const struct run_server *s, void (*fn)(void *arg, const struct run *run), void *arg);

@@ -18,7 +18,9 @@ struct run_state {
 	char name[64], command[512], degraded[256];
 };
 
+/* Written whole or not at all. 0, -errno. */
 ERR_CHECK int run_state_write(const char *state_dir, const struct run_state *state);
+/* 0, also if there was none; -errno. */
 ERR_CHECK int run_state_remove(const char *state_dir, uint64_t id);
 /* Calls fn for each readable file, until it returns something else than 0, which is then returned.
  * Broken ones are logged and left. No folder yet = no runs. */

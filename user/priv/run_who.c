@@ -59,7 +59,8 @@ static void who_one_process(
 		fn(arg, uids[i]);
 }
 
-int run_who_each_process(void (*fn)(void *arg, uid_t uid), void *arg)
+/* Calls fn for each of the four uids (real, effective, saved, file system) of each process. */
+static ERR_CHECK int who_each_process(void (*fn)(void *arg, uid_t uid), void *arg)
 {
 	_cleanup_(who_closedirp) DIR *proc = opendir("/proc");
 	const struct dirent *e;
@@ -106,7 +107,7 @@ static int who_dedicated(struct run_who *who, const struct run_config *config, u
 	range.is_taken = is_taken = calloc(range.n, sizeof(bool));
 	if (!is_taken)
 		return err_raise(-ENOMEM);
-	r = run_who_each_process(who_take, &range);
+	r = who_each_process(who_take, &range);
 	if (!r)
 		r = run_state_each(config->state_dir, who_take_run, &range);
 	if (r)
@@ -147,7 +148,7 @@ static int who_is_lived_in(const struct passwd *pw, bool *ret)
 	*ret = !shell || (strcmp(shell, "/nologin") && strcmp(shell, "/false"));
 	if (*ret)
 		return 0;
-	r = run_who_each_process(who_match, &search);
+	r = who_each_process(who_match, &search);
 	*ret = search.is_found;
 	return r ? err_trace(r) : 0;
 }

@@ -23,6 +23,3 @@ struct run_who {
  */
 ERR_CHECK int run_who_choose(struct run_who *who, const struct run_config *config,
 	const struct run_request *req, uint64_t id);
-
-/* Calls fn for each of the four uids (real, effective, saved, file system) of each process. */
-ERR_CHECK int run_who_each_process(void (*fn)(void *arg, uid_t uid), void *arg);

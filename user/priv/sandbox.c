@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -88,9 +89,20 @@ static int sandbox_no_new_privs(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_raise(-errno) : 0;
 }
 
+/* The kernel forgets at each change of uid that the death of the parent shall be ours too. A
+ * process that is stopped reads no end of a channel: only this ends it, before a successor shares
+ * its rings. */
+static int sandbox_die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_raise(-errno);
+	return getppid() == parent ? 0 : err_raise(-ESRCH);
+}
+
 /* Files first: their rules are opened with the powers that go next. */
 static int sandbox_shed(uid_t uid, gid_t gid, const struct sandbox_path *paths, bool *ret_has_files)
 {
+	pid_t parent = getppid();
 	int r = sandbox_no_new_privs();
 
 	if (r)
@@ -100,6 +112,8 @@ static int sandbox_shed(uid_t uid, gid_t gid, const struct sandbox_path *paths, 
 		return err_trace(r);
 	*ret_has_files = r != SANDBOX_FILES_E_NONE;
 	r = sandbox_become(uid, gid);
+	if (!r)
+		r = sandbox_die_with(parent);
 	return r ? err_trace(r) : 0;
 }
 

@@ -15,8 +15,9 @@ enum {
 		1, /* all is done but the file rules, which this kernel lacks: degraded */
 };
 
-/* The enforcer: own uid, no capabilities, no_new_privs; files: read-only /etc and the CA stores
- * (resolver), its own state folder; seccomp: an allow-list in which bpf(2) may only look up. */
+/* The enforcer: own uid, no capabilities, no_new_privs; killed when its parent dies; files:
+ * read-only /etc and the CA stores (resolver), its own state folder; seccomp: an allow-list in
+ * which bpf(2) may only look up. */
 struct sandbox_enforcer {
 	uid_t uid;
 	gid_t gid;
@@ -27,7 +28,8 @@ struct sandbox_enforcer {
 /* 0, SANDBOX_E_NO_LANDLOCK, -errno. */
 ERR_CHECK int sandbox_enter_enforcer(const struct sandbox_enforcer *s);
 
-/* The scribe: own uid, no network at all, may write only below the ledger's folder. */
+/* The scribe: own uid, no network at all, may write only below the ledger's folder; killed when its
+ * parent dies. */
 struct sandbox_scribe {
 	uid_t uid;
 	gid_t gid;

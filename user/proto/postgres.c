@@ -2,8 +2,7 @@
 /* The PostgreSQL decoder's vtable, its framing, and the small questions. See postgres_int.h. */
 #include "proto/postgres_int.h"
 
-/* ---- frame -------------------------------------------------------------------------------------
- */
+/* ---- frame ----------------------------------------------------------------------------------- */
 
 /* Longest message of each type, its header included; 0: no such type. Anything that may legally be
  * longer than its cap (a 1 GiB Query) is refused, never split. */
@@ -102,8 +101,7 @@ static int pg_frame(const void *state, enum side from, struct slice in, struct f
 	return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int pg_init(void *state, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4])
 {
@@ -142,8 +140,7 @@ static void pg_fini(void *state)
 	*st = (struct pg){0};
 }
 
-/* ---- decode ------------------------------------------------------------------------------------
- */
+/* ---- decode ---------------------------------------------------------------------------------- */
 
 static int pg_decode(void *state, enum side from, struct slice unit, struct sink *sink)
 {
@@ -164,8 +161,7 @@ static int pg_decode(void *state, enum side from, struct slice unit, struct sink
 	return r;
 }
 
-/* ---- questions ---------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static enum tx_state pg_tx(const void *state)
 {

@@ -5,8 +5,7 @@
 
 #define PG_ASK_NAME "holdfast_q"
 
-/* ---- say ---------------------------------------------------------------------------------------
- */
+/* ---- say ------------------------------------------------------------------------------------- */
 
 /* Half a unit is already on its way to the client. */
 static bool pg_is_mid_unit(const struct pg *st)
@@ -40,8 +39,7 @@ int pg_say(void *state, enum say_kind kind, enum refusal why, struct slice text,
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
-/* ---- drain -------------------------------------------------------------------------------------
- */
+/* ---- drain ----------------------------------------------------------------------------------- */
 
 bool pg_is_drained(const void *state)
 {
@@ -50,10 +48,37 @@ bool pg_is_drained(const void *state)
 	return !pg_has_outstanding(st) && !st->ask;
 }
 
+/* Syncs among data of a COPY that failed: were they swallowed, or does the server answer them? That
+ * is told by the answer to something behind them; nothing is closed by it. */
+static int pg_probe_syncs(struct pg *st, struct sink *sink)
+{
+	const struct slice name = SLICE_LIT(PG_ASK_NAME "_sync");
+	uint8_t body[64];
+	struct writer w = writer_of(body, sizeof(body));
+	struct pg_stmt *s;
+
+	if (st->is_probing || st->sent != st->tail || pg_places_reserve(st, 1))
+		return 0;
+	s = pg_stmt_new(st, name, SLICE_NULL, SLICE_NULL);
+	if (!s)
+		return PROTO_E_TOO_BIG;
+	pg_place_push(st, PG_CLOSE_S, &s->named, 0)->is_hidden = true;
+	st->sent = st->tail;
+	st->is_probing = st->is_flushed = st->batch_open = true;
+	wr_u8(&w, 'S');
+	wr_cstr(&w, name);
+	sink_put(sink, SIDE_SERVER, pg_message(sink->arena, 'C', wr_done(&w)));
+	sink_put(sink, SIDE_SERVER, pg_message(sink->arena, 'H', SLICE_LIT("")));
+	return sink->overflow ? PROTO_E_TOO_BIG : 0;
+}
+
 int pg_drain(void *state, struct sink *sink)
 {
 	struct pg *st = state;
+	const struct pg_place *p = pg_head(st);
 
+	if (st->loose_syncs && !st->skips_to_sync && (!p || p->kind == PG_SYNC))
+		return pg_probe_syncs(st, sink);
 	if (!pg_has_outstanding(st) || st->is_flushed || st->copy != PG_COPY_NONE)
 		return 0;
 	st->is_flushed = true;
@@ -61,8 +86,7 @@ int pg_drain(void *state, struct sink *sink)
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
-/* ---- ask ---------------------------------------------------------------------------------------
- */
+/* ---- ask ------------------------------------------------------------------------------------- */
 
 static void pg_ask_part(struct writer *w, uint8_t type, size_t *ret_at)
 {

@@ -40,8 +40,7 @@ static int pg_keep(
 	return 0;
 }
 
-/* ---- what a name stands for --------------------------------------------------------------------
- */
+/* ---- what a name stands for ------------------------------------------------------------------ */
 
 /* The place of the latest unit in flight or kept that defines or closes the name. 0 with *ret NULL
  * if there is none; PROTO_E_NOT_NOW if it has to be confirmed first. */
@@ -82,8 +81,8 @@ static int pg_stmt_find(const struct pg *st, struct slice name, struct pg_stmt *
 	return 0;
 }
 
-/* Is something in flight, behind the Bind of this portal, that may close it and make a cursor of the
- * same name (CLOSE p, or ROLLBACK TO x, and DECLARE p)? Nothing makes one without a name. */
+/* Is something in flight, behind the Bind of this portal, that may close it and make a cursor of
+ * the same name (CLOSE p, or ROLLBACK TO x, and DECLARE p)? Nothing makes one without a name. */
 static bool pg_portal_is_in_doubt(const struct pg *st, struct slice name)
 {
 	for (uint32_t i = st->tail; name.n && i != st->head;) {
@@ -130,13 +129,13 @@ static struct pg_stmt *pg_stmt_unknown(struct pg *st, struct slice name)
 	return s;
 }
 
-/* ---- extended units ----------------------------------------------------------------------------
- */
+/* ---- extended units -------------------------------------------------------------------------- */
 
 static int pg_client_parse(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	struct slice name = pg_name_read(&r), text = rd_cstr(&r), types = rd_bytes(&r, rd_be16(&r) * 4u);
+	struct slice name = pg_name_read(&r), text = rd_cstr(&r),
+		     types = rd_bytes(&r, rd_be16(&r) * 4u);
 	struct pg_stmt *old, *s;
 	int err;
 
@@ -277,8 +276,7 @@ static int pg_client_sync(struct pg *st, struct slice unit, struct sink *sink)
 	return 0;
 }
 
-/* ---- simple units ------------------------------------------------------------------------------
- */
+/* ---- simple units ---------------------------------------------------------------------------- */
 
 static int pg_client_query(struct pg *st, struct slice unit, struct sink *sink)
 {
@@ -323,8 +321,7 @@ static int pg_client_close(struct pg *st, struct slice unit, struct sink *sink)
 	return 0;
 }
 
-/* ---- COPY --------------------------------------------------------------------------------------
- */
+/* ---- COPY ------------------------------------------------------------------------------------ */
 
 /* The server reads data until CopyDone or CopyFail and ignores Sync and Flush among it; a Sync may
  * however find that copy-in has just failed, so its ReadyForQuery is expected and not insisted on.
@@ -349,8 +346,7 @@ static int pg_client_copy(struct pg *st, struct slice unit, struct sink *sink)
 	return PROTO_E_MALFORMED;
 }
 
-/* ---- dispatch ----------------------------------------------------------------------------------
- */
+/* ---- dispatch -------------------------------------------------------------------------------- */
 
 static int pg_client_unit(struct pg *st, struct slice unit, struct sink *sink)
 {
@@ -385,6 +381,9 @@ static bool pg_client_waits(const struct pg *st, uint8_t type)
 	if (is_sync)
 		return false;
 	if (st->n_barriers)
+		return true;
+	/* A ReadyForQuery more or less would give the answers that follow to the wrong places. */
+	if (st->loose_syncs && !st->skips_to_sync)
 		return true;
 	/* A Sync on its way will bring the settings that the batch before it changed. */
 	return st->lexing_unknown && pg_has_outstanding(st);

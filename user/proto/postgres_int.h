@@ -50,8 +50,7 @@ enum pg_phase {
 	PG_DONE,   /* a good-bye was said */
 };
 
-/* ---- names (postgres_names.c) ------------------------------------------------------------------
- */
+/* ---- names (postgres_names.c) ---------------------------------------------------------------- */
 
 /* What has a name at the server. Shared between the table of names, portals (their statement) and
  * places in flight, each of which may outlive the others; hence a count of them. */
@@ -99,8 +98,7 @@ struct pg_change {
 	struct pg_stmt *stmt; /* name, and text for NAME_DEFINE */
 };
 
-/* ---- places (postgres_places.c) ----------------------------------------------------------------
- */
+/* ---- places (postgres_places.c) -------------------------------------------------------------- */
 
 enum pg_place_kind {
 	PG_QUERY,
@@ -142,8 +140,7 @@ struct pg_place {
 	bool has_error;
 };
 
-/* ---- state -------------------------------------------------------------------------------------
- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 enum pg_copy { PG_COPY_NONE, PG_COPY_IN, PG_COPY_OUT, PG_COPY_BOTH };
 
@@ -182,6 +179,7 @@ struct pg {
 	uint32_t head, sent, tail;
 	uint32_t n_barriers;
 	uint32_t loose_syncs; /* Syncs that copy-in may or may not have swallowed */
+	bool is_probing;      /* a Close of ours is on its way that tells which */
 	bool skips_to_sync;   /* the server ignores what comes before the next Sync */
 	bool batch_open;      /* extended messages were forwarded since the last ReadyForQuery */
 	bool is_flushed;      /* nothing was forwarded since the last Flush */
@@ -216,8 +214,7 @@ struct pg {
 	size_t tag_len;
 };
 
-/* ---- postgres_names.c --------------------------------------------------------------------------
- */
+/* ---- postgres_names.c ------------------------------------------------------------------------ */
 
 /* Session memory: small blocks are kept for the next statement, so that the common one costs no
  * malloc. NULL at the cap. Not zeroed. */
@@ -234,8 +231,8 @@ struct pg_portal *pg_portal_new(
 struct pg_named *pg_ref(struct pg_named *obj);
 void pg_unref(struct pg *st, struct pg_named *obj);
 
-/* The name of a statement or portal. The server's own tables of them look no further than this, so two
- * longer names are one to it. */
+/* The name of a statement or portal. The server's own tables of them look no further than this, so
+ * two longer names are one to it. */
 static inline struct slice pg_name_read(struct reader *r)
 {
 	return slice_head(rd_cstr(r), PG_NAME_MAX);
@@ -256,8 +253,7 @@ void pg_changes_free(struct pg *st, struct pg_change *c);
 /* The request succeeded, or failed somewhere in the middle. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_changes_apply(struct pg *st, const struct pg_change *c, bool has_failed);
 
-/* ---- postgres_places.c -------------------------------------------------------------------------
- */
+/* ---- postgres_places.c ----------------------------------------------------------------------- */
 
 static inline struct pg_place *pg_place_at(const struct pg *st, uint32_t i)
 {
@@ -291,8 +287,6 @@ ERR_CHECK int pg_place_done(struct pg *st, struct sink *sink);
 /* The server reported an error at the head: ends or marks what that ends. `is_fatal`: everything.
  */
 ERR_CHECK int pg_place_failed(struct pg *st, bool is_fatal, struct sink *sink);
-/* All places from `from` up to the next Sync are ignored by the server. */
-void pg_places_skip(struct pg *st, uint32_t from);
 /* Pops a skipped place at the head; true if its EV_REPLY is in `sink`. */
 bool pg_next_event(void *state, struct sink *sink);
 /* Bytes that the client got for the place at the head. */
@@ -301,8 +295,7 @@ void pg_count(struct pg *st, size_t n);
 void pg_reply_emit(
 	struct pg *st, const struct pg_place *p, enum reply_status status, struct sink *sink);
 
-/* ---- postgres_startup.c ------------------------------------------------------------------------
- */
+/* ---- postgres_startup.c ---------------------------------------------------------------------- */
 
 enum tri pg_probe(struct slice first);
 ERR_CHECK int pg_startup_frame(struct slice in, struct frame *ret);
@@ -313,8 +306,7 @@ ERR_CHECK int pg_startup_settle(
 /* ParameterStatus: keeps what matters. 0, PROTO_E_*. */
 ERR_CHECK int pg_parameter_status(struct pg *st, struct slice unit);
 
-/* ---- postgres_options.c ------------------------------------------------------------------------
- */
+/* ---- postgres_options.c ---------------------------------------------------------------------- */
 
 struct pg_settings {
 	struct setting *v;
@@ -326,8 +318,7 @@ void pg_settings_add(struct pg_settings *s, struct slice name, struct slice valu
 /* Everything that `options` asks for. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_options_split(struct slice options, struct arena *arena, struct pg_settings *ret);
 
-/* ---- postgres_client.c, postgres_request.c -----------------------------------------------------
- */
+/* ---- postgres_client.c, postgres_request.c --------------------------------------------------- */
 
 ERR_CHECK int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink);
 /* The request of the kept span, its last place included. 0, PROTO_E_TOO_BIG. */
@@ -337,13 +328,11 @@ ERR_CHECK int pg_settle(void *state, struct slice span, const struct verdict *v,
 ERR_CHECK int pg_params_read(struct reader *r, struct slice types, struct arena *arena,
 	const struct param **ret, size_t *ret_n);
 
-/* ---- postgres_server.c -------------------------------------------------------------------------
- */
+/* ---- postgres_server.c ----------------------------------------------------------------------- */
 
 ERR_CHECK int pg_decode_server(struct pg *st, struct slice unit, struct sink *sink);
 
-/* ---- postgres_rows.c ---------------------------------------------------------------------------
- */
+/* ---- postgres_rows.c ------------------------------------------------------------------------- */
 
 /* True if the rows of this place are to be shown to the host now. */
 bool pg_wants_rows(const struct pg *st, const struct pg_place *p);
@@ -359,8 +348,7 @@ ERR_CHECK int pg_stream(
 	void *state, enum side from, uint8_t *p, size_t n, size_t *ret_used, struct sink *sink);
 void pg_unread(void *state, size_t n);
 
-/* ---- postgres_text.c ---------------------------------------------------------------------------
- */
+/* ---- postgres_text.c ------------------------------------------------------------------------- */
 
 /* SQLSTATE of a refusal. */
 const char *pg_refusal_code(enum refusal why);
@@ -378,8 +366,7 @@ ERR_CHECK int pg_settle_text(
 /* ErrorResponse of the server, whatever it ends. */
 ERR_CHECK int pg_error(struct pg *st, struct slice unit, struct sink *sink);
 
-/* ---- postgres_ask.c ----------------------------------------------------------------------------
- */
+/* ---- postgres_ask.c -------------------------------------------------------------------------- */
 
 ERR_CHECK int pg_ask(void *state, struct slice text, struct sink *sink);
 ERR_CHECK int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink);
@@ -388,8 +375,7 @@ ERR_CHECK int pg_say(
 bool pg_is_drained(const void *state);
 ERR_CHECK int pg_drain(void *state, struct sink *sink);
 
-/* ---- postgres_types.c --------------------------------------------------------------------------
- */
+/* ---- postgres_types.c ------------------------------------------------------------------------ */
 
 enum value_class pg_type_class(uint32_t oid);
 /* Bytes of a VALUE_INT in binary; 0 for any other class. */

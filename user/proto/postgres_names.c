@@ -9,8 +9,7 @@
 
 #include "util/map.h"
 
-/* ---- memory ------------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 enum { PG_BLOCK_SIZES = 2, PG_SPARE_MAX = 16 };
 static const uint32_t pg_block_size[PG_BLOCK_SIZES] = {512, 4096};
@@ -69,8 +68,7 @@ struct slice pg_mem_dup(struct pg *st, struct slice s)
 	return slice_of(p, s.n);
 }
 
-/* ---- statements and portals --------------------------------------------------------------------
- */
+/* ---- statements and portals ------------------------------------------------------------------ */
 
 static uint8_t *pg_copy_to(uint8_t *at, struct slice s, struct slice *ret)
 {
@@ -130,8 +128,7 @@ void pg_unref(struct pg *st, struct pg_named *obj)
 	pg_mem_free(st, obj);
 }
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Where the pointer to the name is, or would be appended. NULL while the table has no slots. */
 static struct pg_named **pg_names_find(const struct pg_names *t, struct slice name, uint64_t hash)
@@ -226,8 +223,7 @@ void pg_names_deinit(struct pg *st, struct pg_names *t)
 	*t = (struct pg_names){0};
 }
 
-/* ---- names that SQL itself defines or drops ----------------------------------------------------
- */
+/* ---- names that SQL itself defines or drops -------------------------------------------------- */
 
 int pg_changes_new(struct pg *st, const struct name_change *v, size_t n, struct pg_change **ret)
 {

@@ -94,7 +94,8 @@ void pg_reply_emit(
 	sink->event.reply.text = arena_dup(sink->arena, slice_of(st->error_text, st->error_len));
 }
 
-void pg_places_skip(struct pg *st, uint32_t from)
+/* All places from `from` up to the next Sync are ignored by the server. */
+static void pg_places_skip(struct pg *st, uint32_t from)
 {
 	for (; from != st->sent; from++) {
 		struct pg_place *p = pg_place_at(st, from);

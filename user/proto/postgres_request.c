@@ -12,8 +12,7 @@
 #define PG_POISON      "/* refused by holdfast */ \""
 #define PG_POISON_NAME "holdfast_refused"
 
-/* ---- EV_REQUEST --------------------------------------------------------------------------------
- */
+/* ---- EV_REQUEST ------------------------------------------------------------------------------ */
 
 int pg_params_read(struct reader *r, struct slice types, struct arena *arena,
 	const struct param **ret, size_t *ret_n)
@@ -127,7 +126,8 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	}
 	if (own.p && !pg_text_add(&text, own, arena))
 		return PROTO_E_TOO_BIG;
-	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others. */
+	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others.
+	 */
 	req->is_suspect = req->is_suspect || n_texts > 1 || n_binds > 1 || st->lexing_unknown;
 	req->text = text;
 	return 0;
@@ -186,8 +186,7 @@ int pg_request_emit(struct pg *st, struct request *req, struct sink *sink)
 	return 0;
 }
 
-/* ---- pass --------------------------------------------------------------------------------------
- */
+/* ---- pass ------------------------------------------------------------------------------------ */
 
 /* Rows can only be masked by columns that the server itself described for this portal: those of an
  * earlier Describe of the statement may be of another table by now (search_path). */
@@ -246,7 +245,6 @@ static void pg_span_sent(struct pg *st)
 		st->batch_open = true;
 	if (last->kind == PG_SYNC)
 		st->skips_to_sync = false;
-	st->loose_syncs = 0;
 	st->sent = st->tail;
 }
 
@@ -287,8 +285,7 @@ static int pg_settle_pass(
 	return 0;
 }
 
-/* ---- refuse ------------------------------------------------------------------------------------
- */
+/* ---- refuse ---------------------------------------------------------------------------------- */
 
 static struct slice pg_poison_query(struct arena *arena)
 {
@@ -338,8 +335,7 @@ static int pg_settle_refuse(
 	return 0;
 }
 
-/* ---- settle ------------------------------------------------------------------------------------
- */
+/* ---- settle ---------------------------------------------------------------------------------- */
 
 /* An earlier part of the batch failed meanwhile: the server would ignore all of it but the Sync. */
 static void pg_settle_skipped(struct pg *st, struct slice span, struct sink *sink)

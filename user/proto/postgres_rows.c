@@ -7,8 +7,7 @@ bool pg_wants_rows(const struct pg *st, const struct pg_place *p)
 	return p->want_rows && !st->rest_passes;
 }
 
-/* ---- RowDescription ----------------------------------------------------------------------------
- */
+/* ---- RowDescription -------------------------------------------------------------------------- */
 
 static void pg_column_read(struct reader *r, struct column *c)
 {
@@ -58,8 +57,7 @@ int pg_columns_new(struct pg *st, struct slice unit, struct pg_columns **ret)
 	return 0;
 }
 
-/* ---- whole rows --------------------------------------------------------------------------------
- */
+/* ---- whole rows ------------------------------------------------------------------------------ */
 
 int pg_row_values(struct slice unit, struct arena *arena, struct value **ret, size_t *ret_n)
 {
@@ -169,8 +167,7 @@ int pg_settle_row(void *state, struct slice unit, const struct row_verdict *v, s
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
-/* ---- streams -----------------------------------------------------------------------------------
- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* Gathers n bytes in s->head from the piece; true when they are there. */
 static bool pg_gather(struct pg_stream *s, size_t n, uint8_t *p, size_t len, size_t *at)

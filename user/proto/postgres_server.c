@@ -22,8 +22,7 @@ static int pg_pass_and_done(struct pg *st, struct slice unit, struct sink *sink)
 	return r ? r : pg_place_done(st, sink);
 }
 
-/* ---- statements and portals --------------------------------------------------------------------
- */
+/* ---- statements and portals ------------------------------------------------------------------ */
 
 static int pg_on_defined(struct pg *st, struct slice unit, struct sink *sink)
 {
@@ -43,6 +42,11 @@ static int pg_on_closed(struct pg *st, struct slice unit, struct sink *sink)
 	const struct pg_place *p = pg_head(st);
 
 	pg_names_remove(st, p->kind == PG_CLOSE_S ? &st->stmts : &st->portals, p->obj->name);
+	/* Ours: what the server did not answer before this, it never will. */
+	if (p->is_hidden) {
+		st->is_probing = false;
+		st->loose_syncs = 0;
+	}
 	return pg_pass_and_done(st, unit, sink);
 }
 
@@ -80,8 +84,7 @@ static int pg_on_no_columns(struct pg *st, struct slice unit, struct sink *sink)
 	return pg_pass_and_done(st, unit, sink);
 }
 
-/* ---- the end of a statement --------------------------------------------------------------------
- */
+/* ---- the end of a statement ------------------------------------------------------------------ */
 
 /* Tags of what ends portals, whoever made them: their names are free for another cursor. */
 static bool pg_tag_ends_portals(struct slice tag)
@@ -114,6 +117,7 @@ static int pg_on_complete(struct pg *st, struct slice unit, struct sink *sink)
 	if (!rd_done(&r) || p->is_refused || st->copy == PG_COPY_IN)
 		return PROTO_E_MALFORMED;
 	st->copy = PG_COPY_NONE;
+	st->loose_syncs = 0; /* the server read on to CopyDone, or there were none */
 	st->rest_passes = false;
 	st->tag_len = tag.n < sizeof(st->tag) ? tag.n : sizeof(st->tag);
 	if (st->tag_len)
@@ -140,9 +144,17 @@ static void pg_tx_end(struct pg *st)
 	pg_names_clear(st, &st->portals);
 }
 
+/* Does the server owe the answer to our question about loose Syncs next? */
+static bool pg_is_probe(const struct pg *st)
+{
+	const struct pg_place *p = pg_head(st);
+
+	return st->is_probing && p && p->is_hidden;
+}
+
 static int pg_on_ready(struct pg *st, struct slice unit, struct sink *sink)
 {
-	struct pg_place *p = pg_head(st);
+	struct pg_place *p = pg_is_probe(st) ? NULL : pg_head(st);
 	int r = 0;
 
 	if (unit.n != PG_HEADER + 1 || (!p && !st->loose_syncs))
@@ -178,8 +190,7 @@ static int pg_on_ready(struct pg *st, struct slice unit, struct sink *sink)
 	return r;
 }
 
-/* ---- COPY --------------------------------------------------------------------------------------
- */
+/* ---- COPY ------------------------------------------------------------------------------------ */
 
 static bool pg_copy_read(struct slice unit, bool *ret_is_text)
 {
@@ -245,8 +256,7 @@ static int pg_on_copy_done(struct pg *st, struct slice unit, struct sink *sink)
 	return pg_pass(st, unit, sink);
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static int pg_on_call(struct pg *st, struct slice unit, struct sink *sink)
 {
@@ -299,7 +309,7 @@ int pg_decode_server(struct pg *st, struct slice unit, struct sink *sink)
 	case 'E':
 		return pg_error(st, unit, sink);
 	case 'Z':
-		if (p &&
+		if (p && !pg_is_probe(st) &&
 			!(PG_BIT(p->kind) & (PG_BIT(PG_QUERY) | PG_BIT(PG_CALL) | PG_BIT(PG_SYNC))))
 			return PROTO_E_MALFORMED;
 		return pg_on_ready(st, unit, sink);

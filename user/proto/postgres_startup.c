@@ -47,8 +47,7 @@ int pg_startup_frame(struct slice in, struct frame *ret)
 	return 0;
 }
 
-/* ---- the start-up packet -----------------------------------------------------------------------
- */
+/* ---- the start-up packet --------------------------------------------------------------------- */
 
 /* clean_encoding_name(): the server ignores everything but letters and digits. */
 static bool pg_encoding_is(struct slice value, const char *clean)
@@ -188,8 +187,7 @@ static int pg_startup_login(struct pg *st, struct reader *r, struct sink *sink)
 	return 0;
 }
 
-/* ---- the client's side -------------------------------------------------------------------------
- */
+/* ---- the client's side ----------------------------------------------------------------------- */
 
 static int pg_startup_deny(bool *was_asked, struct slice unit, struct sink *sink)
 {
@@ -272,8 +270,7 @@ int pg_startup_settle(struct pg *st, struct slice span, const struct verdict *v,
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
-/* ---- the server's side -------------------------------------------------------------------------
- */
+/* ---- the server's side ----------------------------------------------------------------------- */
 
 static int pg_auth(struct pg *st, struct slice unit, struct sink *sink)
 {

@@ -8,8 +8,7 @@
 
 enum { PG_TEXT_FIELDS_MAX = 4096 };
 
-/* ---- our own words -----------------------------------------------------------------------------
- */
+/* ---- our own words --------------------------------------------------------------------------- */
 
 const char *pg_refusal_code(enum refusal why)
 {
@@ -71,8 +70,7 @@ struct slice pg_message(struct arena *arena, uint8_t type, struct slice body)
 	return wr_done(&w);
 }
 
-/* ---- fields ------------------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 struct pg_fields {
 	struct slice *v;
@@ -226,8 +224,7 @@ int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 	return 0;
 }
 
-/* ---- errors ------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 struct pg_error {
 	struct slice code, message;
@@ -317,8 +314,7 @@ int pg_error(struct pg *st, struct slice unit, struct sink *sink)
 	return pg_error_passed(st, unit, unit, sink);
 }
 
-/* ---- putting it together again -----------------------------------------------------------------
- */
+/* ---- putting it together again --------------------------------------------------------------- */
 
 /* A field must not break its frame: text ends at a NUL, a COPY field at a tab or newline. */
 static struct slice pg_field_fit(struct slice s, uint8_t type)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Type OID → value_class, width of integers: built-in types have fixed numbers (src/include/catalog/pg_type.dat). */
+/* Type OID → value_class, width of integers: built-in types have fixed numbers
+ * (src/include/catalog/pg_type.dat). */
 #include "proto/postgres_int.h"
 
 #include <stdlib.h>

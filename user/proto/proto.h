@@ -206,6 +206,8 @@ struct event {
 			uint64_t seq;
 			bool is_row; /* a line of COPY output, not prose: n_fields separated by tabs
 				      */
+			/* May hold a value out of a row as part of a sentence, the first field. */
+			bool may_quote;
 			struct slice *fields; /* each may be replaced in settle_text() */
 			size_t n;
 		} text;
@@ -246,7 +248,10 @@ struct sink {
 	bool overflow; /* arena or ops exhausted: PROTO_E_TOO_BIG */
 };
 
+/* Forgets ops and event of the last unit. */
 void sink_begin(struct sink *s);
+/* The next n bytes of the input on, or away; `data`, borrowed until the ops are done, to a side.
+ * What finds no room, here or ({NULL, n}) in the arena it came from, sets `overflow`. */
 void sink_pass(struct sink *s, size_t n);
 void sink_skip(struct sink *s, size_t n);
 void sink_put(struct sink *s, enum side to, struct slice data);

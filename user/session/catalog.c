@@ -9,20 +9,17 @@
 #include "sql/catalog.h"
 #include "util/clock.h"
 
-enum { CATALOG_COLUMNS = 8, CATALOG_PATTERNS_MAX = 256, CATALOGS_MAX = 1024 };
+enum { CATALOG_PATTERNS_MAX = 256, CATALOGS_MAX = 1024 };
 
 /* Names change without us when somebody else changes them: not believed for longer than this. */
 #define CATALOG_MAX_AGE_NS (60 * CLOCK_NS_PER_S)
-/* An unknown table asks for news at most this often. */
+/* Stale ones are asked again at most this often, but by the session that changed something. */
 #define CATALOG_MIN_AGE_NS (1 * CLOCK_NS_PER_S)
 
-struct catalog *catalog_free(struct catalog *c)
+static void catalog_free(struct catalog *c)
 {
-	if (!c)
-		return NULL;
 	mask_catalog_free(c->columns);
 	free(c);
-	return NULL;
 }
 
 void catalog_drop_all(struct worker *w)
@@ -39,15 +36,20 @@ void catalog_drop_all(struct worker *w)
 	map_init(&w->catalogs, CATALOGS_MAX);
 }
 
-/* The catalog of this session's resource and database, made if need be; NULL: no memory. */
+/* The catalog of this session's resource and database, made if need be; NULL: every column is
+ * unproven. */
 static struct catalog *catalog_of(struct session *s)
 {
 	char key[256];
 	int n = snprintf(
 		key, sizeof(key), "%s%c%s%c%s", s->resource->name, 0, s->target, 0, s->database);
-	struct slice k = slice_of(key, (size_t)n < sizeof(key) ? (size_t)n : sizeof(key) - 1);
-	struct catalog *c = map_get(&s->worker->catalogs, k);
+	struct slice k = slice_of(key, (size_t)n);
+	struct catalog *c;
 
+	/* Cut short it could be the key of another database, with other columns protected. */
+	if (n < 0 || (size_t)n >= sizeof(key))
+		return NULL;
+	c = map_get(&s->worker->catalogs, k);
 	if (c)
 		return c;
 	c = calloc(1, sizeof(*c));
@@ -61,6 +63,7 @@ static struct catalog *catalog_of(struct session *s)
 bool catalog_is_due(struct session *s)
 {
 	struct catalog *c;
+	int64_t max_age;
 
 	if (!s->is_logged_in || s->policy != s->worker->policy ||
 		!mask_rules_need_catalog(s->resource->masks))
@@ -70,8 +73,14 @@ bool catalog_is_due(struct session *s)
 	c = s->catalog;
 	if (!c)
 		return false;
-	return !c->columns || c->is_stale ||
-	       clock_mono_ns() - c->known_since_ns > CATALOG_MAX_AGE_NS;
+	max_age = c->epoch == atomic_load(&s->worker->enforcer->catalog_epoch) ? CATALOG_MAX_AGE_NS
+									       : CATALOG_MIN_AGE_NS;
+	return !c->columns || s->doubts_catalog || clock_mono_ns() - c->known_since_ns > max_age;
+}
+
+const struct mask_catalog *catalog_believed(const struct session *s)
+{
+	return s->catalog && !s->doubts_catalog ? s->catalog->columns : NULL;
 }
 
 int catalog_ask(struct session *s)
@@ -103,6 +112,7 @@ int catalog_ask(struct session *s)
 	arena_reset(&s->unit_arena);
 	if (r)
 		return err_trace(r < 0 ? r : -ECONNRESET);
+	s->catalog_epoch = atomic_load(&s->worker->enforcer->catalog_epoch);
 	mask_catalog_free(s->coming);
 	s->coming = mask_catalog_new(s->resource->masks);
 	return s->coming ? 0 : err_raise(-ENOMEM);
@@ -121,27 +131,29 @@ static uint32_t catalog_number(struct slice s)
 	return v > UINT32_MAX ? 0 : (uint32_t)v;
 }
 
-/* Columns of the answer: kind, oid, attnum, schema, relation, column, from_oid, from_attnum. */
 static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 {
 	uint32_t table, attr;
 	int r;
 
-	if (n != CATALOG_COLUMNS || v[0].bytes.n != 1)
+	if (n != CATALOG_ANSWER_N || v[CATALOG_KIND].bytes.n != 1)
 		return err_raise(-EPROTO);
-	table = catalog_number(v[1].bytes);
-	attr = catalog_number(v[2].bytes);
-	switch (v[0].bytes.p[0]) {
-	case 't':
-		r = mask_catalog_add_table(s->coming, table, v[3].bytes, v[4].bytes);
+	table = catalog_number(v[CATALOG_OID].bytes);
+	attr = catalog_number(v[CATALOG_ATTNUM].bytes);
+	switch (v[CATALOG_KIND].bytes.p[0]) {
+	case CATALOG_TABLE:
+		r = mask_catalog_add_table(
+			s->coming, table, v[CATALOG_SCHEMA].bytes, v[CATALOG_RELATION].bytes);
 		break;
-	case 'c':
-		r = mask_catalog_add_column(
-			s->coming, table, (uint16_t)attr, v[3].bytes, v[4].bytes, v[5].bytes);
+	case CATALOG_FITS:
+		r = mask_catalog_add_column(s->coming, table, (uint16_t)attr,
+			v[CATALOG_SCHEMA].bytes, v[CATALOG_RELATION].bytes,
+			v[CATALOG_COLUMN].bytes);
 		break;
-	case 'd':
-		r = mask_catalog_add_derived(s->coming, table, catalog_number(v[6].bytes),
-			(uint16_t)catalog_number(v[7].bytes));
+	case CATALOG_DERIVED:
+		r = mask_catalog_add_derived(s->coming, table,
+			catalog_number(v[CATALOG_FROM_OID].bytes),
+			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
 		break;
 	default:
 		return err_raise(-EPROTO);
@@ -160,7 +172,8 @@ int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 		return err_trace(catalog_on_row(s, ev->answer.values, ev->answer.n));
 	if (ev->answer.failed) {
 		/* Nothing is known then: every column of a table is unproven, which is the safe
-		 * side. */
+		 * side. For this session only: its client may have made the question fail. */
+		s->doubts_catalog = true;
 		s->coming = mask_catalog_free(s->coming);
 		worker_event(
 			s->worker, "catalog-failed", s->run.id, s->id, "database=%s", s->database);
@@ -170,14 +183,12 @@ int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 	c->columns = s->coming;
 	s->coming = NULL;
 	c->known_since_ns = clock_mono_ns();
-	c->is_stale = false;
+	c->epoch = s->catalog_epoch;
+	s->doubts_catalog = false;
 	return 0;
 }
 
 void catalog_mark_stale(struct session *s)
 {
-	struct catalog *c = s->catalog;
-
-	if (c && clock_mono_ns() - c->known_since_ns > CATALOG_MIN_AGE_NS)
-		c->is_stale = true;
+	atomic_fetch_add(&s->worker->enforcer->catalog_epoch, 1);
 }

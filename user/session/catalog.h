@@ -10,10 +10,10 @@
 struct catalog {
 	struct mask_catalog *columns; /* NULL until the first answer */
 	int64_t known_since_ns;
-	bool is_stale;
+	uint64_t epoch; /* enforcer.catalog_epoch when the question was put; another one now: stale
+			 */
 };
 
-struct catalog *catalog_free(struct catalog *c);
 /* All of a worker's, after a policy change: they borrow its rules. */
 void catalog_drop_all(struct worker *w);
 
@@ -23,5 +23,7 @@ bool catalog_is_due(struct session *s);
 ERR_CHECK int catalog_ask(struct session *s);
 /* An EV_ANSWER. *ret_done: the answer is complete. */
 ERR_CHECK int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done);
-/* Something that this session did may have changed names, or an unknown table turned up. */
+/* What is known, or NULL: nothing is, so that every column of a table is unproven. */
+const struct mask_catalog *catalog_believed(const struct session *s);
+/* Something that a session did may have changed names, or an unknown table turned up. */
 void catalog_mark_stale(struct session *s);

@@ -187,8 +187,8 @@ static int decide_text_facts(struct session *s)
 		s->worker->sql_cache, a->request.text, lexing, &s->request_arena, &a->facts);
 
 	if (r == SQL_E_DEEP) {
-		r = parser_ask(s->worker->enforcer->parser, s->worker->index, s->id,
-			a->request.seq, a->request.text);
+		r = parser_ask(s->worker->enforcer->parser, s->worker->index, s->id, a->request.seq,
+			a->request.text);
 		return r ? err_trace(r) : decide_park(s, PARK_FACTS);
 	}
 	return r ? err_trace(r) : decide_complete_facts(s);
@@ -222,6 +222,7 @@ static int decide_find_facts(struct session *s)
 
 int decide_facts(struct session *s, const struct facts *facts, int error)
 {
+	bool is_readable;
 	int r;
 
 	if (s->park != PARK_FACTS)
@@ -229,8 +230,11 @@ int decide_facts(struct session *s, const struct facts *facts, int error)
 	s->asked.facts = (struct facts){0};
 	r = error < 0 ? decide_add_fact(s, EFFECT_UNKNOWN, false)
 		      : sql_facts_merge(&s->asked.facts, facts, &s->request_arena);
-	if (!r && error >= 0)
+	if (!r && error >= 0) {
+		sql_cache_keep(s->worker->sql_cache, s->asked.request.text,
+			s->proto->lexing(s->state, &is_readable), facts);
 		r = decide_keep_facts(&s->asked.facts, &s->request_arena);
+	}
 	if (!r)
 		r = decide_complete_facts(s);
 	return r ? err_trace(r) : decide_advance(s);
@@ -238,17 +242,26 @@ int decide_facts(struct session *s, const struct facts *facts, int error)
 
 /* ---- ruling ---------------------------------------------------------------------------------- */
 
+/* Names mean something else behind it, and from its first statement on. */
+static bool decide_changes_names(const struct session *s)
+{
+	const uint32_t effects = EFFECT_BIT(EFFECT_DEFINE) | EFFECT_BIT(EFFECT_DESTROY) |
+				 EFFECT_BIT(EFFECT_ADMIN) | EFFECT_BIT(EFFECT_UNKNOWN);
+
+	return (s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & effects);
+}
+
 static bool decide_touches(const struct session *s)
 {
 	const struct facts *f = &s->asked.facts;
+	const struct mask_catalog *known = catalog_believed(s);
 
 	if (!mask_rules_need_catalog(s->resource->masks))
 		return false;
-	if (!s->catalog || !s->catalog->columns || (f->flags & FACTS_OPAQUE_ROWS))
+	if (!known || (f->flags & FACTS_OPAQUE_ROWS) || decide_changes_names(s))
 		return true;
 	for (size_t i = 0; i < f->n; i++)
-		if (!f->list[i].no_object &&
-			mask_catalog_may_touch(s->catalog->columns, f->list[i].object))
+		if (!f->list[i].no_object && mask_catalog_may_touch(known, f->list[i].object))
 			return true;
 	return false;
 }
@@ -266,7 +279,8 @@ static void decide_rule(struct session *s)
 
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
 	a->touches = s->wants_text && decide_touches(s);
-	/* COPY sends lines without columns: there is nothing that a column rule could hold on to. */
+	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
+	 */
 	if ((a->facts.flags & FACTS_COPY_OUT) && s->wants_text && a->ruling.kind != RULING_DENY &&
 		(a->touches || (a->facts.flags & FACTS_COPY_BINARY)))
 		a->ruling = (struct ruling){.kind = RULING_DENY,
@@ -318,8 +332,10 @@ static int decide_settle(struct session *s, const struct verdict *v)
 	r = decide_track(s);
 	if (r)
 		return err_trace(r);
-	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG))
+	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG)) {
+		s->doubts_catalog |= decide_changes_names(s);
 		catalog_mark_stale(s);
+	}
 	r = relay_settle(s, v);
 	return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : r ? err_trace(r) : 0;
 }
@@ -411,7 +427,8 @@ static int decide_record(struct session *s)
 		r = record_request(s);
 	if (r > 0)
 		return decide_refuse(s, REFUSAL_RECORD,
-			"this request could not be recorded, so it was not forwarded (the audit ledger is full or cannot be written)",
+			"this request could not be recorded, so it was not forwarded (the audit "
+			"ledger is full or cannot be written)",
 			"Try again when the operator has made room.");
 	if (r)
 		return err_trace(r);
@@ -445,20 +462,26 @@ static int decide_forward(struct session *s)
 	return decide_pass(s);
 }
 
-static int decide_hold(struct session *s)
+static int decide_drain(struct session *s)
 {
 	struct sink *sink = &s->unit_sink;
 	int r;
 
-	if (!s->proto->is_drained(s->state)) {
-		sink_begin(sink);
-		r = s->proto->drain(s->state, sink);
-		if (r > 0)
-			return err_fold(r);
-		if (!r)
-			r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
-		return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
-	}
+	sink_begin(sink);
+	r = s->proto->drain(s->state, sink);
+	if (r > 0)
+		return err_fold(r);
+	if (!r)
+		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+	return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
+}
+
+static int decide_hold(struct session *s)
+{
+	int r;
+
+	if (!s->proto->is_drained(s->state))
+		return decide_drain(s);
 	r = decide_park(s, PARK_HOLD);
 	if (r != DECIDE_E_PARKED)
 		return err_trace(r);
@@ -468,13 +491,30 @@ static int decide_hold(struct session *s)
 	return r ? err_trace(r) : DECIDE_E_PARKED;
 }
 
+/* Results on their way are masked by the policy they were asked under; they come first, or a client
+ * that always has one on its way would never be judged by a new policy. */
+static int decide_follow_policy(struct session *s)
+{
+	int r;
+
+	if (s->asked.is_recorded || s->policy == s->worker->policy)
+		return 0;
+	if (s->inflight.n && !s->proto->is_drained(s->state))
+		return decide_drain(s);
+	r = session_sync_policy(s);
+	return r < 0 ? err_trace(r) : r ? DECIDE_E_CLOSED : 0;
+}
+
 int decide_advance(struct session *s)
 {
-	bool enforces = !policy_is_observe(s->policy);
-	int r = decide_prepare(s);
+	bool enforces;
+	int r = decide_follow_policy(s);
 
+	if (!r)
+		r = decide_prepare(s);
 	if (r)
 		return r;
+	enforces = !policy_is_observe(s->policy);
 	if (!s->asked.is_recorded) {
 		r = decide_record(s);
 		/* Not recorded: it was refused and settled. */
@@ -490,25 +530,21 @@ int decide_advance(struct session *s)
 
 int decide_request(struct session *s)
 {
-	int r = session_sync_policy(s);
-
-	if (r)
-		return r < 0 ? err_trace(r) : DECIDE_E_CLOSED;
 	return decide_advance(s);
 }
 
-/* A policy loaded while the request waited may have become stricter. */
+/* A policy loaded while the request waited may have become stricter: about the request itself, or
+ * about what may be seen of its rows. */
 static bool decide_is_denied_now(struct session *s)
 {
-	if (s->policy == s->worker->policy)
-		return false;
 	decide_rule(s);
 	return s->asked.ruling.kind == RULING_DENY;
 }
 
-int decide_released(struct session *s, bool approved, const char *outcome, const char *by,
-	const char *reason)
+int decide_released(
+	struct session *s, bool approved, const char *outcome, const char *by, const char *reason)
 {
+	const struct policy *ruled_by = s->policy;
 	bool is_cancel = !strcmp(outcome, "cancelled");
 	char message[768];
 	int r;
@@ -523,7 +559,7 @@ int decide_released(struct session *s, bool approved, const char *outcome, const
 		outcome = "denied";
 		by = NULL;
 		reason = "the session changed while the request was held";
-	} else if (approved && decide_is_denied_now(s)) {
+	} else if (approved && s->policy != ruled_by && decide_is_denied_now(s)) {
 		approved = false;
 		outcome = "denied";
 		by = NULL;
@@ -533,12 +569,14 @@ int decide_released(struct session *s, bool approved, const char *outcome, const
 	if (approved)
 		return decide_forward(s);
 	if (is_cancel)
-		return decide_refuse(s, REFUSAL_CANCELLED, "canceling statement due to user request",
+		return decide_refuse(s, REFUSAL_CANCELLED,
+			"canceling statement due to user request",
 			"The held request was withdrawn; nothing was sent to the server.");
 	snprintf(message, sizeof(message), "%s%s%s%s%s (rule \"%s\", h%llu)",
 		strcmp(outcome, "expired") == 0 ? "no decision in time" : "denied",
 		by && *by ? " by " : "", by && *by ? by : "", reason && *reason ? ": " : "",
 		reason && *reason ? reason : "", s->asked.ruling.rule,
 		(unsigned long long)s->asked.hold);
-	return decide_refuse(s, REFUSAL_POLICY, message, s->asked.ruling.message ? s->asked.ruling.message : "");
+	return decide_refuse(
+		s, REFUSAL_POLICY, message, s->asked.ruling.message ? s->asked.ruling.message : "");
 }

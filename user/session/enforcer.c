@@ -7,11 +7,13 @@
 
 #include "session/worker.h"
 
-enum { RUNS_MAX = 65536 };
+/* DESCRIPTORS_KEPT: control connections, cancel requests on their way, listeners and the like. */
+enum { RUNS_MAX = 65536, DESCRIPTORS_KEPT = 512, SESSION_DESCRIPTORS = 2, SESSIONS_MIN = 16 };
 
 void enforcer_init(struct enforcer *e)
 {
-	*e = (struct enforcer){.origin_fd = -1};
+	*e = (struct enforcer){
+		.origin_fd = -1, .sessions_max = UINT64_MAX, .run_sessions_max = UINT64_MAX};
 	pthread_mutex_init(&e->runs_lock, NULL);
 	map_init(&e->runs, RUNS_MAX);
 }
@@ -38,6 +40,7 @@ int enforcer_add_run(struct enforcer *e, const struct run_info *run)
 	*copy = *run;
 	pthread_mutex_lock(&e->runs_lock);
 	r = map_put(&e->runs, map_id(&copy->cgroup), copy, &old);
+	copy->n_sessions = old ? ((const struct run_info *)old)->n_sessions : 0;
 	pthread_mutex_unlock(&e->runs_lock);
 	free(old);
 	if (r)
@@ -74,4 +77,42 @@ bool enforcer_find_run(struct enforcer *e, uint64_t cgroup, struct run_info *ret
 		*ret = *run;
 	pthread_mutex_unlock(&e->runs_lock);
 	return run;
+}
+
+void enforcer_divide(struct enforcer *e, uint64_t n_descriptors)
+{
+	uint64_t n = n_descriptors > DESCRIPTORS_KEPT
+			     ? (n_descriptors - DESCRIPTORS_KEPT) / SESSION_DESCRIPTORS
+			     : 0;
+
+	e->sessions_max = n > SESSIONS_MIN ? n : SESSIONS_MIN;
+	e->run_sessions_max = n / 4 > SESSIONS_MIN ? n / 4 : SESSIONS_MIN;
+}
+
+bool enforcer_take_place(struct enforcer *e, uint64_t cgroup)
+{
+	struct run_info *run;
+	bool has_room;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	has_room = run && run->n_sessions < e->run_sessions_max && e->n_sessions < e->sessions_max;
+	if (has_room) {
+		run->n_sessions++;
+		e->n_sessions++;
+	}
+	pthread_mutex_unlock(&e->runs_lock);
+	return has_room;
+}
+
+void enforcer_give_place(struct enforcer *e, uint64_t cgroup)
+{
+	struct run_info *run;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	if (run && run->n_sessions) /* it may be over already */
+		run->n_sessions--;
+	e->n_sessions--;
+	pthread_mutex_unlock(&e->runs_lock);
 }

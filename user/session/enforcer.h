@@ -21,6 +21,7 @@ struct run_info {
 	uint64_t id, cgroup;
 	uint32_t uid, owner_uid;
 	char name[64];
+	uint64_t n_sessions; /* enforcer.c's own */
 };
 
 struct enforcer {
@@ -30,6 +31,7 @@ struct enforcer {
 	struct mailbox control; /* letters to the control thread */
 
 	_Atomic uint64_t last_session, last_request, last_hold;
+	_Atomic uint64_t catalog_epoch;               /* goes up when names may have changed */
 	_Atomic uint64_t n_allowed, n_held, n_denied; /* requests since start, for status */
 	_Atomic uint64_t n_sessions;                  /* alive now */
 
@@ -38,14 +40,23 @@ struct enforcer {
 	uint8_t ledger_key[32]; /* HMACs of unmasked bytes */
 	uint8_t mask_key[32];   /* TRANSFORM_HASH */
 
+	uint64_t sessions_max, run_sessions_max; /* what descriptors are there for */
 	pthread_mutex_t runs_lock;
 	struct map runs; /* cgroup id → struct run_info, owned */
 };
 
 void enforcer_init(struct enforcer *e);
 void enforcer_deinit(struct enforcer *e);
+/* Copies it; a run of the same cgroup is replaced. 0, -errno. */
 ERR_CHECK int enforcer_add_run(struct enforcer *e, const struct run_info *run);
 /* Forgets the run and cuts its sessions. */
 void enforcer_remove_run(struct enforcer *e, uint64_t cgroup);
 /* A copy; false: no such run, whoever this is. */
 bool enforcer_find_run(struct enforcer *e, uint64_t cgroup, struct run_info *ret);
+
+/* Divides the descriptors of this process: some are kept for approvers and for ourselves, and no
+ * run gets more than a quarter of the rest. */
+void enforcer_divide(struct enforcer *e, uint64_t n_descriptors);
+/* A place for one more session of the run. False: it has had its share, or all are taken. */
+bool enforcer_take_place(struct enforcer *e, uint64_t cgroup);
+void enforcer_give_place(struct enforcer *e, uint64_t cgroup);

@@ -52,6 +52,7 @@ struct mailbox {
 	int event_fd;
 };
 
+/* Makes the eventfd, which is readable while letters wait. 0, -errno. */
 ERR_CHECK int mailbox_init(struct mailbox *m);
 void mailbox_deinit(struct mailbox *m);
 struct mail *mail_new(enum mail_kind kind); /* NULL: out of memory */

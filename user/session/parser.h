@@ -10,7 +10,9 @@
 
 struct parser;
 
+/* Starts the thread; borrows the enforcer. 0, -errno. */
 ERR_CHECK int parser_new(struct enforcer *e, struct parser **ret);
+/* Waits for the text at hand; forgets those that wait. */
 struct parser *parser_free(struct parser *p);
 /* Copies the text. 0, -ENOMEM, -EAGAIN (too many waiting). */
 ERR_CHECK int parser_ask(

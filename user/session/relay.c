@@ -80,8 +80,7 @@ int relay_apply(struct session *s, enum side from, struct slice bytes, const str
 	return 0;
 }
 
-/* ---- events of the server's side ---------------------------------------------------------------
- */
+/* ---- events of the server's side ------------------------------------------------------------- */
 
 static struct inflight *relay_find_inflight(struct session *s, uint64_t seq)
 {
@@ -171,8 +170,7 @@ static int relay_drain_events(struct session *s)
 	return r;
 }
 
-/* ---- verdicts ----------------------------------------------------------------------------------
- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 int relay_settle(struct session *s, const struct verdict *v)
 {

@@ -33,7 +33,7 @@ static int rows_plan(struct session *s, uint64_t seq, uint32_t columns_id,
 	const struct column *columns, size_t n)
 {
 	const struct inflight *f = rows_inflight(s, seq);
-	const struct mask_catalog *known = s->catalog ? s->catalog->columns : NULL;
+	const struct mask_catalog *known = catalog_believed(s);
 	enum unproven unproven;
 	int r;
 
@@ -128,16 +128,32 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	return r < 0 ? err_trace(r) : r;
 }
 
+/* Words about a request that may touch protected tables: which value they quote cannot be told. */
+static bool rows_withhold(struct session *s, const struct event *ev, struct slice *fields)
+{
+	const struct inflight *f = rows_inflight(s, ev->text.seq);
+
+	if (!ev->text.may_quote || !ev->text.n || (f && !f->touches) ||
+		!mask_rules_need_catalog(s->resource->masks))
+		return false;
+	memset(fields, 0, ev->text.n * sizeof(*fields));
+	fields[0] = SLICE_LIT("withheld by holdfast: these words may quote protected values");
+	return true;
+}
+
 int rows_on_text(struct session *s, struct slice unit)
 {
 	const struct event ev = s->unit_sink.event;
 	struct mask_stats stats = {0};
+	bool is_withheld;
 	struct slice *fields = arena_array(&s->unit_arena, ev.text.n + 1, sizeof(*fields));
 	int r;
 
 	if (!fields)
 		return err_raise(-ENOMEM);
-	for (size_t i = 0; i < ev.text.n; i++) {
+	is_withheld = rows_withhold(s, &ev, fields);
+	stats.n_values += is_withheld;
+	for (size_t i = 0; i < ev.text.n && !is_withheld; i++) {
 		fields[i] = ev.text.fields[i];
 		if (!mask_text(s->resource->masks, ev.text.fields[i], s->worker->enforcer->mask_key,
 			    &s->unit_arena, &fields[i], &stats))

@@ -32,8 +32,8 @@ struct session *session_find(struct worker *w, uint64_t id)
 }
 
 /* Resets a connection that has no session: it did not come through our hooks, or may not be. */
-static void session_reject(struct worker *w, int fd, const struct run_info *run, const char *kind,
-	const char *detail)
+static void session_reject(
+	struct worker *w, int fd, const struct run_info *run, const char *kind, const char *detail)
 {
 	sock_tune(fd);
 	close(fd);
@@ -42,7 +42,8 @@ static void session_reject(struct worker *w, int fd, const struct run_info *run,
 		(unsigned long long)(run ? run->id : 0), detail);
 }
 
-static void session_init_peer(struct session *s, struct peer *p, enum side side, int fd, size_t in_max)
+static void session_init_peer(
+	struct session *s, struct peer *p, enum side side, int fd, size_t in_max)
 {
 	*p = (struct peer){.side = side, .session = s};
 	p->src.fd = fd;
@@ -124,7 +125,6 @@ static int session_start(struct session *s)
 	int r;
 
 	list_append(&w->sessions, &s->link);
-	atomic_fetch_add(&w->enforcer->n_sessions, 1);
 	r = map_put(&w->by_id, map_id(&s->id), s, NULL);
 	if (r)
 		return err_fold(r);
@@ -135,7 +135,8 @@ static int session_start(struct session *s)
 			return err_trace(r);
 	}
 	r = session_record(s);
-	/* Not recorded: what speaks a protocol is told so at its first request; the rest is reset. */
+	/* Not recorded: what speaks a protocol is told so at its first request; the rest is reset.
+	 */
 	if (r < 0 || (r && !s->proto))
 		return r < 0 ? err_trace(r) : err_fold(r);
 	return err_trace(relay_flush(s));
@@ -166,8 +167,13 @@ void session_accept(struct worker *w, int fd)
 		session_reject(w, fd, &run, "target-denied", detail);
 		return;
 	}
+	if (!enforcer_take_place(w->enforcer, origin.cgroup)) {
+		session_reject(w, fd, &run, "too-many-sessions", detail);
+		return;
+	}
 	s = session_new(w, fd, &origin, &run, resource);
 	if (!s) {
+		enforcer_give_place(w->enforcer, origin.cgroup);
 		session_reject(w, fd, &run, "no-memory", detail);
 		return;
 	}
@@ -220,7 +226,7 @@ void session_close(struct session *s, const char *reason)
 	list_remove(&s->recording_link);
 	list_remove(&s->link);
 	list_append(&w->dead, &s->link);
-	atomic_fetch_sub(&w->enforcer->n_sessions, 1);
+	enforcer_give_place(w->enforcer, s->origin.cgroup);
 }
 
 void session_finish(struct session *s, const char *reason)

@@ -9,8 +9,8 @@
  *             meanwhile goes to `ahead`, undecoded and bounded, so that client.in does not move
  *   inflight  requests that were settled and whose replies are due
  *
- * A session belongs to one worker thread. Others name it by id. It dies in session_close(), is out of
- * all tables at once and freed after the batch of events.
+ * A session belongs to one worker thread. Others name it by id. It dies in session_close(), is out
+ * of all tables at once and freed after the batch of events.
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
  * request that waits · rows.c masks · catalog.c what is protected · record.c the journal rows.
@@ -25,12 +25,12 @@
 
 enum {
 	SESSION_MAGIC = 0x5e551017,
-	SESSION_AHEAD_MAX = 64 * 1024,	 /* client bytes taken while parked */
-	SESSION_OUT_HIGH = 256 * 1024,	 /* queued for a slow peer: stop reading the other one */
+	SESSION_AHEAD_MAX = 64 * 1024, /* client bytes taken while parked */
+	SESSION_OUT_HIGH = 256 * 1024, /* queued for a slow peer: stop reading the other one */
 	SESSION_OUT_MAX = 64 * 1024 * 1024,
-	SESSION_READ = 64 * 1024,	 /* per read */
+	SESSION_READ = 64 * 1024,                  /* per read */
 	SESSION_ROW_MAX = 1024 * 1024 + 64 * 1024, /* server units gathered whole, and a little */
-	SESSION_OPS = 64,		 /* ops of one decoder call */
+	SESSION_OPS = 64,                          /* ops of one decoder call */
 	SESSION_INFLIGHT_MAX = 65536,
 };
 
@@ -73,7 +73,7 @@ struct asked {
 	struct request request; /* slices: client.in or the request arena */
 	struct facts facts;
 	struct ruling ruling;
-	uint64_t id;	     /* in the ledger */
+	uint64_t id;         /* in the ledger */
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches;
 	bool has_hold;
@@ -84,7 +84,7 @@ struct asked {
 
 struct session {
 	uint32_t magic;
-	struct list link;	    /* worker.sessions, then worker.dead */
+	struct list link;           /* worker.sessions, then worker.dead */
 	struct list recording_link; /* worker.recording while PARK_RECORD */
 	struct worker *worker;
 	uint64_t id;
@@ -105,11 +105,12 @@ struct session {
 	size_t span_len;
 	enum park park;
 	int64_t parked_since_ns;
-	bool client_waits; /* decode() answered PROTO_E_NOT_NOW: try again after the next server unit */
+	bool client_waits; /* decode() answered PROTO_E_NOT_NOW: try again after the next server
+			      unit */
 	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
 	bool is_stalled;  /* the server does not keep up with the client's requests */
 	bool is_answered; /* PARK_ASK: the answer is complete */
-	bool wants_text; /* rules of this resource look at prose and rows */
+	bool wants_text;  /* rules of this resource look at prose and rows */
 	struct asked asked;
 	struct inflight_queue inflight;
 	char role[64], database[64], application[64];
@@ -126,14 +127,19 @@ struct session {
 	uint64_t plan_seq;
 	struct mask_catalog *coming; /* the answer to our question so far */
 	struct catalog *catalog;     /* worker's; NULL: not needed or not known yet */
+	uint64_t catalog_epoch;      /* when our question was put */
+	bool doubts_catalog; /* changed names since the last answer, or got none: believes nothing
+			      */
 };
 
-/* A connection that was just accepted: finds its origin, run and resource, records it. Takes the fd;
- * whatever does not belong here is reset, recorded and gone. */
+/* A connection that was just accepted: finds its origin, run and resource, records it. Takes the
+ * fd; whatever does not belong here is reset, recorded and gone. */
 void session_accept(struct worker *w, int fd);
-/* Writes the session's own record, if that was not possible before. Outcomes of journal_append(). */
+/* Writes the session's own record, if that was not possible before. Outcomes of journal_append().
+ */
 ERR_CHECK int session_record(struct session *s);
-/* Ends it: withdraws a hold, records, frees after the batch. `reason` for the ledger. Idempotent. */
+/* Ends it: withdraws a hold, records, frees after the batch. `reason` for the ledger. Idempotent.
+ */
 void session_close(struct session *s, const char *reason);
 /* The same after all output is flushed, with an orderly FIN. */
 void session_finish(struct session *s, const char *reason);

@@ -125,7 +125,7 @@ static void tree_known_function(
 	}
 }
 
-void walk_function(struct walk *w, uint32_t funcname, uint32_t args)
+static void tree_function(struct walk *w, uint32_t funcname, uint32_t args)
 {
 	struct slice parts[3];
 	size_t n = walk_strings(w, funcname, parts, 3);
@@ -216,7 +216,7 @@ static void tree_tag(struct walk *w, uint32_t node)
 		uint32_t name = json_child(&w->tree, node, "funcname");
 
 		if (name)
-			walk_function(w, name, json_child(&w->tree, node, "args"));
+			tree_function(w, name, json_child(&w->tree, node, "args"));
 		else
 			walk_add_unknown(w);
 	} else if (slice_eq(key, SLICE_LIT("A_Indirection"))) {

@@ -9,10 +9,11 @@
 #include "util/slice.h"
 
 enum prescan {
-	PRESCAN_QUICK,    /* costs what its length says */
-	PRESCAN_SLOW,     /* some ten milliseconds: not on an event loop */
-	PRESCAN_HOPELESS, /* must not be parsed at all; also NUL bytes, which end the parser's
-			     string */
+	PRESCAN_QUICK, /* costs what its length says */
+	PRESCAN_SLOW,  /* some ten milliseconds: not on an event loop */
+	/* must not be parsed at all; also NUL bytes, which end the parser's string */
+	PRESCAN_HOPELESS,
 };
 
+/* Pure; one pass, whatever the text. */
 enum prescan sql_prescan(struct slice text);

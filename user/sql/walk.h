@@ -73,7 +73,5 @@ bool walk_says(const struct walk *w, uint32_t node, const char *key, const char 
 void statement_walk(struct walk *w, uint32_t tag);
 /* May the facts of such a statement be reused for other constants? */
 bool statement_is_shapeable(const struct walk *w, uint32_t tag);
-/* pg_tree.c */
-void walk_function(struct walk *w, uint32_t funcname, uint32_t args);
 /* where.c: does the condition exclude a row? node 0: there is none. */
 enum tri where_is_bounded(struct walk *w, uint32_t condition);

@@ -12,7 +12,7 @@ bool utf8_is_valid(struct slice s);
 
 /*
  * Prints text that an agent may have chosen. Control characters, bidi overrides, zero-width and
- * other invisible characters are shown as escapes (\x1b, \u202e), never sent to the terminal;
+ * other invisible characters are shown as escapes (\x1b, \u{202e}), never sent to the terminal;
  * newlines are kept only if `multiline`, tabs likewise. Stops after max_chars with `…(n more
  * bytes)`.
  */

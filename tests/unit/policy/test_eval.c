@@ -425,7 +425,7 @@ Test(policy_eval, masks_go_where_they_say)
 		"- {name: raw, at: '10.0.0.1:*', protocol: opaque, tags: prod}\n"
 		"masks:\n"
 		"- {name: all, detect: email}\n"
-		"- {name: prod, when: {tag: prod}, columns: '*.ssn', as: hash, unproven: deny}\n"
+		"- {name: prod, when: {tag: prod}, columns: '*.ssn', as: hash, unproven: redact}\n"
 		"- {name: dev, when: {resource: dev}, detect: iban, as: null}\n");
 
 	cr_expect_str_eq(policy_resource_at(p, 0)->masks[0]->name, "all");

@@ -43,8 +43,7 @@ struct replay {
 	bool has_mask, rest_passes;
 };
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct replay *vector_new(size_t cut, uint64_t seed)
 {
@@ -109,8 +108,7 @@ size_t vector_memory(const struct replay *r)
 	return r->pool.used;
 }
 
-/* ---- what came of it ---------------------------------------------------------------------------
- */
+/* ---- what came of it ------------------------------------------------------------------------- */
 
 static void vector_put(struct buf *b, struct slice s)
 {
@@ -254,8 +252,7 @@ static void vector_apply(struct replay *r, enum side from, struct slice bytes)
 	vector_print_out(r, SIDE_CLIENT);
 }
 
-/* ---- events of the server ----------------------------------------------------------------------
- */
+/* ---- events of the server -------------------------------------------------------------------- */
 
 static int vector_on_row(struct replay *r, struct slice unit, struct event ev)
 {
@@ -331,8 +328,7 @@ static void vector_next_events(struct replay *r)
 	}
 }
 
-/* ---- client units ------------------------------------------------------------------------------
- */
+/* ---- client units ---------------------------------------------------------------------------- */
 
 static struct slice vector_in_head(const struct vector_in *in, size_t n)
 {
@@ -452,8 +448,7 @@ static bool vector_server_unit(struct replay *r, size_t len)
 	return true;
 }
 
-/* ---- streams -----------------------------------------------------------------------------------
- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* Every piece but a value's last gives half of itself back: a detector would do so now and then. */
 static size_t vector_on_value(struct replay *r, const struct event *ev)
@@ -498,8 +493,7 @@ static bool vector_stream(struct replay *r, enum side side)
 	return used != 0;
 }
 
-/* ---- pump --------------------------------------------------------------------------------------
- */
+/* ---- pump ------------------------------------------------------------------------------------ */
 
 static bool vector_step(struct replay *r, enum side side)
 {
@@ -608,8 +602,7 @@ static void vector_feed_line(struct replay *r, enum side side, struct slice line
 	buf_deinit(&bytes);
 }
 
-/* ---- transcript lines --------------------------------------------------------------------------
- */
+/* ---- transcript lines ------------------------------------------------------------------------ */
 
 /* The next word or quoted text; empty at the end. */
 static struct slice vector_word(struct replay *r, struct slice *line)

@@ -27,8 +27,7 @@ void wire_printf(struct buf *out, const char *fmt, ...)
 	wire_put(out, text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void wire_number(struct buf *out, uint32_t v, int bytes)
 {
@@ -150,8 +149,7 @@ bool wire_write(struct slice line, struct buf *out)
 	return ok;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------
- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static void wire_text(struct buf *out, struct slice s)
 {

@@ -230,6 +230,8 @@ const struct corpus_row corpus[] = {
 	{"SELECT lo_unlink(1)", "read destroy(lo_unlink)"},
 	{"SELECT lo_import('/etc/passwd'), lo_export(1, '/tmp/x')", "read admin"},
 	{"SELECT lo_get(1)", "read execute(lo_get)"},
+	{"SELECT query FROM pg_stat_get_activity(NULL)", "read execute(pg_stat_get_activity)"},
+	{"SELECT pg_stat_get_backend_activity(1)", "read execute(pg_stat_get_backend_activity)"},
 	{"SELECT pg_notify('c', 'x')", "read execute(pg_notify)"},
 	{"SELECT pg_advisory_lock(1), pg_try_advisory_xact_lock(2)", "read session"},
 	{"SELECT pg_advisory_surprise()", "read execute(pg_advisory_surprise)"},
