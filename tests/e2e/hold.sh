@@ -25,6 +25,7 @@ rules:
     then: hold
     timeout: 5m
 YAML
+trap 'tmux -L "hf-$$" kill-server 2> /dev/null; clean_group' EXIT
 start_daemon || exit 1
 
 n_orders() { admin "SELECT count(*) FROM orders WHERE $1"; }

@@ -22,6 +22,7 @@ masks:
     as: "null"
     unproven: redact
 YAML
+admin "CREATE TABLE scratch.plain_table (id int, v text); GRANT ALL ON scratch.plain_table TO PUBLIC"
 admin "CREATE VIEW scratch.plain AS SELECT 1 AS id, 'plain'::text AS v; GRANT ALL ON scratch.plain TO PUBLIC"
 start_daemon || exit 1
 
@@ -97,6 +98,21 @@ test_new_policy_reaches_a_client_that_always_waits_for_something() {
 	cp "$T/keep.yaml" "$G/policy.yaml"
 	hf reload
 	assert_has "$(out busy)" lockdown
+}
+
+# Where the policy lets an agent write, a copy of protected columns would come back in clear.
+test_copies_of_protected_columns_wait_for_a_human() {
+	for text in 'CREATE TABLE scratch.copy1 AS SELECT id, reverse(ssn) AS v FROM customers' \
+		'SELECT id, reverse(ssn) AS v INTO scratch.copy2 FROM customers' \
+		'INSERT INTO scratch.plain_table SELECT id, reverse(ssn) FROM customers RETURNING v'; do
+		bg copy sql copies "$text"
+		h=$(wait_hold copies)
+		deny "$h" 'it copies what is masked'
+		finish "$BG" || true
+		lacks_secrets "$(out copy)"
+	done
+	got=$(sql copies "INSERT INTO scratch.plain_table VALUES (1, 'mine') RETURNING v")
+	assert_has "$got" mine
 }
 
 run_tests

@@ -67,6 +67,8 @@ enum facts_flag {
 	/* The facts would be the same if any number or plain string constant in the text were
 	 * another one, so that a shape cache may keep them. */
 	FACTS_CONSTANT_FREE = 1 << 7,
+	/* Makes a table of what it reads: CREATE TABLE AS, SELECT INTO. */
+	FACTS_STORES_ROWS = 1 << 8,
 };
 
 enum name_change_kind { NAME_DEFINE, NAME_REMOVE, NAME_REMOVE_ALL };

@@ -13,7 +13,7 @@
 #include "util/clock.h"
 #include "util/writer.h"
 
-enum { EXECUTE_DEPTH_MAX = 4 };
+enum { EXECUTE_DEPTH_MAX = 4, DECIDE_COPY_TIMEOUT_MS = 30 * 60 * 1000 };
 
 /* ---- parking --------------------------------------------------------------------------------- */
 
@@ -251,6 +251,11 @@ static bool decide_changes_names(const struct session *s)
 	return (s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & effects);
 }
 
+static bool decide_is_login(const struct asked *a)
+{
+	return a->request.kind == REQUEST_LOGIN || a->request.kind == REQUEST_REPLICATION;
+}
+
 static bool decide_touches(const struct session *s)
 {
 	const struct facts *f = &s->asked.facts;
@@ -266,6 +271,43 @@ static bool decide_touches(const struct session *s)
 	return false;
 }
 
+/* Reads what may be protected and writes in the same breath: INSERT … SELECT, CREATE TABLE AS. The
+ * copy would lie where no column rule looks. */
+static bool decide_copies(const struct session *s)
+{
+	const uint32_t writes = EFFECT_BIT(EFFECT_INSERT) | EFFECT_BIT(EFFECT_UPDATE);
+	const struct facts *f = &s->asked.facts;
+	const struct mask_catalog *known = catalog_believed(s);
+
+	if (!mask_rules_need_catalog(s->resource->masks) ||
+		!((facts_effects(f) & writes) || (f->flags & FACTS_STORES_ROWS)))
+		return false;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->list[i].effect == EFFECT_READ && !f->list[i].no_object &&
+			(!known || mask_catalog_may_touch(known, f->list[i].object)))
+			return true;
+	return false;
+}
+
+/* What masks add to the ruling: a request whose result, or trace, they could not follow. */
+static void decide_rule_masks(struct session *s)
+{
+	struct asked *a = &s->asked;
+
+	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
+	 */
+	if ((a->facts.flags & FACTS_COPY_OUT) && a->ruling.kind != RULING_DENY &&
+		(a->touches || (a->facts.flags & FACTS_COPY_BINARY)))
+		a->ruling = (struct ruling){.kind = RULING_DENY,
+			.rule = "masks",
+			.message = "COPY of masked data is not possible; use SELECT"};
+	else if (a->ruling.kind == RULING_ALLOW && decide_copies(s))
+		a->ruling = (struct ruling){.kind = RULING_HOLD,
+			.rule = "masks",
+			.message = "it copies masked data to where no mask applies",
+			.timeout_ms = DECIDE_COPY_TIMEOUT_MS};
+}
+
 static void decide_rule(struct session *s)
 {
 	struct asked *a = &s->asked;
@@ -275,24 +317,20 @@ static void decide_rule(struct session *s)
 		.role = a->request.user.n ? a->request.user : slice_str(s->role),
 		.database = a->request.database.n ? a->request.database : slice_str(s->database),
 	};
-	bool is_login = a->request.kind == REQUEST_LOGIN || a->request.kind == REQUEST_REPLICATION;
 
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
 	a->touches = s->wants_text && decide_touches(s);
-	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
-	 */
-	if ((a->facts.flags & FACTS_COPY_OUT) && s->wants_text && a->ruling.kind != RULING_DENY &&
-		(a->touches || (a->facts.flags & FACTS_COPY_BINARY)))
-		a->ruling = (struct ruling){.kind = RULING_DENY,
-			.rule = "masks",
-			.message = "COPY of masked data is not possible; use SELECT"};
+	if (s->wants_text)
+		decide_rule_masks(s);
+	if (!decide_is_login(a))
+		return;
 	/* The server would take the last one, a reader of the record perhaps the first. */
-	if (is_login && a->request.is_suspect)
+	if (a->request.is_suspect)
 		a->ruling = (struct ruling){.kind = RULING_DENY,
 			.rule = "login",
 			.message = "a start-up parameter came twice"};
 	/* Before the login nobody can be told that they wait. */
-	if (is_login && a->ruling.kind == RULING_HOLD)
+	if (a->ruling.kind == RULING_HOLD)
 		a->ruling.kind = RULING_DENY;
 }
 
@@ -521,7 +559,7 @@ int decide_advance(struct session *s)
 		if (r || !s->asked.is_recorded)
 			return r;
 	}
-	if (s->asked.request.kind != REQUEST_TEXT && s->asked.request.is_suspect)
+	if (decide_is_login(&s->asked) && s->asked.request.is_suspect)
 		return decide_deny(s);
 	if (s->asked.has_hold || !enforces || s->asked.ruling.kind == RULING_ALLOW)
 		return decide_forward(s);

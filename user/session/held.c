@@ -43,8 +43,7 @@ static void held_hmac(struct session *s, uint8_t out[32])
 	bool is_readable;
 	const struct {
 		uint64_t session, run, lexing;
-		uint32_t tx;
-		uint16_t port;
+		uint32_t tx, port; /* no holes: their bytes would be anything */
 	} state = {
 		.session = s->id,
 		.run = s->run.id,

@@ -189,7 +189,7 @@ static void tree_member(struct walk *w, uint32_t node)
 	} else if (tree_key_is(w, node, "intoClause") || tree_key_is(w, node, "into")) {
 		uint32_t rel = json_child(&w->tree, node, "rel");
 
-		w->facts->flags |= FACTS_CATALOG;
+		w->facts->flags |= FACTS_CATALOG | FACTS_STORES_ROWS;
 		if (rel)
 			walk_add_target(w, EFFECT_DEFINE, rel, TRI_UNKNOWN);
 		else
