@@ -400,7 +400,8 @@ static int relay_pump_opaque(struct session *s, struct peer *from)
 	return STEP_IDLE;
 }
 
-int relay_pump_client(struct session *s)
+/* Looks at client units from where it stopped. */
+static int relay_pump_client(struct session *s)
 {
 	int r = s->proto ? relay_probe(s) : relay_pump_opaque(s, &s->client);
 

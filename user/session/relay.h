@@ -11,8 +11,6 @@ enum {
 /* Event callbacks of the two sockets. */
 void relay_on_client(struct loop_source *src, uint32_t events);
 void relay_on_server(struct loop_source *src, uint32_t events);
-/* Looks at client units from where it stopped. */
-ERR_CHECK int relay_pump_client(struct session *s);
 /* Executes what a decoder call left in `sink` for `bytes` of `from`; the caller consumes them. */
 ERR_CHECK int relay_apply(
 	struct session *s, enum side from, struct slice bytes, const struct sink *sink);
