@@ -166,7 +166,7 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 		.homes = RUN_HOMES_DIR,
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,
-		.port = 15999,
+		.port = 959, /* only root may take it while we are down */
 		.workers = cpus < 1   ? 1
 			   : cpus > 8 ? 8
 				      : (uint64_t)cpus,
