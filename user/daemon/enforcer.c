@@ -132,10 +132,10 @@ static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 static int enforcer_open_journals(struct enforcer_process *e)
 {
 	for (unsigned i = RING_CONTROL; i < RING_WORKERS + e->p->config->workers; i++) {
-		int r = journal_open_writer_fd(e->p->ring_fds[i], e->p->wake_fd, &e->journals[i]);
+		int r = process_open_ring(e->p, i, &e->journals[i]);
 
 		if (r)
-			return err_fold(r);
+			return err_trace(r);
 	}
 	return 0;
 }

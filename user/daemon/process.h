@@ -40,6 +40,10 @@ struct process {
 	struct ledger_ids ids;    /* highest in use, when the enforcer starts */
 };
 
+struct journal;
+
+/* Opens ring i for writing; waits a little while the scribe has damage in it to give up. 0, < 0. */
+ERR_CHECK int process_open_ring(const struct process *p, unsigned i, struct journal **ret);
 /* The enforcer's whole life, in a forked child; returns its exit status. */
 int enforcer_main(const struct process *p, int channel);
 /* The scribe's whole life, in a forked child. */

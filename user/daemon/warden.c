@@ -744,9 +744,9 @@ static int warden_start(struct warden *w)
 		return err_trace(r);
 	}
 	w->last_run = w->p->ids.run;
-	r = journal_open_writer_fd(w->p->ring_fds[RING_WARDEN], w->p->wake_fd, &w->journal);
+	r = process_open_ring(w->p, RING_WARDEN, &w->journal);
 	if (r)
-		return r > 0 ? err_fold(r) : err_trace(r);
+		return err_trace(r);
 	r = warden_start_enforcer(w);
 	if (!r && !warden_wait(w, NULL, 0, START_TIMEOUT_MS)) {
 		w->why = "the enforcer did not start; see its message above";
