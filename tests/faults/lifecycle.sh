@@ -118,7 +118,7 @@ test_damaged_rings_are_given_up_and_said_so() {
 			1) truncate -s 5000 "$ring" ;;
 			2) printf 'not a ring' | dd of="$ring" conv=notrunc 2> /dev/null ;;
 			*) for _ in 1 2 3 4; do
-				head -c 8 /dev/urandom | dd of="$ring" bs=1 seek=$((4096 + RANDOM % 8192)) conv=notrunc 2> /dev/null
+				printf '\245\132\245\132\245\132\245\132' | dd of="$ring" bs=1 seek=$((4096 + RANDOM % 8192)) conv=notrunc 2> /dev/null
 			done ;;
 			esac
 		done
