@@ -16,13 +16,12 @@ TEST_SECS=${TEST_SECS:-60}
 
 GROUP=$(basename "$0" .sh)
 G=$E2E_TMP/$GROUP
-HF_USER=63991 HF_SCRIBE=63992
 HF_CGROUP=holdfast-e2e-$$
 HF_PID=
 export HOLDFAST_DIR=$G/run HOLDFAST_LEDGER=$G/ledger/ledger.db
 export PGCONNECT_TIMEOUT=20
 # A build with sanitizers: no leak check, which traces processes and may not do so inside a run.
-export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1
 # How agents reach the shop: over TCP, as a role that needs no password.
 SHOP="host=127.0.0.1 port=$E2E_PGPORT user=agent dbname=shop"
 mkdir -p "$G"

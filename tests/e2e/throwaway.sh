@@ -6,6 +6,10 @@
 
 PGBIN=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2> /dev/null | sort -V | tail -n 1)
 PG_OPTIONS=${PG_OPTIONS:-}
+# Suites that run at the same time on one machine say TEST_SLOT=0…7 each: their ports and uids differ.
+TEST_SLOT=${TEST_SLOT:-0}
+HF_USER=$((63991 - 1000 * TEST_SLOT)) HF_SCRIBE=$((63992 - 1000 * TEST_SLOT)) HF_RUN_UID=$((64000 - 1000 * TEST_SLOT))
+some_port() { echo $((21000 + 1000 * TEST_SLOT + RANDOM % 1000)); }
 
 pg_as() { runuser -u postgres -- "$@"; }
 pg_admin() { psql -XqAt -v ON_ERROR_STOP=1 -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres "$@"; }
@@ -39,7 +43,7 @@ pg_start() { # FOLDER
 	CONF
 	# A port that is free now may be taken a moment later: try another then.
 	for try in 1 2 3 4 5; do
-		E2E_PGPORT=$((21000 + RANDOM % 8000))
+		E2E_PGPORT=$(some_port)
 		: > "$1/pg.log"
 		chown postgres "$1/pg.log"
 		pg_as "$PGBIN/pg_ctl" -s -w -t 30 -D "$dir" -l "$1/pg.log" -o "-p $E2E_PGPORT $PG_OPTIONS" start > /dev/null 2>&1 && return 0
@@ -94,7 +98,7 @@ pg_refill() {
 free_port() {
 	local port
 	while :; do
-		port=$((21000 + RANDOM % 8000))
+		port=$(some_port)
 		(: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null || { echo "$port"; return; }
 	done
 }
@@ -106,12 +110,12 @@ holdfast_config() {
 	dir: $1/run
 	ledger: $1/ledger/ledger.db
 	homes: $1/homes
-	user: "63991"
-	scribe_user: "63992"
+	user: "$HF_USER"
+	scribe_user: "$HF_SCRIBE"
 	operators_group: root
 	approvers_group: root
 	audit_group: root
-	run_uids: "64000-64099"
+	run_uids: "$HF_RUN_UID-$((HF_RUN_UID + 99))"
 	port: $2
 	self_approval: true
 	cgroup: $3
