@@ -51,6 +51,7 @@ struct journal_head {
 	/* both */
 	alignas(JOURNAL_LINE) _Atomic uint32_t sleep; /* enum journal_sleep */
 	_Atomic uint32_t broken; /* set by the reader, cleared by a new writer */
+	_Atomic uint32_t lost;   /* set by a writer that cannot go on, cleared by the next */
 };
 _Static_assert(sizeof(struct journal_head) <= JOURNAL_HEAD_LEN, "journal: header");
 
@@ -270,6 +271,8 @@ static void journal_restart(struct journal *j)
 	j->pos = atomic_load(&j->head->tail) & ~(uint64_t)(JOURNAL_ALIGN - 1);
 	j->seq = atomic_load(&j->head->reset_seq);
 	atomic_store(&j->head->last, 0);
+	atomic_store(&j->head->want_commit, 0);
+	atomic_store(&j->head->lost, 0);
 	atomic_store(&journal_at(j, j->pos)->commit, 0);
 	atomic_store(&j->head->broken, 0);
 }
@@ -330,16 +333,21 @@ int journal_open_writer_fd(int fd, int wake_fd, struct journal **ret)
 	/* Best effort: without it a host that swaps could make one append wait. */
 	if (mlock(j->head, JOURNAL_HEAD_LEN + j->size) < 0)
 		log_debug("journal.mlock", "errno=%d", errno);
+	j->wake_fd = wake_fd;
 	if (atomic_load(&j->head->broken)) {
 		journal_restart(j);
 	} else {
 		r = journal_find_end(j);
-		if (r == JOURNAL_E_BROKEN)
+		/* The reader may see nothing wrong: damage to what it has drained is only ours to
+		 * find. */
+		if (r == JOURNAL_E_BROKEN) {
+			atomic_store(&j->head->lost, 1);
+			journal_wake(j);
 			return JOURNAL_E_BROKEN;
+		}
 		if (r)
 			return err_fold(r);
 	}
-	j->wake_fd = wake_fd;
 	journal_wake(j);
 	*ret = TAKE(j);
 	return 0;
@@ -505,11 +513,14 @@ static uint32_t journal_commit_word(const struct journal *j)
 	return atomic_load_explicit(&journal_at(j, j->pos)->commit, memory_order_acquire);
 }
 
-/* Nothing at pos: is that the end, or does the writer claim to have written here? */
+/* Nothing at pos: is that the end, or does the writer claim to have written here, or to have lost
+ * its way? */
 static bool journal_is_end(const struct journal *j)
 {
 	uint64_t last = atomic_load_explicit(&j->head->last, memory_order_acquire);
 
+	if (atomic_load_explicit(&j->head->lost, memory_order_acquire))
+		return false;
 	return !(last & 1) || (last ^ 1) < j->pos || journal_commit_word(j);
 }
 
@@ -580,8 +591,14 @@ void journal_abandon(struct journal *j, uint64_t next_seq)
 	j->is_abandoned = true;
 	journal_set_writable(j, false);
 	atomic_store(&j->head->tail, j->pos);
+	atomic_store(&j->head->committed, next_seq - 1);
 	atomic_store(&j->head->reset_seq, next_seq);
 	atomic_store(&j->head->broken, 1);
+}
+
+void journal_set_committed(struct journal *j, uint64_t seq)
+{
+	atomic_store(&j->head->committed, seq);
 }
 
 void journal_set_writable(struct journal *j, bool writable)
@@ -600,5 +617,5 @@ bool journal_sleep(struct journal *j, enum journal_sleep how)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (j->is_abandoned)
 		return atomic_load(&j->head->broken);
-	return how == JOURNAL_AWAKE || !journal_commit_word(j);
+	return how == JOURNAL_AWAKE || !(journal_commit_word(j) || atomic_load(&j->head->lost));
 }

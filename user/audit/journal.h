@@ -49,8 +49,8 @@ ERR_CHECK int journal_create(const char *path, size_t size, uid_t uid, gid_t gid
 
 /*
  * Makes the ring, or continues it behind the last whole record. wake_fd (borrowed): eventfd that
- * the reader sleeps on. 0, JOURNAL_E_NOT_RING, JOURNAL_E_BROKEN (open again once the reader has
- * given its rest up).
+ * the reader sleeps on. 0, JOURNAL_E_NOT_RING, JOURNAL_E_BROKEN (the reader has been told; open
+ * again once it has given the rest up).
  */
 ERR_CHECK int journal_open_writer(const char *path, size_t size, int wake_fd, struct journal **ret);
 /* The same over an open descriptor of a ring, which is needed only for the time of the call. */
@@ -94,6 +94,9 @@ void journal_rewind(struct journal *j);
 /* After JOURNAL_E_BROKEN and a release: gives the rest up. The ring is unwritable and reads as
  * empty until a new writer has opened it and goes on with next_seq. */
 void journal_abandon(struct journal *j, uint64_t next_seq);
+/* What the ledger itself says is committed, when the reader opens it: the ring's own word for it
+ * may be damaged, and decisions are released by it. */
+void journal_set_committed(struct journal *j, uint64_t seq);
 void journal_set_writable(struct journal *j, bool writable);
 /* The writer asked for a commit of something that journal_release() has not covered yet. */
 bool journal_wants_commit(const struct journal *j);

@@ -261,8 +261,14 @@ static int scribe_open_ledger(struct scribe *s)
 			s->config->ledger_path);
 		return err_raise(-EPROTONOSUPPORT);
 	}
-	for (size_t i = 0; !r && i < s->n_rings; i++)
+	for (size_t i = 0; !r && i < s->n_rings; i++) {
 		r = ledger_attach_ring(s->ledger, (int)i, journal_birth(s->rings[i].journal), &seq);
+		if (!r)
+			journal_set_committed(s->rings[i].journal, seq);
+		/* Where the next writer begins is for the ledger to say, whatever the ring does. */
+		if (!r && s->rings[i].is_given_up)
+			journal_abandon(s->rings[i].journal, seq + 1);
+	}
 	if (!r)
 		return 0;
 	s->ledger = ledger_close(s->ledger);

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "audit/journal.h"
+#include "util/log.h"
 
 /* Together five seconds: a ring with damage in it is the scribe's until it has given the rest up.
  */
@@ -19,4 +20,13 @@ int process_open_ring(const struct process *p, unsigned i, struct journal **ret)
 			return r > 0 ? err_fold(r) : err_trace(r);
 		poll(NULL, 0, RING_WAIT_MS);
 	}
+}
+
+int process_mend_ring(const struct process *p, unsigned i, struct journal **j)
+{
+	if (!*j || !journal_is_broken(*j))
+		return 0;
+	log_error("journal.broken", "ring=%u: opened anew behind what was given up", i);
+	*j = journal_close(*j);
+	return err_trace(process_open_ring(p, i, j));
 }

@@ -44,6 +44,9 @@ struct journal;
 
 /* Opens ring i for writing; waits a little while the scribe has damage in it to give up. 0, < 0. */
 ERR_CHECK int process_open_ring(const struct process *p, unsigned i, struct journal **ret);
+/* If the scribe gave up the ring behind *j: closes and opens it again (*j is NULL where that
+ * fails). 0, < 0. */
+ERR_CHECK int process_mend_ring(const struct process *p, unsigned i, struct journal **j);
 /* The enforcer's whole life, in a forked child; returns its exit status. */
 int enforcer_main(const struct process *p, int channel);
 /* The scribe's whole life, in a forked child. */

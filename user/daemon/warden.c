@@ -443,8 +443,8 @@ static uint64_t warden_next_run(void *arg)
 	struct warden *w = arg;
 
 	/* The hooks may have been taken off a moment ago: no run begins without them. */
-	return w->is_enforcer_ready && !w->is_refusing && journal_is_writable(w->journal) &&
-			       warden_verify(w)
+	return w->is_enforcer_ready && !w->is_refusing && w->journal &&
+			       journal_is_writable(w->journal) && warden_verify(w)
 		       ? ++w->last_run
 		       : 0;
 }
@@ -672,6 +672,8 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	struct warden *w = l->owner;
 
 	(void)now_ns;
+	if (process_mend_ring(w->p, RING_WARDEN, &w->journal))
+		loop_stop(l); /* nothing can be recorded: closed, until somebody starts us again */
 	warden_restart_due(w, clock_mono_ns());
 	warden_watch_enforcer(w, clock_mono_ns());
 	warden_sum_denials(w);

@@ -316,6 +316,29 @@ Test(journal, a_wiped_commit_word_is_noticed)
 	munmap(file, HEAD + SIZE);
 }
 
+Test(journal, damage_to_what_was_drained_is_given_up_too)
+{
+	/* The sequence is in the last record alone: without it the writer cannot go on, and the
+	 * reader sees an empty ring. */
+	uint8_t *file = ring_file();
+
+	cr_assert_eq(append("drained"), 0);
+	expect_next("drained", 1);
+	journal_release(r);
+	file[HEAD + 40] ^= 1;
+	w = journal_close(w);
+	cr_assert(journal_sleep(r, JOURNAL_ASLEEP));
+	cr_expect_eq(journal_open_writer(fixture_path("ring"), SIZE, wake, &w), JOURNAL_E_BROKEN);
+	cr_expect(!journal_sleep(r, JOURNAL_ASLEEP), "the reader has something to do");
+	expect_outcome(JOURNAL_E_BROKEN);
+	journal_abandon(r, 2);
+	open_writer();
+	journal_set_writable(r, true);
+	cr_assert_eq(append("after"), 0);
+	expect_next("after", 2);
+	munmap(file, HEAD + SIZE);
+}
+
 Test(journal, the_reader_survives_any_content)
 {
 	uint8_t *file = ring_file();
