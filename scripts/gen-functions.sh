@@ -13,6 +13,7 @@ looks="clock_timestamp current_query currval gen_random_uuid lastval pg_blocking
 pg_collation_actual_version pg_control_checkpoint pg_control_init pg_control_recovery
 pg_control_system pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn
 pg_database_collation_actual_version pg_database_size pg_get_backend_memory_contexts
+pg_get_multixact_members
 pg_get_shmem_allocations pg_get_wal_replay_pause_state pg_get_wal_resource_managers pg_indexes_size
 pg_is_in_recovery pg_is_wal_replay_paused pg_jit_available pg_last_committed_xact
 pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_lock_status
@@ -20,7 +21,7 @@ pg_notification_queue_usage pg_partition_ancestors pg_partition_tree pg_prepared
 pg_relation_size pg_safe_snapshot_blocking_pids pg_sequence_last_value
 pg_show_replication_origin_status pg_stat_clear_snapshot pg_stat_get_recovery_prefetch
 pg_stat_have_stats pg_table_size pg_tablespace_size pg_total_relation_size pg_xact_commit_timestamp
-pg_xact_status random timeofday txid_status"
+pg_xact_commit_timestamp_origin pg_xact_status random timeofday txid_status"
 
 in_list=$(printf "'%s'," $looks | sed 's/,$//')
 known=$(sed -n 's/^FUNCTION("\([^"]*\)".*/\1/p' user/sql/functions.def |

@@ -69,6 +69,25 @@ enum facts_flag {
 	FACTS_CONSTANT_FREE = 1 << 7,
 	/* Makes a table of what it reads: CREATE TABLE AS, SELECT INTO. */
 	FACTS_STORES_ROWS = 1 << 8,
+	/* Something of a kind that no rollback takes back: sequences, advisory locks, files … */
+	FACTS_STAYS = 1 << 9,
+	/* Takes a transaction id, or row locks (which take one), without writing anything. */
+	FACTS_TAKES_ID = 1 << 10,
+	FACTS_ROW_LOCKS = 1 << 11,
+	/* Runs something that the text does not show whole: a relation (is it a view?), an
+	 * operator, a cast, a function with arguments, a cursor, a prepared statement. Without this
+	 * flag, what `list` says is all that can happen. */
+	FACTS_OPEN = 1 << 12,
+	/* With FACTS_TX_CONTROL. Begins a transaction block (or chains one to the last); ends one,
+	 * either way; ends one so that its effects stay (COMMIT, PREPARE TRANSACTION). */
+	FACTS_BEGINS_TX = 1 << 13,
+	FACTS_ENDS_TX = 1 << 14,
+	FACTS_COMMITS = 1 << 15,
+	/* Several statements, a transaction that ends among them, and one that looks like a read
+	 * but is FACTS_OPEN: what that one did is committed before anybody could look. */
+	FACTS_NO_STAND = 1 << 16,
+	/* A cursor that COMMIT runs to its end: what it does then, it does after the last look. */
+	FACTS_HOLD_CURSOR = 1 << 17,
 };
 
 enum name_change_kind { NAME_DEFINE, NAME_REMOVE, NAME_REMOVE_ALL };

@@ -11,7 +11,8 @@ static const char *const function_harmless[] = {
 };
 
 static const struct function_info function_table[] = {
-#define FUNCTION(name, effect, object) {name, EFFECT_##effect, FUNCTION_##object},
+#define FUNCTION(name, effect, object, after)                                                      \
+	{name, EFFECT_##effect, FUNCTION_##object, FUNCTION_##after},
 #include "sql/functions.def"
 #undef FUNCTION
 };

@@ -11,11 +11,14 @@
 #include "fact/facts.h"
 
 enum function_object { FUNCTION_NONE, FUNCTION_NAME, FUNCTION_ARG };
+/* What a ROLLBACK does to what it did: see functions.def. */
+enum function_after { FUNCTION_ROLLS, FUNCTION_STAYS, FUNCTION_TAKES_ID };
 
 struct function_info {
 	const char *name;
 	enum effect effect;
 	enum function_object object;
+	enum function_after after;
 };
 
 /* A function that only computes. */

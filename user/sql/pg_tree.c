@@ -108,6 +108,16 @@ static void tree_known_function(
 {
 	if (f->effect == EFFECT_ADMIN)
 		w->facts->flags |= FACTS_LEXING | FACTS_OPAQUE_ROWS;
+	switch (f->after) {
+	case FUNCTION_ROLLS:
+		break;
+	case FUNCTION_STAYS:
+		w->facts->flags |= FACTS_STAYS;
+		break;
+	case FUNCTION_TAKES_ID:
+		w->facts->flags |= FACTS_TAKES_ID;
+		break;
+	}
 	if (f->effect == EFFECT_EXECUTE || sql_function_is_prefix(f))
 		walk_add_execute(w, walk_name(w, &name, 1));
 	if (f->effect == EFFECT_EXECUTE)
@@ -184,6 +194,7 @@ static void tree_sampling(struct walk *w, uint32_t sample)
 static void tree_member(struct walk *w, uint32_t node)
 {
 	if (tree_key_is(w, node, "lockingClause")) {
+		w->facts->flags |= FACTS_ROW_LOCKS | FACTS_TAKES_ID;
 		walk_claim(w, node); /* FOR UPDATE OF names what FROM has named already */
 		walk_add_bare(w, EFFECT_SESSION);
 	} else if (tree_key_is(w, node, "intoClause") || tree_key_is(w, node, "into")) {
@@ -229,16 +240,67 @@ static void tree_tag(struct walk *w, uint32_t node)
 	}
 }
 
+/* A call that is the server's own whatever else has the name: without arguments there is nothing
+ * that somebody's function of the same name could fit better (the server's schema is searched
+ * first), and to a plain string constant nothing fits better than text. */
+static bool tree_is_own_call(struct walk *w, uint32_t call)
+{
+	static const char *const usual[] = {"args", "funcname", "funcformat", "location"};
+	uint32_t name = json_child(&w->tree, call, "funcname");
+	uint32_t args = json_child(&w->tree, call, "args"), first = 0;
+	struct slice parts[3];
+	size_t n = name ? walk_strings(w, name, parts, 3) : 0;
+
+	for (uint32_t i = json_first(&w->tree, call); i; i = json_next(&w->tree, i)) {
+		bool is_usual = false;
+
+		for (size_t j = 0; j < sizeof(usual) / sizeof(usual[0]); j++)
+			is_usual |= tree_key_is(w, i, usual[j]);
+		if (!is_usual)
+			return false;
+	}
+	if (!n || n > 2 || (n == 2 && !slice_eq_str(parts[0], "pg_catalog")))
+		return false;
+	if (args)
+		first = json_first(&w->tree, args);
+	if (!first)
+		return sql_function_is_harmless(parts[n - 1]);
+	if (!slice_eq_str(parts[n - 1], "current_setting") || json_next(&w->tree, first))
+		return false;
+	for (uint32_t i = first; i < w->tree.nodes[first].end; i++)
+		if (tree_key_is(w, i, "sval") || tree_key_is(w, i, "str"))
+			return true;
+	return false;
+}
+
+/* Kinds of nodes that run nothing by themselves. All others, those of a later grammar too, make the
+ * statement open. */
+static bool tree_is_closed(struct walk *w, uint32_t node)
+{
+	static const char *const closed[] = {"SelectStmt", "ResTarget", "A_Const", "Integer",
+		"Float", "String", "Boolean", "List", "SQLValueFunction", "Alias"};
+	struct slice key = json_key(&w->tree, node);
+
+	if (slice_eq(key, SLICE_LIT("FuncCall")))
+		return tree_is_own_call(w, node);
+	for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+		if (slice_eq_str(key, closed[i]))
+			return true;
+	return false;
+}
+
 static void tree_node(struct walk *w, uint32_t node)
 {
 	const struct json_node *n = &w->tree.nodes[node];
 
 	if (n->kind != JSON_OBJECT && n->kind != JSON_ARRAY)
 		return;
-	if (n->key_len && w->tree.text.p[n->key] <= 'Z')
+	if (n->key_len && w->tree.text.p[n->key] <= 'Z') {
+		w->is_open |= !tree_is_closed(w, node);
 		tree_tag(w, node);
-	else if (n->key_len)
+	} else if (n->key_len)
 		tree_member(w, node);
+	w->is_open |= n->kind == JSON_OBJECT && walk_is_range_var(w, node);
 	if (n->kind == JSON_OBJECT && !n->is_claimed && walk_is_range_var(w, node) &&
 		!tree_is_with_name(w, node))
 		walk_add(w, EFFECT_READ, walk_object(w, node, false), TRI_UNKNOWN);
@@ -258,12 +320,52 @@ static struct slice tree_statement_text(struct walk *w, uint32_t raw)
 	return s;
 }
 
+/* Statements that do what they say and nothing else, whatever they name. PREPARE runs nothing yet.
+ */
+static bool tree_is_plain(struct slice key)
+{
+	static const char *const plain[] = {"TransactionStmt", "VariableSetStmt",
+		"VariableShowStmt", "DeallocateStmt", "DiscardStmt", "ListenStmt", "UnlistenStmt",
+		"ClosePortalStmt", "ConstraintsSetStmt", "PrepareStmt"};
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (slice_eq_str(key, plain[i]))
+			return true;
+	return false;
+}
+
+/* How the statement stands to those before it in the same text: see FACTS_NO_STAND. `control`:
+ * those flags that speak of transactions, of this statement alone. */
+static void tree_stand(struct walk *w, uint32_t control)
+{
+	const uint32_t reads =
+		EFFECT_BIT(EFFECT_READ) | EFFECT_BIT(EFFECT_SESSION) | EFFECT_BIT(EFFECT_EXPORT);
+
+	if (w->is_open)
+		w->facts->flags |= FACTS_OPEN;
+	if (w->is_open && !(w->effects & ~reads)) {
+		if (w->has_ended)
+			w->facts->flags |= FACTS_NO_STAND;
+		w->has_unseen = true;
+	}
+	if (control & FACTS_ENDS_TX) {
+		if ((control & FACTS_COMMITS) && w->has_unseen)
+			w->facts->flags |= FACTS_NO_STAND;
+		w->has_unseen = false;
+		w->has_ended = true;
+	}
+	if (control & FACTS_BEGINS_TX)
+		w->has_ended = false;
+}
+
 /* True if its facts may be kept by shape. */
 static bool tree_statement(struct walk *w, uint32_t raw)
 {
 	uint32_t wrapper = json_child(&w->tree, raw, "stmt"),
 		 tag = wrapper ? json_first(&w->tree, wrapper) : 0;
 	struct slice key = tag ? json_key(&w->tree, tag) : SLICE_NULL;
+	const uint32_t control = FACTS_BEGINS_TX | FACTS_ENDS_TX | FACTS_COMMITS;
+	uint32_t others = w->facts->flags & control;
 
 	w->facts->n_statements++;
 	if (key.n < 4 || memcmp(key.p + key.n - 4, "Stmt", 4)) {
@@ -271,11 +373,17 @@ static bool tree_statement(struct walk *w, uint32_t raw)
 		return false;
 	}
 	w->statement = tree_statement_text(w, raw);
-	w->has_select = w->has_read = false;
+	w->has_select = w->has_read = w->is_open = false;
+	w->effects = 0;
+	w->facts->flags &= ~control;
 	for (uint32_t i = tag; i < w->tree.nodes[tag].end; i++)
 		tree_node(w, i);
 	if (w->has_select && !w->has_read)
 		walk_add_bare(w, EFFECT_READ);
+	if (tree_is_plain(key))
+		w->is_open = false;
+	tree_stand(w, w->facts->flags & control);
+	w->facts->flags |= others;
 	return statement_is_shapeable(w, tag);
 }
 

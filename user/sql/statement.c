@@ -232,13 +232,37 @@ static void statement_modes(struct walk *w, uint32_t list)
 	}
 }
 
+static uint32_t statement_transaction_flags(struct walk *w, uint32_t tag)
+{
+	static const struct {
+		const char *kind;
+		uint32_t flags;
+	} kinds[] = {
+		{"TRANS_STMT_BEGIN", FACTS_BEGINS_TX},
+		{"TRANS_STMT_START", FACTS_BEGINS_TX},
+		{"TRANS_STMT_COMMIT", FACTS_ENDS_TX | FACTS_COMMITS},
+		{"TRANS_STMT_PREPARE", FACTS_ENDS_TX | FACTS_COMMITS},
+		{"TRANS_STMT_ROLLBACK", FACTS_ENDS_TX},
+		{"TRANS_STMT_SAVEPOINT", 0},
+		{"TRANS_STMT_RELEASE", 0},
+		{"TRANS_STMT_ROLLBACK_TO", 0},
+	};
+	uint32_t chain = walk_says(w, tag, "chain", "true") ? FACTS_BEGINS_TX : 0;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (walk_says(w, tag, "kind", kinds[i].kind))
+			return kinds[i].flags | chain;
+	/* COMMIT PREPARED and its like, and whatever a later grammar brings. */
+	return FACTS_ENDS_TX | FACTS_COMMITS;
+}
+
 static void statement_transaction(struct walk *w, uint32_t tag)
 {
 	static const char *const usual[] = {
 		"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "ROLLBACK_TO"};
 	struct slice kind = json_raw(&w->tree, json_child(&w->tree, tag, "kind"));
 
-	w->facts->flags |= FACTS_TX_CONTROL;
+	w->facts->flags |= FACTS_TX_CONTROL | statement_transaction_flags(w, tag);
 	statement_modes(w, json_child(&w->tree, tag, "options"));
 	kind = slice_starts(kind, "TRANS_STMT_") ? slice_skip(kind, strlen("TRANS_STMT_"))
 						 : SLICE_NULL;
@@ -310,6 +334,16 @@ static void statement_execute(struct walk *w, uint32_t tag)
 	walk_add_executes(w, statement_name(w, tag));
 }
 
+/* `options` are bits: CURSOR_OPT_HOLD is 0x10 in version 13 and 0x20 from 14 on, where 0x10 says a
+ * thing that hardly anybody writes. */
+static void statement_declare(struct walk *w, uint32_t tag)
+{
+	uint32_t options = json_child(&w->tree, tag, "options");
+
+	if (!options || strtoul((const char *)json_raw(&w->tree, options).p, NULL, 10) & 0x30)
+		w->facts->flags |= FACTS_HOLD_CURSOR;
+}
+
 static void statement_deallocate(struct walk *w, uint32_t tag)
 {
 	struct slice name = statement_name(w, tag);
@@ -320,6 +354,9 @@ static void statement_deallocate(struct walk *w, uint32_t tag)
 static void statement_discard(struct walk *w, uint32_t tag)
 {
 	w->facts->flags |= FACTS_CATALOG;
+	/* Dropping temporary tables changes the catalog. */
+	if (!walk_says(w, tag, "target", "DISCARD_PLANS"))
+		w->facts->flags |= FACTS_TAKES_ID;
 	if (walk_says(w, tag, "target", "DISCARD_PLANS") ||
 		walk_says(w, tag, "target", "DISCARD_SEQUENCES") ||
 		walk_says(w, tag, "target", "DISCARD_TEMP"))

@@ -44,6 +44,7 @@ static void walk_put(struct walk *w, struct fact fact)
 
 	if (fact.effect == EFFECT_READ && !fact.no_object)
 		w->has_read = true;
+	w->effects |= EFFECT_BIT(fact.effect);
 	if (w->no_memory || f->n > WALK_FACTS_MAX || walk_has(w, &fact))
 		return;
 	if (f->n == WALK_FACTS_MAX)

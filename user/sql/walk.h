@@ -25,6 +25,10 @@ struct walk {
 	bool has_select;         /* the statement returns rows of a query … */
 	bool has_read;           /* … and a table was named that they come from */
 	bool looked_at_constant; /* a fact hangs on the value of a constant */
+	uint32_t effects;        /* of the statement at hand, EFFECT_BIT()s */
+	bool is_open;            /* FACTS_OPEN for the statement at hand */
+	bool has_unseen; /* an open statement stands in the transaction that is open here … */
+	bool has_ended;  /* … or behind the end of one, with no BEGIN between */
 	bool no_memory;
 };
 

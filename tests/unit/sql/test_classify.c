@@ -41,6 +41,124 @@ Test(classify, every_statement_of_the_corpus_has_its_facts)
 	}
 }
 
+/* ---- what a statement may do unseen ---------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint32_t bit;
+} stand_names[] = {{"open", FACTS_OPEN}, {"stays", FACTS_STAYS}, {"id", FACTS_TAKES_ID},
+	{"locks", FACTS_ROW_LOCKS}, {"begins", FACTS_BEGINS_TX}, {"ends", FACTS_ENDS_TX},
+	{"commits", FACTS_COMMITS}, {"nostand", FACTS_NO_STAND}, {"hold", FACTS_HOLD_CURSOR}};
+
+Test(classify, what_may_happen_unseen_and_where_a_transaction_ends)
+{
+	static const struct {
+		const char *sql, *flags;
+	} rows[] = {
+		/* Closed: nothing but the server's own, and nothing that could be shadowed. */
+		{"", ""},
+		{"SELECT 1", ""},
+		{"SELECT 'x', 1.5, true, NULL", ""},
+		{"SELECT now(), current_user, pg_catalog.version(), pg_is_in_recovery()", ""},
+		{"SELECT * FROM pg_my_temp_schema()", "open"},
+		{"SELECT current_setting('transaction_read_only')", ""},
+		{"SHOW transaction_read_only", ""},
+		{"SET application_name = 'x'", ""},
+		{"DEALLOCATE ALL", ""},
+		{"LISTEN x", ""},
+		{"CLOSE c", ""},
+		{"PREPARE p AS SELECT * FROM t", ""},
+		/* Open: a view, an operator, a cast, an overload, a domain of a parameter. */
+		{"SELECT * FROM t", "open"},
+		{"TABLE t", "open"},
+		{"SELECT 1 + 1", "open"},
+		{"SELECT +1", "open"},
+		{"SELECT 'x'::d", "open"},
+		{"SELECT d 'x'", "open"},
+		{"SELECT lower('X')", "open"},
+		{"SELECT lower(1)", "open"},
+		{"SELECT public.now()", "open"},
+		{"SELECT current_setting(1)", "open"},
+		{"SELECT current_setting('x', true)", "open"},
+		{"SELECT $1", "open"},
+		{"SELECT CASE 1 WHEN 2 THEN 3 END", "open"},
+		{"SELECT greatest(1, 2)", "open"},
+		{"SELECT ARRAY[1]", "open"},
+		{"SELECT ROW(1)", "open"},
+		{"SELECT (SELECT 1)", "open"},
+		{"SELECT 1 ORDER BY 1", "open"},
+		{"SELECT count(*) FILTER (WHERE true)", "open"},
+		{"SELECT now() OVER ()", "open"},
+		{"VALUES (f.x)", "open"},
+		{"EXPLAIN SELECT 1", "open"},
+		{"FETCH c", "open"},
+		{"EXECUTE p", "open"},
+		{"COPY (SELECT 1) TO STDOUT", "open"},
+		{"DECLARE c CURSOR FOR SELECT * FROM t", "open"},
+		{"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "open hold"},
+		/* What stays, and what takes an id without writing. */
+		{"SELECT nextval('s')", "open stays"},
+		{"SELECT pg_advisory_lock(1)", "open stays"},
+		{"SELECT pg_advisory_xact_lock(1)", "open"},
+		{"SELECT pg_terminate_backend(1)", "open stays"},
+		{"SELECT pg_notify('a', 'b')", "open"},
+		{"SELECT txid_current()", "open id"},
+		{"SELECT pg_current_xact_id()", "open id"},
+		{"SELECT pg_current_xact_id_if_assigned()", ""},
+		{"SELECT * FROM t FOR UPDATE", "open id locks"},
+		{"SELECT * FROM t FOR KEY SHARE SKIP LOCKED", "open id locks"},
+		{"SELECT * FROM (SELECT * FROM t FOR SHARE) x", "open id locks"},
+		{"DECLARE c CURSOR FOR SELECT * FROM t FOR UPDATE", "open id locks"},
+		{"DISCARD TEMP", "id"},
+		{"DISCARD ALL", "id"},
+		{"DISCARD PLANS", ""},
+		/* Where a transaction begins and ends. */
+		{"BEGIN", "begins"},
+		{"START TRANSACTION READ ONLY", "begins"},
+		{"COMMIT", "ends commits"},
+		{"END", "ends commits"},
+		{"COMMIT AND CHAIN", "begins ends commits"},
+		{"ROLLBACK", "ends"},
+		{"ABORT", "ends"},
+		{"ROLLBACK AND CHAIN", "begins ends"},
+		{"SAVEPOINT s", ""},
+		{"RELEASE s", ""},
+		{"ROLLBACK TO s", ""},
+		{"PREPARE TRANSACTION 'x'", "ends commits"},
+		{"COMMIT PREPARED 'x'", "ends commits"},
+		{"ROLLBACK PREPARED 'x'", "ends commits"},
+		/* Nowhere to stand: what was open is committed before anybody could look. */
+		{"BEGIN; SELECT 1; COMMIT", "begins ends commits"},
+		{"BEGIN; SELECT * FROM t; COMMIT", "open begins ends commits nostand"},
+		{"BEGIN; SELECT * FROM t; ROLLBACK", "open begins ends"},
+		{"SELECT * FROM t; COMMIT", "open ends commits nostand"},
+		{"COMMIT; SELECT * FROM t", "open ends commits nostand"},
+		{"ROLLBACK; SELECT * FROM t", "open ends nostand"},
+		{"ROLLBACK; BEGIN; SELECT * FROM t", "open begins ends"},
+		{"ROLLBACK AND CHAIN; SELECT * FROM t", "open begins ends"},
+		{"BEGIN; SELECT * FROM t", "open begins"},
+		{"SELECT * FROM t; ROLLBACK TO s", "open"},
+		{"SELECT * FROM t; ROLLBACK; SELECT * FROM t", "open ends nostand"},
+		{"BEGIN; SELECT * FROM t; COMMIT; BEGIN; SELECT * FROM t; ROLLBACK",
+			"open begins ends commits nostand"},
+		{"SELECT * FROM t; PREPARE TRANSACTION 'x'", "open ends commits nostand"},
+		{"BEGIN; INSERT INTO t VALUES (1); COMMIT", "open begins ends commits"},
+		{"BEGIN; EXECUTE p; COMMIT", "open begins ends commits nostand"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f = facts_of(slice_str(rows[i].sql));
+		char got[128] = "";
+
+		for (size_t j = 0; j < sizeof(stand_names) / sizeof(stand_names[0]); j++)
+			if (f.flags & stand_names[j].bit)
+				sprintf(got + strlen(got), "%s%s", *got ? " " : "",
+					stand_names[j].name);
+		cr_expect_str_eq(
+			got, rows[i].flags, "%s: %s, expected %s", rows[i].sql, got, rows[i].flags);
+	}
+}
+
 /* ---- flags ----------------------------------------------------------------------------------- */
 
 static const struct {
