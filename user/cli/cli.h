@@ -20,7 +20,8 @@ enum cli_exit {
 	CLI_USAGE = 2,
 	CLI_HOST = 3,
 	CLI_FORBIDDEN = 4,
-	CLI_NONE = 5
+	CLI_NONE = 5,
+	CLI_STOP = 100 /* never an exit code: of a client_ask() callback, that it has seen enough */
 };
 
 struct cmd_opt {

@@ -13,6 +13,22 @@
 
 enum { CLIENT_FDS_MAX = 3, CLIENT_TEXT_MAX = 4000 };
 
+static int client_set_patience(struct client *c, time_t seconds)
+{
+	const struct timeval t = {.tv_sec = seconds};
+
+	return setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
+			       setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0
+		       ? -errno
+		       : 0;
+}
+
+void client_wait_for_ever(struct client *c)
+{
+	if (client_set_patience(c, 0))
+		return; /* then it gives up sooner */
+}
+
 int client_open(struct client *c, const char *socket_name)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -27,12 +43,15 @@ int client_open(struct client *c, const char *socket_name)
 	if (!c->packet || c->fd < 0)
 		return c->packet ? -errno : -ENOMEM;
 	/* A whole packet has to fit the send buffer; the kernel cuts this to what it allows. */
-	if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+	if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0 ||
+		client_set_patience(c, CLIENT_PATIENCE_S))
 		return -errno;
 	if (!connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return 0;
 	if (errno == EACCES || errno == EPERM)
 		return CLIENT_E_FORBIDDEN;
+	if (errno == EAGAIN)
+		return CLIENT_E_SILENT;
 	return errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR ? CLIENT_E_DOWN
 									    : -errno;
 }
@@ -75,6 +94,8 @@ int client_send(
 	 */
 	if (sendmsg(c->fd, &msg, MSG_NOSIGNAL) >= 0 || errno == EPIPE || errno == ECONNRESET)
 		return 0;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return CLIENT_E_SILENT;
 	return errno == EMSGSIZE ? CLIENT_E_TOO_BIG : -errno;
 }
 
@@ -92,7 +113,9 @@ int client_read(struct client *c)
 	while (n < 0 &&
 		(errno == EINTR || (errno == ECONNRESET && !was_reset && (was_reset = true))));
 	if (n < 0)
-		return errno == ECONNRESET ? CLIENT_E_GONE : -errno;
+		return errno == ECONNRESET                       ? CLIENT_E_GONE
+		       : errno == EAGAIN || errno == EWOULDBLOCK ? CLIENT_E_SILENT
+								 : -errno;
 	if (!n)
 		return CLIENT_E_GONE;
 	if (n > CTL_PACKET_MAX)
@@ -123,6 +146,11 @@ int client_explain(int r)
 		return cli_fail(CLI_HOST, "holdfastd answered something that this holdfast does "
 					  "not know: they are of "
 					  "different versions; restart the daemon");
+	case CLIENT_E_SILENT:
+		return cli_fail(CLI_HOST,
+			"holdfastd does not answer within %d s: its enforcer is stopped or "
+			"overloaded; see `systemctl status holdfast` and its log",
+			CLIENT_PATIENCE_S);
 	case CLIENT_E_TOO_BIG:
 		return cli_fail(CLI_USAGE, "that is too much to ask at once (over %d KiB)",
 			CTL_PACKET_MAX / 1024);
@@ -139,6 +167,7 @@ int client_explain_error(const struct client *c)
 		[CTL_ERR_NOT_FOUND] = CLI_NONE,
 		[CTL_ERR_TOO_LATE] = CLI_NONE,
 		[CTL_ERR_FAILED] = CLI_FAILED,
+		[CTL_ERR_REASON] = CLI_USAGE,
 	};
 	struct reader r = reader_of(c->body);
 	uint32_t code = rd_be32(&r);
@@ -185,6 +214,8 @@ static int client_answers(struct client *c, int (*fn)(void *arg, json_t *answer)
 		if (!j)
 			return client_explain(CLIENT_E_BAD);
 		r = fn(arg, j);
+		if (r == CLI_STOP)
+			return code;
 		if (code == CLI_OK)
 			code = r;
 	}
@@ -198,5 +229,7 @@ int client_ask(
 
 	if (!r)
 		r = client_send(&c, type, body, NULL, 0);
+	if (!r && type == CTL_WATCH)
+		client_wait_for_ever(&c);
 	return r ? client_explain(r) : client_answers(&c, fn, arg);
 }

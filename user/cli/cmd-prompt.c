@@ -78,10 +78,15 @@ static void terminal_on_daemon(struct terminal *t)
 
 static void terminal_decide(struct terminal *t)
 {
+	const struct held *h = held_find(&t->prompt.held, t->prompt.shown);
+	const char *hash = h ? json_string_value(json_object_get(h->json, "hash")) : NULL;
+	const struct decision d = {.hold = t->prompt.shown,
+		.is_approval = t->prompt.mode == PROMPT_APPROVE,
+		.reason = t->prompt.reason,
+		.seen = hash ? hash : ""};
 	struct decide_result result;
 
-	(void)decide_send(
-		t->prompt.shown, t->prompt.mode == PROMPT_APPROVE, t->prompt.reason, &result);
+	(void)decide_send(&d, &result);
 	prompt_decided(&t->prompt, result.text);
 }
 

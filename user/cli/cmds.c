@@ -11,6 +11,7 @@ const struct cmd *const cmds[] = {
 	&cmd_pending,
 	&cmd_approve,
 	&cmd_deny,
+	&cmd_why,
 	&cmd_audit,
 	&cmd_replay,
 	&cmd_policy,

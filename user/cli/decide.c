@@ -7,15 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "cli/client.h"
 #include "cli/text.h"
 #include "util/cleanup.h"
 #include "util/utf8.h"
 
-enum { DECIDE_BODY_MAX = DECIDE_REASON_MAX + 128, DECIDE_ERROR_MAX = 400, DECIDE_TIMEOUT_S = 20 };
+enum { DECIDE_BODY_MAX = DECIDE_REASON_MAX + 128, DECIDE_ERROR_MAX = 400 };
 
 int decide_sentence(bool is_approval, const char *id, const char *outcome, const char *ended,
 	struct decide_result *ret)
@@ -73,6 +71,8 @@ static int decide_error(const struct client *c, struct decide_result *ret)
 	case CTL_ERR_NOT_FOUND:
 	case CTL_ERR_TOO_LATE:
 		return CLI_NONE;
+	case CTL_ERR_REASON:
+		return CLI_USAGE;
 	case CTL_ERR_VERSION:
 		return CLI_HOST;
 	}
@@ -84,42 +84,66 @@ static int decide_answer(
 {
 	_cleanup_(client_json_freep) json_t *j = NULL;
 	const char *outcome, *ended;
+	int r;
 
-	if (client_read(c))
+	r = client_read(c);
+	if (r == CLIENT_E_SILENT) {
+		snprintf(ret->text, sizeof(ret->text),
+			"holdfastd does not answer (is it stopped?); whether %s was decided, "
+			"`holdfast why %s` tells later",
+			id, id);
+		return CLI_HOST;
+	}
+	if (r)
 		return CLI_FAILED;
 	if (c->type == CTL_ERROR)
 		return decide_error(c, ret);
 	j = c->type == CTL_DATA ? client_json(c) : NULL;
 	outcome = json_string_value(json_object_get(j, "outcome"));
+	if (outcome && !strcmp(outcome, "counted")) {
+		ret->is_counted = true;
+		snprintf(ret->text, sizeof(ret->text),
+			"%.40s has your approval; it waits for others (%d of %d)", id,
+			(int)text_number(j, "have"), (int)text_number(j, "need"));
+		return CLI_OK;
+	}
 	ended = json_string_value(json_object_get(j, "ended"));
 	return outcome ? decide_sentence(is_approval, id, outcome, ended ? ended : "", ret)
 		       : CLI_FAILED;
 }
 
-int decide_send(uint64_t hold, bool is_approval, const char *reason, struct decide_result *ret)
+static void decide_write(const struct decision *d, struct writer *w)
+{
+	const char *sudo_uid = getenv("SUDO_UID");
+
+	wr_be64(w, d->hold);
+	wr_u8(w, d->is_break_glass ? CTL_DECIDE_BREAK_GLASS : 0);
+	wr_u8(w, d->seconds ? CTL_SCOPE_TIME : d->is_wide ? CTL_SCOPE_RUN : CTL_SCOPE_ONCE);
+	wr_be32(w, d->seconds);
+	wr_be32_bytes(w, slice_str(d->reason));
+	wr_be32_bytes(w, slice_head(slice_str(sudo_uid ? sudo_uid : ""), 16));
+	wr_be32_bytes(w, slice_str(d->seen));
+}
+
+int decide_send(const struct decision *d, struct decide_result *ret)
 {
 	_cleanup_(client_deinit) struct client c;
-	const struct timeval patience = {.tv_sec = DECIDE_TIMEOUT_S};
-	const char *sudo_uid = getenv("SUDO_UID");
 	uint8_t body[DECIDE_BODY_MAX];
 	struct writer w = writer_of(body, sizeof(body));
 	char id[24];
 	int r;
 
-	snprintf(id, sizeof(id), "h%" PRIu64, hold);
+	*ret = (struct decide_result){0};
+	snprintf(id, sizeof(id), "h%" PRIu64, d->hold);
 	snprintf(ret->text, sizeof(ret->text), "holdfastd gave no answer about %s", id);
-	wr_be64(&w, hold);
-	wr_be32_bytes(&w, slice_str(reason));
-	wr_be32_bytes(&w, slice_head(slice_str(sudo_uid ? sudo_uid : ""), 20));
+	decide_write(d, &w);
 	r = client_open(&c, CTL_SOCKET);
-	if (!r && setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		r = -errno;
 	if (!r)
 		r = w.bad ? CLIENT_E_TOO_BIG
-			  : client_send(
-				    &c, is_approval ? CTL_APPROVE : CTL_DENY, wr_done(&w), NULL, 0);
+			  : client_send(&c, d->is_approval ? CTL_APPROVE : CTL_DENY, wr_done(&w),
+				    NULL, 0);
 	if (!r)
-		return decide_answer(&c, is_approval, id, ret);
+		return decide_answer(&c, d->is_approval, id, ret);
 	if (r == CLIENT_E_DOWN)
 		snprintf(ret->text, sizeof(ret->text),
 			"holdfastd is not running; %s was not decided", id);

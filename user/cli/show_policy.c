@@ -94,10 +94,9 @@ static void show_rule(const struct rule *r)
 		show_cond("unless", &r->unless);
 	if (r->then == RULING_HOLD) {
 		printf("; waits %llds for ", (long long)(r->timeout_ms / 1000));
-		if (r->approvers)
-			show_words("", (const char *const *)r->approvers);
-		else
-			printf("any approver");
+		policy_print_rule_terms(r, stdout);
+		if (r->ticket_ms)
+			printf("; gives tickets for %llds", (long long)(r->ticket_ms / 1000));
 	}
 	printf("%s\n", r->is_durable ? "; durable against power loss" : "");
 }
@@ -194,6 +193,18 @@ static void show_json_rule(struct json *j, const struct rule *r)
 	if (r->then == RULING_HOLD) {
 		show_json_words(j, "approvers", (const char *const *)r->approvers);
 		jsonw_int(j, "timeout_s", r->timeout_ms / 1000);
+		jsonw_uint(j, "quorum", r->quorum);
+		jsonw_array(j, "seats");
+		for (const struct seat *s = r->seats; s && s->who; s++) {
+			jsonw_object(j, NULL);
+			jsonw_string(j, "who", slice_str(s->who));
+			jsonw_uint(j, "n", s->n);
+			jsonw_object_end(j);
+		}
+		jsonw_array_end(j);
+		jsonw_bool(j, "reason_required", r->needs_reason);
+		show_json_words(j, "break_glass", (const char *const *)r->break_glass);
+		jsonw_int(j, "ticket_s", r->ticket_ms / 1000);
 	}
 	jsonw_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
 	jsonw_object_end(j);

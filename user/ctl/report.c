@@ -47,9 +47,33 @@ static struct slice report_head(const char *text, size_t max)
 	return slice_head(s, max);
 }
 
-void report_hold(const struct hold_view *v, bool is_event, size_t text_max, struct json *j)
+void report_hash(const struct hold_view *v, char buf[REPORT_HASH_MAX])
 {
+	for (size_t i = 0; i < (REPORT_HASH_MAX - 1) / 2; i++)
+		snprintf(buf + 2 * i, 3, "%02x", v->hmac[i]);
+}
+
+static void report_ballot(const struct ballot *b, struct json *j)
+{
+	jsonw_uint(j, "quorum", b->terms.quorum);
+	jsonw_bool(j, "reason_required", b->terms.needs_reason);
+	jsonw_bool(j, "break_glass", b->terms.break_glass != NULL);
+	jsonw_array(j, "approvers");
+	for (char **a = b->terms.approvers; a && *a; a++)
+		jsonw_string(j, NULL, slice_str(*a));
+	jsonw_array_end(j);
+	jsonw_array(j, "approved_by");
+	for (size_t i = 0; i < b->n; i++)
+		if (b->votes[i].kind == DECISION_APPROVE)
+			jsonw_string(j, NULL, slice_str(b->votes[i].by));
+	jsonw_array_end(j);
+}
+
+void report_hold(const struct hold *h, bool is_event, size_t text_max, struct json *j)
+{
+	const struct hold_view *v = &h->view;
 	int64_t now = clock_wall_ns();
+	char hash[REPORT_HASH_MAX];
 
 	jsonw_object(j, NULL);
 	if (is_event)
@@ -84,10 +108,10 @@ void report_hold(const struct hold_view *v, bool is_event, size_t text_max, stru
 	report_time(j, "since", v->since_wall_ns);
 	jsonw_int(j, "waiting_seconds", (now - v->since_wall_ns) / CLOCK_NS_PER_S);
 	jsonw_int(j, "timeout_seconds", (v->deadline_wall_ns - now) / CLOCK_NS_PER_S);
-	jsonw_array(j, "approvers");
-	for (char **a = v->approvers; a && *a; a++)
-		jsonw_string(j, NULL, slice_str(*a));
-	jsonw_array_end(j);
+	report_hash(v, hash);
+	report_string(j, "hash", hash);
+	report_string(j, "ask", v->ask);
+	report_ballot(&h->ballot, j);
 	jsonw_object_end(j);
 }
 

@@ -9,6 +9,7 @@
 
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/decisions.h"
 #include "session/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -133,7 +134,7 @@ static void ctl_read_letter(struct ctl *c, struct mail *m)
 		else
 			ctl_hold_began(c, h);
 	} else if (m->kind == MAIL_HOLD_END) {
-		ctl_hold_ended(c, m->hold, m->text ? m->text : "");
+		ctl_hold_ended(c, m->hold, m->outcome);
 	}
 }
 
@@ -252,7 +253,7 @@ void ctl_deinit(struct ctl *c)
 		ctl_client_close(list_entry(pos, struct ctl_client, link));
 	ctl_after(&c->loop);
 	list_for_each_safe (pos, tmp, &c->deciding)
-		ctl_decision_free(list_entry(pos, struct ctl_decision, link));
+		free(list_entry(pos, struct ctl_decision, link));
 	ctl_free_retired(c, true);
 	policy_free((struct policy *)(uintptr_t)c->policy);
 	hold_table_deinit(&c->holds);

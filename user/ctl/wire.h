@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION 1
+#define CTL_VERSION 2
 
 enum {
 	CTL_PACKET_MAX = 192 * 1024,
@@ -28,7 +28,7 @@ enum ctl_type {
 	CTL_WATCH = 102,   /* → DATA per hold now, then DATA as holds come and go; never END */
 
 	/* 200–299: decisions; approvers only */
-	CTL_APPROVE = 200, /* u64 hold, string reason, string sudo_uid → DATA (outcome), END */
+	CTL_APPROVE = 200, /* see below → DATA (outcome), END */
 	CTL_DENY = 201,    /* the same */
 
 	/* 300–399: administration; root only */
@@ -54,7 +54,16 @@ enum ctl_error {
 	CTL_ERR_NOT_FOUND = 4, /* no such hold or run */
 	CTL_ERR_TOO_LATE = 5,  /* the hold ended meanwhile */
 	CTL_ERR_FAILED = 6,    /* the message says what */
+	CTL_ERR_REASON = 7,    /* the rule wants a reason */
 };
+
+/*
+ * Body of APPROVE and DENY: u64 hold, u8 enum ctl_decide_flag, u8 enum ctl_scope, u32 seconds (of
+ * CTL_SCOPE_TIME), string reason, string sudo_uid (recorded, never trusted), string seen: the
+ * `hash` of the hold that the person looked at, or empty.
+ */
+enum ctl_decide_flag { CTL_DECIDE_BREAK_GLASS = 1 << 0 };
+enum ctl_scope { CTL_SCOPE_ONCE, CTL_SCOPE_RUN, CTL_SCOPE_TIME };
 
 /* Every packet begins with this, big-endian: u16 version, u16 type. */
 enum { CTL_HEADER_LEN = 4 };

@@ -3,8 +3,6 @@
 #include "hold/hold.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
 #include "util/cleanup.h"
@@ -51,9 +49,8 @@ struct hold *hold_free(struct hold *h)
 	if (!h)
 		return NULL;
 	v = &h->view;
-	for (char **a = v->approvers; a && *a; a++)
-		free(*a);
-	free(v->approvers);
+	ballot_deinit(&h->ballot);
+	free(v->ask);
 	free(v->run_name);
 	free(v->resource);
 	free(v->target);
@@ -71,52 +68,4 @@ struct hold *hold_free(struct hold *h)
 	free(v->tree);
 	free(h);
 	return NULL;
-}
-
-/* Does "user:x" or "group:y" name this person? Names are looked up now: a person who lost the group
- * yesterday is no approver today. */
-static bool hold_is_named(const char *who, const struct approver *a)
-{
-	if (!strncmp(who, "user:", 5)) {
-		const struct passwd *pw = getpwnam(who + 5);
-
-		return pw && pw->pw_uid == a->uid;
-	}
-	if (!strncmp(who, "group:", 6)) {
-		const struct group *gr = getgrnam(who + 6);
-
-		for (size_t i = 0; gr && i < a->n_gids; i++)
-			if (a->gids[i] == gr->gr_gid)
-				return true;
-	}
-	return false;
-}
-
-static bool hold_is_approver(const struct hold *h, const struct approver *a)
-{
-	if (h->view.approvers) {
-		for (char **who = h->view.approvers; *who; who++)
-			if (hold_is_named(*who, a))
-				return true;
-		return false;
-	}
-	if (!a->uid)
-		return true;
-	for (size_t i = 0; i < a->n_gids; i++)
-		if (a->gids[i] == a->approver_gid)
-			return true;
-	return false;
-}
-
-int hold_may(const struct hold *h, const struct approver *a, const char **ret_why)
-{
-	*ret_why = NULL;
-	if (a->is_in_run)
-		*ret_why = "requests from inside a run are not decisions";
-	else if (!hold_is_approver(h, a))
-		*ret_why = "you are not among the approvers that the rule names";
-	else if (a->uid == h->view.owner_uid && !a->may_self)
-		*ret_why = "whoever started a run may not approve what it asks for (self_approval "
-			   "is off)";
-	return *ret_why ? HOLD_E_FORBIDDEN : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holds: requests that wait for a human. The registry of the control thread.
+ * Holds: requests that wait for a human. The registry of the control thread. Who may decide one is
+ * in ballot.h, how one ends in fate.h.
  *
  * A hold refers to its session by id, never by pointer. The worker that owns the session is the one
  * place where a hold ends: approve, deny, time-out, cancel and disconnect race, and whichever
@@ -8,17 +9,12 @@
  */
 #pragma once
 
+#include "hold/ballot.h"
+#include "hold/fate.h"
 #include "util/err.h"
 #include "util/map.h"
 
-enum {
-	HOLD_E_FORBIDDEN = 1, /* this person may not decide it */
-	HOLD_E_FULL = 2,      /* too many holds */
-};
-
-enum hold_state { HOLD_WAITING, HOLD_DECIDED };
-
-enum decision_kind { DECISION_APPROVE, DECISION_DENY };
+enum { HOLD_E_FULL = 1 /* too many holds */ };
 
 /* What people see of a hold; strings owned by the hold. */
 struct hold_view {
@@ -36,14 +32,14 @@ struct hold_view {
 	uint32_t pid, uid, owner_uid;
 	int64_t since_wall_ns, deadline_wall_ns;
 	int64_t tx_since_wall_ns; /* 0 = none open */
-	char **approvers;         /* NULL-terminated; NULL: any approver */
+	char *ask;                /* policy_print_terms(): who has to agree */
 	uint8_t hmac[32];         /* what an approval is bound to */
 };
 
 struct hold {
 	struct hold_view view;
 	unsigned worker;
-	enum hold_state state;
+	struct ballot ballot;
 };
 
 struct hold_table {
@@ -61,16 +57,3 @@ struct hold *hold_find(const struct hold_table *t, uint64_t id);
 /* Takes it out; the caller frees it. NULL if it is not there. */
 struct hold *hold_take(struct hold_table *t, uint64_t id);
 struct hold *hold_free(struct hold *h);
-
-/* Who is asking, from SO_PEERCRED and what the control server found out about that process. */
-struct approver {
-	uint32_t uid;
-	const uint32_t *gids;
-	size_t n_gids;
-	bool is_in_run;        /* in a controlled cgroup, or an agent's uid */
-	bool may_self;         /* `self_approval: true` */
-	uint32_t approver_gid; /* the daemon's approvers group; root always belongs */
-};
-
-/* May this person decide this hold? 0, HOLD_E_FORBIDDEN with a reason in *ret_why. */
-ERR_CHECK int hold_may(const struct hold *h, const struct approver *a, const char **ret_why);

@@ -204,6 +204,7 @@ static void compile_defaults(struct policy *p)
 			.then = (enum ruling_kind)kind,
 			.approver_set = APPROVERS_ANY,
 			.timeout_ms = POLICY_TIMEOUT_MS,
+			.quorum = 1,
 			.is_default = true,
 			.rank = UINT32_MAX};
 }
@@ -247,20 +248,29 @@ static int compile_add_set(struct policy *p, uint64_t set, bool *ret_full)
 	return 0;
 }
 
-static void compile_rule_approvers(struct policy *p, struct rule *r, struct diag *d)
+static uint64_t compile_who(
+	struct policy *p, const struct rule *r, const char **list, struct diag *d)
 {
-	r->approver_set = r->approvers ? 0 : APPROVERS_ANY;
-	for (size_t i = 0; r->approvers && r->approvers[i]; i++) {
-		uint64_t bit = compile_approver(p, r->approvers[i]);
+	uint64_t set = 0;
+
+	for (size_t i = 0; list && list[i]; i++) {
+		uint64_t bit = compile_approver(p, list[i]);
 
 		if (!bit) {
 			diag_add(d, r->line, r->col,
 				"more than %d different approvers in one policy",
 				POLICY_MAX_APPROVERS - 1);
-			return;
+			break;
 		}
-		r->approver_set |= bit;
+		set |= bit;
 	}
+	return set;
+}
+
+static void compile_rule_approvers(struct policy *p, struct rule *r, struct diag *d)
+{
+	r->approver_set = r->approvers ? compile_who(p, r, r->approvers, d) : APPROVERS_ANY;
+	r->break_set = compile_who(p, r, r->break_glass, d);
 }
 
 /*
@@ -278,11 +288,15 @@ static int compile_approvers(struct policy *p, struct diag *d)
 	for (size_t i = 0; i < p->n_rules; i++)
 		compile_rule_approvers(p, &p->rules[i], d);
 	for (size_t i = 0; i < p->n_rules && !is_full; i++) {
-		if (p->rules[i].approver_set == APPROVERS_ANY)
-			continue;
-		r = compile_add_set(p, p->rules[i].approver_set, &is_full);
-		if (r)
-			return err_trace(r);
+		const uint64_t sets[] = {p->rules[i].approver_set, p->rules[i].break_set};
+
+		for (size_t k = 0; k < 2 && !is_full; k++) {
+			if (!sets[k] || sets[k] == APPROVERS_ANY)
+				continue;
+			r = compile_add_set(p, sets[k], &is_full);
+			if (r)
+				return err_trace(r);
+		}
 	}
 	for (size_t i = 1; i < p->n_sets && !is_full; i++) {
 		for (size_t j = 0; j < i && !is_full; j++) {

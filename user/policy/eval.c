@@ -80,11 +80,40 @@ static enum tri eval_rule(const struct bound_rule *b, const struct policy_subjec
 /* What the rules met so far add up to. */
 struct tally {
 	const struct rule *by;
-	uint64_t approvers;
-	int64_t timeout_ms;
+	uint64_t approvers, break_glass, quorum;
+	int64_t timeout_ms, ticket_ms;
+	const struct seat *seats[RULING_SEATS_MAX];
+	size_t n_seats;
 	size_t fact;
-	bool is_durable;
+	bool is_durable, needs_reason, is_full;
 };
+
+static void eval_seats(struct tally *t, const struct rule *r)
+{
+	size_t i = 0;
+
+	while (i < t->n_seats && t->seats[i] != r->seats)
+		i++;
+	if (!r->seats || i < t->n_seats)
+		return;
+	t->is_full |= i == RULING_SEATS_MAX;
+	if (!t->is_full)
+		t->seats[t->n_seats++] = r->seats;
+}
+
+static void eval_begin(struct tally *t, const struct rule *r, size_t fact)
+{
+	*t = (struct tally){.by = r,
+		.approvers = r->approver_set,
+		.break_glass = r->break_set,
+		.quorum = r->quorum,
+		.timeout_ms = r->timeout_ms,
+		.ticket_ms = r->ticket_ms,
+		.fact = fact,
+		.is_durable = t->is_durable,
+		.needs_reason = r->needs_reason};
+	eval_seats(t, r);
+}
 
 static void eval_take(struct tally *t, const struct rule *r, size_t fact)
 {
@@ -92,15 +121,22 @@ static void eval_take(struct tally *t, const struct rule *r, size_t fact)
 	if (t->by && t->by->then > r->then)
 		return;
 	if (!t->by || r->then > t->by->then || (t->by->is_default && !r->is_default)) {
-		*t = (struct tally){r, r->approver_set, r->timeout_ms, fact, t->is_durable};
+		eval_begin(t, r, fact);
 		return;
 	}
 	/* `default` has no wishes of its own for a hold that a rule describes. */
 	if (r->is_default)
 		return;
 	t->approvers &= r->approver_set;
+	t->break_glass &= r->break_set;
+	t->needs_reason |= r->needs_reason;
+	eval_seats(t, r);
+	if (r->quorum > t->quorum)
+		t->quorum = r->quorum;
 	if (r->timeout_ms < t->timeout_ms)
 		t->timeout_ms = r->timeout_ms;
+	if (r->ticket_ms < t->ticket_ms)
+		t->ticket_ms = r->ticket_ms;
 	if (r->rank < t->by->rank) {
 		t->by = r;
 		t->fact = fact;
@@ -131,6 +167,14 @@ static void eval_fact(const struct policy *p, const struct target *target,
 		eval_take(t, &p->defaults[p->fallback[f->effect]], i);
 }
 
+static const char **eval_set(const struct policy *p, uint64_t set)
+{
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (p->sets[i].set == set)
+			return p->sets[i].list;
+	return NULL;
+}
+
 static struct ruling eval_ruling(const struct policy *p, const struct tally *t)
 {
 	struct ruling r = {.kind = t->by->then,
@@ -140,16 +184,23 @@ static struct ruling eval_ruling(const struct policy *p, const struct tally *t)
 		.durable = t->is_durable,
 		.fact = t->fact};
 
-	if (r.kind != RULING_HOLD || t->approvers == APPROVERS_ANY)
+	if (r.kind != RULING_HOLD)
 		return r;
-	if (!t->approvers) {
+	if (!t->approvers || t->is_full) {
 		r.kind = RULING_DENY;
-		r.message = "held by rules that have no approver in common";
+		r.message = t->is_full ? "held by too many rules that each want a quorum of groups"
+				       : "held by rules that have no approver in common";
 		return r;
 	}
-	for (size_t i = 0; i < p->n_sets; i++)
-		if (p->sets[i].set == t->approvers)
-			r.approvers = p->sets[i].list;
+	if (t->approvers != APPROVERS_ANY)
+		r.approvers = eval_set(p, t->approvers);
+	if (t->break_glass)
+		r.break_glass = eval_set(p, t->break_glass);
+	memcpy(r.seats, t->seats, sizeof(r.seats));
+	r.n_seats = t->n_seats;
+	r.quorum = t->quorum;
+	r.needs_reason = t->needs_reason;
+	r.ticket_ms = t->ticket_ms;
 	return r;
 }
 

@@ -127,12 +127,14 @@ static void explain_pair(FILE *to, const struct policy *p, const struct target *
 static void explain_hold(FILE *to, const struct ruling *r)
 {
 	fputs("; ", to);
-	if (!r->approvers)
-		fputs("any approver", to);
-	for (size_t i = 0; r->approvers && r->approvers[i]; i++)
-		fprintf(to, "%s%s", i ? " or " : "", r->approvers[i]);
+	policy_print_terms(r, to);
 	fprintf(to, " may approve within %llds, then it is denied",
 		(long long)(r->timeout_ms / 1000));
+	if (r->ticket_ms)
+		fprintf(to,
+			"; the connection does not wait, the same request is let through for "
+			"%llds after that",
+			(long long)(r->ticket_ms / 1000));
 }
 
 void policy_explain(

@@ -59,7 +59,12 @@ struct rule {
 	bool has_unless;
 	const char **approvers; /* as written, NULL-terminated; or NULL */
 	uint64_t approver_set;
-	int64_t timeout_ms;
+	const char **break_glass; /* as written, NULL-terminated; or NULL */
+	uint64_t break_set;
+	const struct seat *seats; /* ends with .who == NULL; or NULL */
+	uint64_t quorum;
+	int64_t timeout_ms, ticket_ms;
+	bool needs_reason;
 	bool is_durable, is_default;
 	/* Place in the total order "strictest first" that makes the order in the file irrelevant.
 	 */
@@ -138,6 +143,18 @@ struct wide_endpoint {
 
 /* ---- parse.c: text → model. Errors are in the diag. 0, POLICY_E_BAD, -errno */
 ERR_CHECK int policy_parse(struct slice text, struct diag *d, struct policy *p);
+
+/* ---- terms.c: who has to agree */
+struct binder;
+struct yaml_node;
+/* "user:NAME", "group:NAME" entries; NULL if there is none that is right. */
+const char **terms_parse_who(struct binder *b, const struct yaml_node *n, const char *what);
+/* `quorum: 2`, or {group:dba: 1, group:security: 1}, which names the approvers too. */
+void terms_parse_quorum(struct binder *b, const struct yaml_node *n, struct rule *r);
+/* The line of policy_print_terms() for one rule. */
+void policy_print_rule_terms(const struct rule *r, FILE *to);
+/* Could the quorum ever be reached? Says so at n if not. */
+void terms_check_quorum(struct binder *b, const struct yaml_node *n, const struct rule *r);
 
 /* ---- at.c */
 /* Reads one entry of `at:`; false with the reason in *ret_why. Strings live in the arena. */

@@ -159,7 +159,8 @@ static const struct bind_key parse_cond_keys[] = {
 struct parse_rule {
 	struct rule *r;
 	/* Keys that only some rulings have. */
-	const struct yaml_node *message, *approvers, *quorum, *timeout;
+	const struct yaml_node *message, *approvers, *break_glass, *quorum, *reason, *timeout,
+		*ticket;
 	bool has_then;
 };
 
@@ -206,35 +207,44 @@ static void parse_rule_message(struct binder *b, const struct yaml_node *n, void
 static void parse_rule_approvers(struct binder *b, const struct yaml_node *n, void *obj)
 {
 	struct parse_rule *in = obj;
-	size_t n_items, n_good = 0;
-	const struct yaml_node *item = parse_list(b, n, "approvers", &n_items);
-	const char **list = bind_alloc(b, n_items + 1, sizeof(*list));
 
 	in->approvers = n;
-	for (size_t i = 0; list && i < n_items; i++, item = item->next) {
-		bool has_kind =
-			slice_starts(item->text, "user:") || slice_starts(item->text, "group:");
-		const char *text;
+	in->r->approvers = terms_parse_who(b, n, "approvers");
+}
 
-		if (!bind_text(b, item, "approvers", POLICY_TEXT_MAX, false, &text))
-			continue;
-		if (!has_kind || text[strlen(text) - 1] == ':')
-			bind_error(b, item,
-				"approvers: expected user:NAME or group:NAME, found \"%.60s\"",
-				text);
-		else
-			list[n_good++] = text;
-	}
-	in->r->approvers = n_good ? list : NULL;
+static void parse_rule_break_glass(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct parse_rule *in = obj;
+
+	in->break_glass = n;
+	in->r->break_glass = terms_parse_who(b, n, "break_glass");
 }
 
 static void parse_rule_quorum(struct binder *b, const struct yaml_node *n, void *obj)
 {
-	uint64_t quorum;
+	struct parse_rule *in = obj;
 
-	((struct parse_rule *)obj)->quorum = n;
-	if (bind_uint(b, n, "quorum", 100, &quorum) && quorum != 1)
-		bind_error(b, n, "quorum: only 1 works so far, one approver decides");
+	in->quorum = n;
+	terms_parse_quorum(b, n, in->r);
+}
+
+static void parse_rule_reason(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	static const char *const words[] = {"optional", "required", NULL};
+	struct parse_rule *in = obj;
+	size_t word;
+
+	in->reason = n;
+	if (bind_word(b, n, "reason", words, &word))
+		in->r->needs_reason = word == 1;
+}
+
+static void parse_rule_ticket(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct parse_rule *in = obj;
+
+	in->ticket = n;
+	(void)bind_duration(b, n, "ticket", &in->r->ticket_ms);
 }
 
 static void parse_rule_timeout(struct binder *b, const struct yaml_node *n, void *obj)
@@ -261,7 +271,10 @@ static const struct bind_key parse_rule_keys[] = {
 	{.name = "message", .bind = parse_rule_message},
 	{.name = "approvers", .bind = parse_rule_approvers},
 	{.name = "quorum", .bind = parse_rule_quorum},
+	{.name = "reason", .bind = parse_rule_reason},
+	{.name = "break_glass", .bind = parse_rule_break_glass},
 	{.name = "timeout", .bind = parse_rule_timeout},
+	{.name = "ticket", .bind = parse_rule_ticket},
 	{.name = "durability", .bind = parse_rule_durability},
 	{.name = NULL},
 };
@@ -272,15 +285,17 @@ static void parse_rule_check(struct binder *b, const struct parse_rule *in)
 	const struct cond *when = &in->r->when;
 	const uint32_t counted =
 		EFFECT_BIT(EFFECT_UPDATE) | EFFECT_BIT(EFFECT_DELETE) | EFFECT_BIT(EFFECT_UNKNOWN);
+	const struct {
+		const char *key;
+		const struct yaml_node *at;
+	} of_hold[] = {{"approvers", in->approvers}, {"quorum", in->quorum}, {"reason", in->reason},
+		{"break_glass", in->break_glass}, {"timeout", in->timeout}, {"ticket", in->ticket}};
 
-	if (in->has_then && in->r->then != RULING_HOLD) {
-		if (in->approvers)
-			bind_error(b, in->approvers, "approvers: only for `then: hold`");
-		if (in->quorum)
-			bind_error(b, in->quorum, "quorum: only for `then: hold`");
-		if (in->timeout)
-			bind_error(b, in->timeout, "timeout: only for `then: hold`");
-	}
+	for (size_t i = 0; i < sizeof(of_hold) / sizeof(of_hold[0]); i++)
+		if (of_hold[i].at && in->has_then && in->r->then != RULING_HOLD)
+			bind_error(b, of_hold[i].at, "%s: only for `then: hold`", of_hold[i].key);
+	if (in->quorum)
+		terms_check_quorum(b, in->approvers ? in->approvers : in->quorum, in->r);
 	if (in->has_then && in->r->then == RULING_ALLOW && in->message)
 		bind_error(b, in->message, "message: nobody would see it, the rule allows");
 	/* Elsewhere it is neither true nor false, and a deny rule would deny every SELECT. */
@@ -306,6 +321,7 @@ static void parse_rules(struct binder *b, const struct yaml_node *n, void *obj)
 		struct parse_rule in = {.r = r};
 
 		*r = (struct rule){.timeout_ms = POLICY_TIMEOUT_MS,
+			.quorum = 1,
 			.when.bounded = TRI_UNKNOWN,
 			.unless.bounded = TRI_UNKNOWN,
 			.then = RULING_DENY,

@@ -21,7 +21,8 @@
  * nothing.
  *
  * Several hold rules on one request: the shortest timeout, and only approvers whom each of the
- * rules accepts; if their lists have nobody in common, the ruling is deny.
+ * rules accepts; if their lists have nobody in common, the ruling is deny. The largest quorum,
+ * every list of seats, a reason if one wants it, a ticket only if all give one.
  */
 #pragma once
 
@@ -61,14 +62,30 @@ struct resource {
 
 struct rule; /* policy/model.h */
 
+/* So many different people of a group; a list of them ends with .who == NULL. */
+struct seat {
+	const char *who; /* "group:dba", "user:alice" */
+	uint64_t n;
+};
+
+enum { RULING_SEATS_MAX = 4 };
+
 struct ruling {
 	enum ruling_kind kind;
-	const char *rule;       /* name of the deciding rule, or "default" */
-	const char *message;    /* for the agent; NULL if the rule has none */
-	const char **approvers; /* NULL-terminated "user:x", "group:y"; NULL: any approver */
-	int64_t timeout_ms;     /* hold: then denied */
-	bool durable;           /* the rule asks for `durability: power` */
-	size_t fact;            /* index of the pair that decided */
+	const char *rule;         /* name of the deciding rule, or "default" */
+	const char *message;      /* for the agent; NULL if the rule has none */
+	const char **approvers;   /* NULL-terminated "user:x", "group:y"; NULL: any approver */
+	const char **break_glass; /* may approve alone in an emergency; NULL: nobody */
+	/* Lists that each must be filled, by different people within a list. */
+	const struct seat *seats[RULING_SEATS_MAX];
+	size_t n_seats;
+	uint64_t quorum;    /* hold: so many different people, at least 1 */
+	bool needs_reason;  /* hold: an approval says why */
+	int64_t timeout_ms; /* hold: then denied */
+	int64_t ticket_ms;  /* hold, outside of transactions: refused at once, and a decision stands
+			       this long for the identical request; 0: the connection waits */
+	bool durable;       /* the rule asks for `durability: power` */
+	size_t fact;        /* index of the pair that decided */
 };
 
 /* Who asks, and where. Empty slices are unknown and satisfy no condition of an allow rule. */
@@ -107,6 +124,14 @@ const struct resource *policy_resource_at(const struct policy *p, size_t i); /* 
 /* The strictest ruling over all facts. An empty list is one unknown fact. */
 struct ruling policy_eval(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f);
+/* Who has to agree to a held request, as one line for people: "2 of group:dba or user:eve, with a
+ * reason". Two rulings with the same line ask for the same. */
+void policy_print_terms(const struct ruling *r, FILE *to);
+/* What this subject may do without asking, whatever it is done to: "read, session", as a list of
+ * effects that the policy provably allows; and, after "; ", objects that the ruling's rule spares.
+ * Prints nothing if there is neither. */
+void policy_print_instead(
+	const struct policy *p, const struct policy_subject *s, const struct ruling *r, FILE *to);
 /* One paragraph for people: every pair, every rule that matched or did not and why. */
 void policy_explain(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f, FILE *to);

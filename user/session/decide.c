@@ -7,9 +7,11 @@
 
 #include "session/catalog.h"
 #include "session/held.h"
+#include "session/hint.h"
 #include "session/parser.h"
 #include "session/record.h"
 #include "session/relay.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/writer.h"
 
@@ -308,15 +310,22 @@ static void decide_rule_masks(struct session *s)
 			.timeout_ms = DECIDE_COPY_TIMEOUT_MS};
 }
 
+struct policy_subject decide_subject(const struct session *s)
+{
+	const struct request *q = &s->asked.request;
+
+	return (struct policy_subject){
+		.resource = s->resource,
+		.run = slice_str(s->run.name),
+		.role = q->user.n ? q->user : slice_str(s->role),
+		.database = q->database.n ? q->database : slice_str(s->database),
+	};
+}
+
 static void decide_rule(struct session *s)
 {
 	struct asked *a = &s->asked;
-	const struct policy_subject subject = {
-		.resource = s->resource,
-		.run = slice_str(s->run.name),
-		.role = a->request.user.n ? a->request.user : slice_str(s->role),
-		.database = a->request.database.n ? a->request.database : slice_str(s->database),
-	};
+	const struct policy_subject subject = decide_subject(s);
 
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
 	a->touches = s->wants_text && decide_touches(s);
@@ -413,6 +422,7 @@ static int decide_deny(struct session *s)
 	const struct asked *a = &s->asked;
 	const struct request *q = &a->request;
 	uint8_t message[768];
+	char hint[512];
 	struct writer w = writer_of(message, sizeof(message) - 1);
 
 	wr_str(&w, "denied by rule \"");
@@ -428,7 +438,8 @@ static int decide_deny(struct session *s)
 		wr_slice(&w, slice_head(q->settings[i].name, 64));
 	}
 	message[w.n] = 0;
-	return decide_refuse(s, REFUSAL_POLICY, (const char *)message, "");
+	hint_write(s, hint, sizeof(hint));
+	return decide_refuse(s, REFUSAL_POLICY, (const char *)message, hint);
 }
 
 /* ---- the path -------------------------------------------------------------------------------- */
@@ -561,6 +572,8 @@ int decide_advance(struct session *s)
 	}
 	if (decide_is_login(&s->asked) && s->asked.request.is_suspect)
 		return decide_deny(s);
+	if (s->asked.has_hold && !hold_outcome_runs(s->asked.outcome))
+		return bug(true) ? -EPROTO : 0;
 	if (s->asked.has_hold || !enforces || s->asked.ruling.kind == RULING_ALLOW)
 		return decide_forward(s);
 	return s->asked.ruling.kind == RULING_DENY ? decide_deny(s) : decide_hold(s);
@@ -571,50 +584,73 @@ int decide_request(struct session *s)
 	return decide_advance(s);
 }
 
-/* A policy loaded while the request waited may have become stricter: about the request itself, or
- * about what may be seen of its rows. */
-static bool decide_is_denied_now(struct session *s)
+/* Follows the policy that is in force by now, and says what is true of the request under it. */
+static int decide_look_again(struct session *s, struct hold_now *ret)
 {
-	decide_rule(s);
-	return s->asked.ruling.kind == RULING_DENY;
-}
-
-int decide_released(
-	struct session *s, bool approved, const char *outcome, const char *by, const char *reason)
-{
+	_cleanup_(freep) char *before = NULL, *after = NULL;
 	const struct policy *ruled_by = s->policy;
-	bool is_cancel = !strcmp(outcome, "cancelled");
-	char message[768];
 	int r;
 
-	if (s->park != PARK_HOLD)
-		return 0;
+	*ret = (struct hold_now){.is_unchanged = held_is_unchanged(s), .same_terms = true};
+	before = held_terms(&s->asked.ruling);
 	r = session_sync_policy(s);
 	if (r)
 		return r < 0 ? err_trace(r) : DECIDE_E_CLOSED;
-	if (approved && !held_is_unchanged(s)) {
-		approved = false;
-		outcome = "denied";
-		by = NULL;
-		reason = "the session changed while the request was held";
-	} else if (approved && s->policy != ruled_by && decide_is_denied_now(s)) {
-		approved = false;
-		outcome = "denied";
-		by = NULL;
-		reason = "the policy changed and now denies it";
-	}
+	if (s->policy == ruled_by)
+		return 0;
+	/* It may have become stricter about the request itself, or about what may be seen of its
+	 * rows; and the ruling at hand points into the old one. */
+	decide_rule(s);
+	after = held_terms(&s->asked.ruling);
+	ret->denies = s->asked.ruling.kind == RULING_DENY;
+	ret->same_terms =
+		s->asked.ruling.kind != RULING_HOLD || (before && after && !strcmp(before, after));
+	return 0;
+}
+
+static const char *decide_why_not(enum hold_event event, const struct hold_now *now)
+{
+	if (now->denies)
+		return "the policy changed and now denies it";
+	if (event != HOLD_EV_APPROVE && event != HOLD_EV_GRANT && event != HOLD_EV_RELOAD)
+		return NULL;
+	return now->is_unchanged ? "the policy changed meanwhile and asks others: ask again"
+				 : "the session changed while the request was held";
+}
+
+int decide_released(struct session *s, enum hold_event event, const char *by, const char *reason)
+{
+	enum hold_outcome outcome;
+	struct hold_now now;
+	char message[768], hint[512];
+	const char *why_not;
+	int r;
+
+	if (s->park != PARK_HOLD || s->asked.outcome != HOLD_OPEN)
+		return 0;
+	r = decide_look_again(s, &now);
+	if (r)
+		return r;
+	outcome = hold_meet(event, &now);
+	if (outcome == HOLD_OPEN)
+		return 0;
 	held_end(s, outcome);
-	if (approved)
+	if (hold_outcome_runs(outcome))
 		return decide_forward(s);
-	if (is_cancel)
+	if (outcome == HOLD_CANCELLED)
 		return decide_refuse(s, REFUSAL_CANCELLED,
 			"canceling statement due to user request",
 			"The held request was withdrawn; nothing was sent to the server.");
+	why_not = outcome == HOLD_DENIED && event == HOLD_EV_DENY ? NULL
+								  : decide_why_not(event, &now);
+	if (why_not) {
+		by = NULL;
+		reason = why_not;
+	}
 	snprintf(message, sizeof(message), "%s%s%s%s%s (rule \"%s\", h%llu)",
-		strcmp(outcome, "expired") == 0 ? "no decision in time" : "denied",
-		by && *by ? " by " : "", by && *by ? by : "", reason && *reason ? ": " : "",
-		reason && *reason ? reason : "", s->asked.ruling.rule,
-		(unsigned long long)s->asked.hold);
-	return decide_refuse(
-		s, REFUSAL_POLICY, message, s->asked.ruling.message ? s->asked.ruling.message : "");
+		outcome == HOLD_EXPIRED ? "no decision in time" : "denied", by && *by ? " by " : "",
+		by && *by ? by : "", reason && *reason ? ": " : "", reason && *reason ? reason : "",
+		s->asked.ruling.rule, (unsigned long long)s->asked.hold);
+	hint_write(s, hint, sizeof(hint));
+	return decide_refuse(s, REFUSAL_POLICY, message, hint);
 }

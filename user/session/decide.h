@@ -18,9 +18,12 @@ enum {
 ERR_CHECK int decide_request(struct session *s);
 /* Goes on with a parked request. The same outcomes. */
 ERR_CHECK int decide_advance(struct session *s);
-/* A human, a deadline or the client ended the hold: outcome for the ledger ("approved", "denied",
- * "expired", "cancelled"), who and why for the agent. */
+/* Something happened to the request that is held (hold/fate.h says what follows from it); by whom
+ * and why, for the agent, or NULL. The same outcomes; 0 also if it goes on waiting, or had ended.
+ */
 ERR_CHECK int decide_released(
-	struct session *s, bool approved, const char *outcome, const char *by, const char *reason);
+	struct session *s, enum hold_event event, const char *by, const char *reason);
+/* Who asks, and where, as the policy is asked about the request at hand. */
+struct policy_subject decide_subject(const struct session *s);
 /* The facts came from the parser thread; error < 0: there are none. */
 ERR_CHECK int decide_facts(struct session *s, const struct facts *facts, int error);

@@ -24,17 +24,17 @@ static char *held_dup(struct slice s)
 	return strndup(s.n ? (const char *)s.p : "", s.n);
 }
 
-static char **held_dup_list(const char **list)
+char *held_terms(const struct ruling *r)
 {
+	char *text = NULL;
 	size_t n = 0;
-	char **copy;
+	FILE *f = open_memstream(&text, &n);
 
-	while (list && list[n])
-		n++;
-	copy = n ? calloc(n + 1, sizeof(*copy)) : NULL;
-	for (size_t i = 0; copy && i < n; i++)
-		copy[i] = strdup(list[i]);
-	return copy;
+	if (!f)
+		return NULL;
+	policy_print_terms(r, f);
+	fclose(f);
+	return text;
 }
 
 /* What an approval is bound to: the very bytes, and everything that decides what they will do. */
@@ -107,10 +107,12 @@ static struct hold *held_make(struct session *s)
 		.owner_uid = s->run.owner_uid,
 		.since_wall_ns = clock_wall_ns(),
 		.tx_since_wall_ns = s->tx_since_wall_ns,
-		.approvers = held_dup_list(a->ruling.approvers),
+		.ask = held_terms(&a->ruling),
 	};
 	v->deadline_wall_ns = v->since_wall_ns + a->ruling.timeout_ms * CLOCK_NS_PER_MS;
 	memcpy(v->hmac, a->hmac, sizeof(v->hmac));
+	if (!v->ask || ballot_init(&h->ballot, &a->ruling, s->run.owner_uid))
+		return hold_free(h);
 	return h;
 }
 
@@ -144,6 +146,7 @@ int held_begin(struct session *s)
 	if (r)
 		return r;
 	a->has_hold = true;
+	a->outcome = HOLD_OPEN;
 	a->hold_deadline_ns = now + a->ruling.timeout_ms * CLOCK_NS_PER_MS;
 	a->next_say_ns = now + HELD_SAY_NS;
 	held_hmac(s, a->hmac);
@@ -165,18 +168,32 @@ int held_begin(struct session *s)
 	return r ? err_trace(r) : err_trace(relay_flush(s) < 0 ? -ECONNRESET : 0);
 }
 
-void held_end(struct session *s, const char *outcome)
+void held_end(struct session *s, enum hold_outcome outcome)
 {
-	struct mail *m = mail_new(MAIL_HOLD_END);
+	struct mail *m;
 
-	record_hold_end(s, outcome);
+	if (!s->asked.has_hold || s->asked.outcome != HOLD_OPEN)
+		return;
+	s->asked.outcome = outcome;
+	record_hold_end(s, hold_outcome_word(outcome));
+	m = mail_new(MAIL_HOLD_END);
 	if (m) {
 		m->hold = s->asked.hold;
-		m->text = strdup(outcome);
+		m->outcome = outcome;
 	}
 	mailbox_send(&s->worker->enforcer->control, m);
 	log_info("hold.end", "hold=h%llu session=%llu outcome=%s",
-		(unsigned long long)s->asked.hold, (unsigned long long)s->id, outcome);
+		(unsigned long long)s->asked.hold, (unsigned long long)s->id,
+		hold_outcome_word(outcome));
+}
+
+/* A reload may come long after the request was parked, and its session must not keep the old policy
+ * from being freed. */
+int held_reload(struct session *s)
+{
+	int r = decide_released(s, HOLD_EV_RELOAD, NULL, NULL);
+
+	return r ? r : relay_resume(s);
 }
 
 int held_tick(struct session *s, int64_t now_ns)
@@ -186,7 +203,7 @@ int held_tick(struct session *s, int64_t now_ns)
 	int r;
 
 	if (now_ns >= a->hold_deadline_ns) {
-		r = decide_released(s, false, "expired", NULL, NULL);
+		r = decide_released(s, HOLD_EV_TIMEOUT, NULL, NULL);
 		return r == DECIDE_E_CLOSED ? 0 : r ? r : relay_resume(s);
 	}
 	if (now_ns < a->next_say_ns)

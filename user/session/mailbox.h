@@ -25,7 +25,7 @@ enum mail_kind {
 	MAIL_STOP,
 	/* to the control thread */
 	MAIL_HOLD,     /* `parked`: a new hold */
-	MAIL_HOLD_END, /* `hold`, `text` = outcome */
+	MAIL_HOLD_END, /* `hold`, `outcome` */
 };
 
 struct mail {
@@ -35,6 +35,7 @@ struct mail {
 	struct hold *parked; /* owned */
 	uint64_t hold, session, seq, run;
 	enum decision_kind decision;
+	enum hold_outcome outcome;
 	uint32_t vid;
 	uint8_t key[64];
 	size_t key_len;

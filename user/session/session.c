@@ -191,8 +191,7 @@ static void session_record_loose_ends(struct session *s, const char *reason)
 	struct asked *a = &s->asked;
 
 	if (s->park != PARK_NONE && a->is_recorded) {
-		if (a->has_hold)
-			held_end(s, "disconnected");
+		held_end(s, HOLD_DISCONNECTED);
 		record_no_reply(s, a->id, "unsent");
 	}
 	for (size_t i = 0; i < s->inflight.n; i++) {

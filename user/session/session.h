@@ -18,6 +18,7 @@
 #pragma once
 
 #include "bpf/abi.h"
+#include "hold/fate.h"
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
@@ -77,6 +78,7 @@ struct asked {
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches;
 	bool has_hold;
+	enum hold_outcome outcome; /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;
 	int64_t hold_deadline_ns, next_say_ns;
 	uint8_t hmac[32];

@@ -11,6 +11,7 @@
 #include "session/cancel.h"
 #include "session/catalog.h"
 #include "session/decide.h"
+#include "session/held.h"
 #include "session/relay.h"
 #include "session/session.h"
 #include "util/clock.h"
@@ -38,10 +39,9 @@ static void worker_on_release(struct worker *w, const struct mail *m)
 	/* The session may be gone, or on to another request: then there is nothing to release. */
 	if (!s || s->park != PARK_HOLD || s->asked.hold != m->hold)
 		return;
-	if (m->decision == DECISION_APPROVE)
-		worker_resume(s, decide_released(s, true, "approved", m->by, m->text));
-	else
-		worker_resume(s, decide_released(s, false, "denied", m->by, m->text));
+	worker_resume(s,
+		decide_released(s, m->decision == DECISION_APPROVE ? HOLD_EV_APPROVE : HOLD_EV_DENY,
+			m->by, m->text));
 }
 
 static void worker_on_cancel(struct worker *w, const struct mail *m)
@@ -58,7 +58,7 @@ static void worker_on_cancel(struct worker *w, const struct mail *m)
 			!s->proto->cancel_matches(s->state, m->vid, slice_of(m->key, m->key_len)))
 			continue;
 		if (s->park == PARK_HOLD)
-			worker_resume(s, decide_released(s, false, "cancelled", NULL, NULL));
+			worker_resume(s, decide_released(s, HOLD_EV_CANCEL, NULL, NULL));
 		else if (s->park == PARK_NONE)
 			cancel_send(s);
 		return;
@@ -95,7 +95,9 @@ static void worker_on_policy(struct worker *w, const struct policy *policy)
 	list_for_each_safe (pos, tmp, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
 
-		if (s->park == PARK_NONE && session_sync_policy(s) < 0)
+		if (s->park == PARK_HOLD)
+			worker_resume(s, held_reload(s));
+		else if (s->park == PARK_NONE && session_sync_policy(s) < 0)
 			session_close(s, "internal error");
 	}
 }

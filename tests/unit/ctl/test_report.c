@@ -18,12 +18,14 @@ static char *repeated(char c, size_t n)
 
 static json_t *report(const struct hold_view *v, size_t text_max)
 {
+	static struct hold h;
 	struct slice text;
 	json_t *object;
 	struct json j;
 
 	jsonw_init(&j, CTL_PACKET_MAX - 64);
-	report_hold(v, true, text_max, &j);
+	h.view = *v;
+	report_hold(&h, true, text_max, &j);
 	text = jsonw_done(&j);
 	object = text.n ? json_loadb((const char *)text.p, text.n, 0, NULL) : NULL;
 	jsonw_deinit(&j);

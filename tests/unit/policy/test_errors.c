@@ -222,8 +222,21 @@ static const struct error_case rule_cases[] = {
 	{"approver", RULE("when: {}, then: hold, approvers: [dba, 'group:', user:a]"),
 		"6:47: approvers: expected user:NAME or group:NAME, found \"dba\"\n"
 		"6:52: approvers: expected user:NAME or group:NAME, found \"group:\"\n"},
-	{"quorum", RULE("when: {}, then: hold, quorum: 2"),
-		"6:43: quorum: only 1 works so far, one approver decides\n"},
+	{"quorum of nobody", RULE("when: {}, then: hold, quorum: 0"),
+		"6:43: quorum: nobody is no quorum\n"},
+	{"quorum of too many", RULE("when: {}, then: hold, quorum: 17"),
+		"6:43: quorum: expected a number up to 16, found \"17\"\n"},
+	{"quorum out of reach", RULE("when: {}, then: hold, approvers: [user:a], quorum: 2"),
+		"6:46: quorum: 2 of 1 people can never be reached\n"},
+	{"quorum of groups", RULE("when: {}, then: hold, quorum: {dba: 1}"),
+		"6:44: quorum: expected user:NAME or group:NAME, found \"dba\"\n"},
+	{"one person twice", RULE("when: {}, then: hold, quorum: {user:a: 2}"),
+		"6:43: quorum: 2 of 1 people can never be reached\n"
+		"6:43: quorum: user:a is one person, not 2\n"},
+	{"reason", RULE("when: {}, then: hold, reason: true"),
+		"6:43: reason: unknown value \"true\"; known: optional, required\n"},
+	{"break_glass", RULE("when: {}, then: hold, break_glass: [oncall]"),
+		"6:49: break_glass: expected user:NAME or group:NAME, found \"oncall\"\n"},
 	{"timeout", RULE("when: {}, then: hold, timeout: 30"),
 		"6:44: timeout: expected a time such as 30s, 30m or 2h, at most 168h, found "
 		"\"30\"\n"},
@@ -236,8 +249,12 @@ static const struct error_case rule_cases[] = {
 	{"durability", RULE("when: {}, then: deny, durability: disk"),
 		"6:47: durability: unknown value \"disk\"; known: process, power\n"},
 	{"ticket", RULE("when: {}, then: hold, ticket: true"),
-		"6:35: rule: unknown key \"ticket\"; known: name, when, unless, then, message, "
-		"approvers, quorum, timeout, durability\n"},
+		"6:43: ticket: expected a time such as 30s, 30m or 2h, at most 168h, found "
+		"\"true\"\n"},
+	{"unknown key", RULE("when: {}, then: hold, tickets: 1h, x: 1"),
+		"6:35: rule: unknown key \"tickets\"; did you mean \"ticket\"?\n"
+		"6:48: rule: unknown key \"x\"; known: name, when, unless, then, message, "
+		"approvers, quorum, reason, break_glass, timeout, ticket, durability\n"},
 	{"hold keys without hold",
 		RULE("when: {}, then: deny, approvers: user:a, quorum: 1, timeout: 1m"),
 		"6:46: approvers: only for `then: hold`\n6:62: quorum: only for `then: hold`\n"
@@ -295,7 +312,7 @@ Test(policy_errors, all_of_them_in_one_run_from_the_top)
 
 	cr_expect_str_eq(pt_errors("version: 3\nmode: watch\nrules:\n"
 				   "- {name: a, when: {tagg: x}, then: dny}\n"
-				   "- {name: a, wen: {}, then: hold, quorum: 3}\n"
+				   "- {name: a, wen: {}, then: hold, quorum: 33}\n"
 				   "resources:\n- {name: db, at: 'db', protocol: pg}\n",
 				 0, buf, sizeof(buf)),
 		"1:1: policy: key \"default\" is missing\n"
@@ -306,7 +323,7 @@ Test(policy_errors, all_of_them_in_one_run_from_the_top)
 		"5:3: rule: key \"when\" is missing\n"
 		"5:3: rule \"a\" is already defined in line 4\n"
 		"5:13: rule: unknown key \"wen\"; did you mean \"when\"?\n"
-		"5:42: quorum: only 1 works so far, one approver decides\n"
+		"5:42: quorum: expected a number up to 16, found \"33\"\n"
 		"7:18: at: \"db\": expected host:port, address:port, [v6]:port, network/bits:port "
 		"or unix:/path\n"
 		"7:34: protocol: unknown value \"pg\"; known: postgres, opaque\n");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a policy says to facts, known and unknown. */
 #include "policy_util.h"
+#include "util/cleanup.h"
 
 #define TOP "version: 1\ndefault: {read: allow, session: allow, other: hold}\n"
 #define DB                                                                                         \
@@ -320,6 +321,40 @@ Test(policy_eval, hold_by_default_has_no_wishes_beside_a_rule)
 		cr_expect_eq(r.timeout_ms, 2 * 3600 * 1000);
 		cr_expect(r.approvers && !strcmp(r.approvers[0], "user:eve"));
 	}
+	policy_free(p);
+}
+
+/* Two hold rules on one request: what each of them wants. */
+Test(policy_eval, terms_of_several_rules_add_up)
+{
+	struct policy *p = pt_policy(
+		TOP DB "rules:\n"
+		       "- {name: a, when: {effect: read}, then: hold, quorum: 2, ticket: 1h,\n"
+		       "   break_glass: [group:oncall, user:eve]}\n"
+		       "- {name: b, when: {object: t}, then: hold, reason: required, ticket: 5m,\n"
+		       "   quorum: {group:dba: 1, group:sec: 1}, break_glass: group:oncall}\n"
+		       "- {name: c, when: {object: u}, then: hold}\n");
+	struct ruling r = pt_rule(p, "db", pt_fact(EFFECT_READ, "t", U));
+	_cleanup_(freep) char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	cr_expect_eq(r.kind, RULING_HOLD);
+	cr_expect_eq(r.quorum, 2);
+	cr_expect(r.needs_reason);
+	cr_expect_eq(r.n_seats, 1);
+	cr_expect_str_eq(r.seats[0][0].who, "group:dba");
+	cr_expect_str_eq(r.break_glass[0], "group:oncall");
+	cr_expect_null(r.break_glass[1], "eve is not among those of rule b");
+	cr_expect_eq(r.ticket_ms, 5 * 60 * 1000);
+	policy_print_terms(&r, f);
+	fclose(f);
+	cr_expect_str_eq(text, "group:dba or group:sec: 1 of group:dba and 1 of group:sec, with a "
+			       "reason (in an emergency group:oncall alone)");
+	r = pt_rule(p, "db", pt_fact(EFFECT_READ, "u", U));
+	cr_expect_eq(r.ticket_ms, 0, "rule c gives none");
+	cr_expect_null(r.break_glass, "nor does it let anyone break the glass");
+	cr_expect_eq(r.quorum, 2);
 	policy_free(p);
 }
 

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Votes and decisions: see decisions.h. */
+#include "ctl/decisions.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/commands.h"
+#include "ctl/report.h"
+#include "session/worker.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/reader.h"
+#include "util/utf8.h"
+
+enum { REASON_MAX = 1024, SUDO_UID_MAX = 16, GRANT_SECONDS_MAX = 7 * 24 * 3600 };
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+struct ctl_question {
+	uint64_t hold;
+	enum decision_kind kind;
+	struct scope scope;
+	bool is_break_glass;
+	struct slice reason, sudo_uid, seen;
+};
+
+static bool ctl_read_question(struct reader *r, struct ctl_question *q)
+{
+	uint8_t flags, scope;
+	uint32_t seconds;
+
+	q->hold = rd_be64(r);
+	flags = rd_u8(r);
+	scope = rd_u8(r);
+	seconds = rd_be32(r);
+	q->reason = rd_be32_bytes(r);
+	q->sudo_uid = rd_be32_bytes(r);
+	q->seen = rd_be32_bytes(r);
+	q->is_break_glass = flags & CTL_DECIDE_BREAK_GLASS;
+	q->scope = (struct scope){
+		.kind = scope == CTL_SCOPE_TIME  ? SCOPE_TIME
+			: scope == CTL_SCOPE_RUN ? SCOPE_RUN
+						 : SCOPE_ONCE,
+		.for_ms = (int64_t)seconds * 1000,
+	};
+	return rd_done(r) && q->reason.n <= REASON_MAX && q->sudo_uid.n <= SUDO_UID_MAX &&
+	       utf8_is_valid(q->reason) && scope <= CTL_SCOPE_TIME &&
+	       !(flags & ~CTL_DECIDE_BREAK_GLASS) && seconds <= GRANT_SECONDS_MAX &&
+	       (scope == CTL_SCOPE_TIME) == (seconds > 0) &&
+	       !(q->is_break_glass && (scope != CTL_SCOPE_ONCE || q->kind != DECISION_APPROVE));
+}
+
+static char *ctl_user_name(uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+	char number[16];
+
+	snprintf(number, sizeof(number), "uid %u", (unsigned)uid);
+	return strdup(pw ? pw->pw_name : number);
+}
+
+/* Is that the one the person looked at? Ids are never used twice, so this tells of a mistake or a
+ * trick on the way, not of a race. */
+static bool ctl_is_seen(const struct hold *h, struct slice seen)
+{
+	char hash[REPORT_HASH_MAX];
+
+	report_hash(&h->view, hash);
+	return !seen.n || slice_eq_str(seen, hash);
+}
+
+/* May this client vote so on this hold now? Answers it if not. */
+static struct hold *ctl_find_decidable(
+	struct ctl_client *cl, const struct ctl_question *q, const struct vote *v)
+{
+	const struct approver who = {
+		.uid = cl->uid,
+		.gids = cl->gids,
+		.n_gids = cl->n_gids,
+		.is_in_run = cl->is_in_run,
+		.may_self = cl->ctl->config.self_approval,
+		.approver_gid = cl->ctl->config.approver_gid,
+	};
+	static const enum ctl_error errors[] = {
+		[BALLOT_E_FORBIDDEN] = CTL_ERR_FORBIDDEN,
+		[BALLOT_E_AGAIN] = CTL_ERR_FORBIDDEN,
+		[BALLOT_E_LATE] = CTL_ERR_TOO_LATE,
+		[BALLOT_E_REASON] = CTL_ERR_REASON,
+	};
+	struct hold *h = hold_find(&cl->ctl->holds, q->hold);
+	const char *why;
+	int r;
+
+	if (!h) {
+		ctl_client_error(cl, CTL_ERR_NOT_FOUND, "no such hold; it may have ended");
+		return NULL;
+	}
+	if (!ctl_is_seen(h, q->seen)) {
+		ctl_client_error(cl, CTL_ERR_TOO_LATE, "that is not the request that was shown");
+		return NULL;
+	}
+	r = ballot_may(&h->ballot, &who, v, &why);
+	if (!r)
+		return h;
+	if (r == BALLOT_E_FORBIDDEN)
+		ctl_event(cl->ctl, "decision-refused", h->view.run, why);
+	ctl_client_error(cl, errors[r], why);
+	return NULL;
+}
+
+/* ---- recording ------------------------------------------------------------------------------- */
+
+static const char *ctl_scope_name(const struct vote *v, char *buf, size_t n)
+{
+	switch (v->scope.kind) {
+	case SCOPE_ONCE:
+		return v->is_break_glass ? "break-glass" : "once";
+	case SCOPE_RUN:
+		return "run";
+	case SCOPE_TIME:
+		snprintf(buf, n, "%llds", (long long)(v->scope.for_ms / 1000));
+		break;
+	}
+	return buf;
+}
+
+static int ctl_record_vote(
+	struct ctl *c, const struct hold *h, struct vote *v, struct slice sudo_uid)
+{
+	char scope[24];
+	const struct record_decision rec = {
+		.hold = h->view.id,
+		.decision = v->kind == DECISION_APPROVE ? SLICE_LIT("approve") : SLICE_LIT("deny"),
+		.uid = v->uid,
+		.user = slice_str(v->by),
+		.sudo_uid = sudo_uid,
+		.reason = slice_str(v->reason),
+		.scope = slice_str(ctl_scope_name(v, scope, sizeof(scope))),
+		.hmac = slice_of(h->view.hmac, sizeof(h->view.hmac)),
+	};
+	int r = journal_append(c->config.journal, RECORD_DECISION, &rec, &v->record_seq);
+
+	if (!r)
+		journal_want_commit(c->config.journal, v->record_seq);
+	return r;
+}
+
+/* Somebody went past the rule's people: whoever reads the ledger must not have to look for it. */
+static void ctl_tell_broken_glass(struct ctl *c, const struct hold *h, const struct vote *v)
+{
+	char detail[400];
+
+	if (!v->is_break_glass)
+		return;
+	snprintf(detail, sizeof(detail), "hold=h%llu rule=%s user=%s uid=%u reason=\"%.200s\"",
+		(unsigned long long)h->view.id, h->view.rule, v->by, (unsigned)v->uid, v->reason);
+	ctl_event(c, "BREAK-GLASS", h->view.run, detail);
+	log_warn("decision.break_glass", "%s", detail);
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void ctl_answer(struct ctl *c, uint64_t client, const struct hold *h, const char *outcome,
+	const char *ended)
+{
+	struct ctl_client *cl = ctl_client_find(c, client);
+	char id[24];
+	struct json j;
+
+	if (!cl)
+		return;
+	snprintf(id, sizeof(id), "h%llu", (unsigned long long)h->view.id);
+	jsonw_init(&j, 1024);
+	jsonw_object(&j, NULL);
+	jsonw_string(&j, "id", slice_str(id));
+	jsonw_string(&j, "outcome", slice_str(outcome));
+	if (ended)
+		jsonw_string(&j, "ended", slice_str(ended));
+	jsonw_uint(&j, "have", ballot_approvals(&h->ballot));
+	jsonw_uint(&j, "need", h->ballot.terms.quorum);
+	jsonw_object_end(&j);
+	ctl_client_data(cl, &j);
+	jsonw_deinit(&j);
+	ctl_client_end(cl);
+}
+
+/* ---- the way of a decision ------------------------------------------------------------------- */
+
+/* The strings are the vote's: false = out of memory. */
+static bool ctl_fill_vote(struct vote *v, const struct ctl_client *cl, struct slice reason)
+{
+	v->reason = strndup(reason.n ? (const char *)reason.p : "", reason.n);
+	v->by = ctl_user_name(cl->uid);
+	v->gids = calloc(cl->n_gids + 1, sizeof(*v->gids));
+	if (!v->reason || !v->by || !v->gids)
+		return false;
+	for (size_t i = 0; i < cl->n_gids; i++)
+		v->gids[v->n_gids++] = cl->gids[i];
+	return true;
+}
+
+/* Who has lost the right since hears that his vote does not count. */
+static void ctl_tell_lost(
+	struct ctl *c, const struct hold *h, const uint64_t clients[], size_t n, size_t n_lost)
+{
+	char detail[96];
+
+	snprintf(detail, sizeof(detail), "hold=h%llu votes=%zu: who cast them may not any more",
+		(unsigned long long)h->view.id, n_lost);
+	ctl_event(c, "decision-void", h->view.run, detail);
+	for (size_t i = 0; i < n; i++) {
+		struct ctl_client *cl = ctl_client_find(c, clients[i]);
+		bool counts = false;
+
+		for (size_t k = 0; k < h->ballot.n; k++)
+			counts |= h->ballot.votes[k].client == clients[i];
+		if (cl && !counts)
+			ctl_client_error(cl, CTL_ERR_FORBIDDEN,
+				"you may not decide this any more: your decision does not count");
+	}
+}
+
+/* Whose earlier vote does not count any more has been answered already: only the ledger is told. */
+static void ctl_purge(struct ctl *c, struct hold *h)
+{
+	size_t n_lost = ballot_purge(&h->ballot, c->config.approver_gid);
+
+	if (n_lost)
+		ctl_tell_lost(c, h, NULL, 0, n_lost);
+}
+
+static void ctl_vote(struct ctl_client *cl, struct hold *h, struct vote *v, struct ctl_decision *d)
+{
+	struct ctl *c = cl->ctl;
+
+	log_info("decision", "hold=h%llu decision=%s uid=%u", (unsigned long long)h->view.id,
+		v->kind == DECISION_APPROVE ? "approve" : "deny", (unsigned)cl->uid);
+	ctl_tell_broken_glass(c, h, v);
+	ctl_purge(c, h);
+	if (!ballot_cast(&h->ballot, v)) {
+		h->ballot.votes[h->ballot.n - 1].client = 0;
+		free(d);
+		ctl_answer(c, cl->id, h, "counted", NULL);
+		ctl_hold_began(c, h);
+		return;
+	}
+	d->hold = h->view.id;
+	list_append(&c->deciding, &d->link);
+	ctl_send_decided(c);
+}
+
+static void ctl_decide(struct ctl_client *cl, struct reader *r, enum decision_kind kind)
+{
+	struct ctl_question q = {.kind = kind};
+	struct ctl_decision *d = NULL;
+	struct vote v;
+	struct hold *h;
+
+	if (!ctl_read_question(r, &q)) {
+		ctl_client_error(cl, CTL_ERR_UNKNOWN, "malformed decision");
+		return;
+	}
+	v = (struct vote){.kind = kind,
+		.scope = q.scope,
+		.uid = cl->uid,
+		.is_break_glass = q.is_break_glass,
+		.client = cl->id};
+	if (ctl_fill_vote(&v, cl, q.reason)) {
+		h = ctl_find_decidable(cl, &q, &v);
+		if (!h) {
+			vote_deinit(&v);
+			return;
+		}
+		d = calloc(1, sizeof(*d));
+	}
+	if (!d || ctl_record_vote(cl->ctl, h, &v, q.sudo_uid)) {
+		free(d);
+		vote_deinit(&v);
+		ctl_client_error(cl, CTL_ERR_FAILED,
+			"the decision could not be recorded, so it was not taken");
+		return;
+	}
+	list_init(&d->link);
+	ctl_vote(cl, h, &v, d);
+}
+
+void ctl_approve(struct ctl_client *cl, struct reader *r)
+{
+	ctl_decide(cl, r, DECISION_APPROVE);
+}
+
+void ctl_deny(struct ctl_client *cl, struct reader *r)
+{
+	ctl_decide(cl, r, DECISION_DENY);
+}
+
+/* True: it still stands. */
+static bool ctl_seal(struct ctl *c, struct hold *h)
+{
+	uint64_t clients[BALLOT_MAX];
+	size_t n = h->ballot.n, n_lost;
+	bool stands;
+
+	for (size_t i = 0; i < n; i++)
+		clients[i] = h->ballot.votes[i].client;
+	stands = ballot_seal(&h->ballot, c->config.approver_gid, &n_lost);
+	if (n_lost)
+		ctl_tell_lost(c, h, clients, n, n_lost);
+	if (stands)
+		return true;
+	for (size_t i = 0; i < h->ballot.n; i++) {
+		if (h->ballot.votes[i].client)
+			ctl_answer(c, h->ballot.votes[i].client, h, "counted", NULL);
+		h->ballot.votes[i].client = 0;
+	}
+	ctl_hold_began(c, h);
+	return false;
+}
+
+/* Everybody who agreed, or who said no; and the words of the last of them. */
+static void ctl_sign(const struct ballot *b, struct mail *m)
+{
+	size_t n = 0;
+	FILE *f = open_memstream(&m->by, &n);
+
+	for (size_t i = 0; f && i < b->n; i++) {
+		if (b->votes[i].kind != b->kind)
+			continue;
+		fprintf(f, "%s%s", ftell(f) ? ", " : "", b->votes[i].by);
+		free(m->text);
+		m->text = strdup(b->votes[i].reason);
+	}
+	if (f)
+		fclose(f);
+}
+
+static bool ctl_is_committed(const struct ctl *c, const struct hold *h)
+{
+	for (size_t i = 0; i < h->ballot.n; i++)
+		if (journal_committed(c->config.journal) < h->ballot.votes[i].record_seq)
+			return false;
+	return true;
+}
+
+void ctl_send_decided(struct ctl *c)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe (pos, tmp, &c->deciding) {
+		struct ctl_decision *d = list_entry(pos, struct ctl_decision, link);
+		struct hold *h = hold_find(&c->holds, d->hold);
+		struct mail *m;
+
+		if (!h || h->ballot.state != BALLOT_DECIDED || !ctl_is_committed(c, h))
+			continue;
+		m = mail_new(MAIL_RELEASE);
+		if (!m)
+			continue; /* tried again at the next tick */
+		if (!ctl_seal(c, h)) {
+			mail_free(m);
+			list_remove(pos);
+			free(d);
+			continue;
+		}
+		m->hold = d->hold;
+		m->session = h->view.session;
+		m->decision = h->ballot.kind;
+		ctl_sign(&h->ballot, m);
+		mailbox_send(&c->enforcer->workers[h->worker]->mail, m);
+	}
+}
+
+static void ctl_answer_deciders(struct ctl *c, const struct hold *h, enum hold_outcome outcome)
+{
+	for (size_t i = 0; i < h->ballot.n; i++) {
+		const struct vote *v = &h->ballot.votes[i];
+		const char *answer = "too_late";
+
+		if (!v->client)
+			continue;
+		if (v->kind == DECISION_APPROVE && hold_outcome_runs(outcome))
+			answer = "released";
+		else if (v->kind == DECISION_DENY && outcome == HOLD_DENIED)
+			answer = "refused";
+		ctl_answer(c, v->client, h, answer, hold_outcome_word(outcome));
+	}
+}
+
+void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
+{
+	struct hold *h = hold_take(&c->holds, id);
+	struct list *pos, *tmp;
+	struct json j;
+
+	list_for_each_safe (pos, tmp, &c->deciding) {
+		struct ctl_decision *d = list_entry(pos, struct ctl_decision, link);
+
+		if (d->hold != id)
+			continue;
+		list_remove(pos);
+		free(d);
+	}
+	if (h)
+		ctl_answer_deciders(c, h, outcome);
+	hold_free(h);
+	list_for_each_safe (pos, tmp, &c->clients) {
+		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
+
+		if (!cl->is_watching)
+			continue;
+		jsonw_init(&j, 1024);
+		report_end(id, hold_outcome_word(outcome), &j);
+		ctl_client_data(cl, &j);
+		jsonw_deinit(&j);
+	}
+}
+
+void ctl_hold_began(struct ctl *c, const struct hold *h)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe (pos, tmp, &c->clients) {
+		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
+
+		if (cl->is_watching)
+			ctl_send_hold(cl, h, true);
+	}
+}
