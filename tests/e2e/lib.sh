@@ -12,7 +12,7 @@ set -u
 E2E_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${E2E_TMP:?run me through tests/e2e/run}" "${E2E_PGPORT:?}" "${E2E_PGSOCK:?}" "${E2E_PGLOG:?}"
 B=$(cd "$E2E_ROOT" && cd "${B:-build}" && pwd)
-TEST_SECS=${TEST_SECS:-60}
+TEST_SECS=${TEST_SECS:-$([ -n "${SOAK:-}" ] && echo 1800 || echo 60)}
 
 GROUP=$(basename "$0" .sh)
 G=$E2E_TMP/$GROUP

@@ -4,8 +4,7 @@
 # was written survives (P2, P3).
 . "$(dirname "$0")/../e2e/lib.sh"
 
-DAMAGE_ROUNDS=8
-[ -z "${SOAK:-}" ] || { DAMAGE_ROUNDS=60; TEST_SECS=600; }
+DAMAGE_ROUNDS=$([ -n "${SOAK:-}" ] && echo 60 || echo 8)
 
 good_policy() {
 	policy <<-YAML
