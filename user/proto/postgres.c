@@ -103,11 +103,11 @@ static int pg_frame(const void *state, enum side from, struct slice in, struct f
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static int pg_init(void *state, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4])
+static int pg_init(void *state, struct pool *pool, const uint8_t vkey[static 4])
 {
 	struct pg *st = state;
 
-	*st = (struct pg){.pool = pool, .vid = vid, .tx = TX_UNKNOWN, .n_ring = PG_PLACES_MIN};
+	*st = (struct pg){.pool = pool, .tx = TX_UNKNOWN, .n_ring = PG_PLACES_MIN};
 	memcpy(st->vkey, vkey, sizeof(st->vkey));
 	st->ring = pool_alloc(pool, PG_PLACES_MIN * sizeof(*st->ring));
 	return st->ring ? 0 : PROTO_E_TOO_BIG;
@@ -202,7 +202,7 @@ static struct slice pg_cancel_request(const void *state, struct arena *arena)
 	return wr_done(&w);
 }
 
-static bool pg_cancel_matches(const void *state, uint32_t vid, struct slice key)
+static bool pg_cancel_matches(const void *state, uint32_t id, struct slice key)
 {
 	const struct pg *st = state;
 	uint8_t diff = (uint8_t)(key.n != sizeof(st->vkey));
@@ -210,7 +210,7 @@ static bool pg_cancel_matches(const void *state, uint32_t vid, struct slice key)
 	/* Every byte is looked at, whatever the others were: time tells nothing about the key. */
 	for (size_t i = 0; i < sizeof(st->vkey); i++)
 		diff |= (uint8_t)(st->vkey[i] ^ (i < key.n ? key.p[i] : 0));
-	return diff == 0 && vid == st->vid;
+	return diff == 0 && st->real_key_len && id == st->real_id;
 }
 
 const struct protocol protocol_postgres = {

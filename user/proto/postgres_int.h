@@ -170,7 +170,7 @@ struct pg {
 	uint64_t login_seq;
 	struct slice user, database;
 
-	uint32_t vid, real_id;
+	uint32_t real_id;
 	uint8_t vkey[4], real_key[PG_KEY_MAX];
 	size_t real_key_len; /* 0: not known */
 

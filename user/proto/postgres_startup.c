@@ -302,7 +302,8 @@ static int pg_auth(struct pg *st, struct slice unit, struct sink *sink)
 	return 0;
 }
 
-/* The client gets the key of its session here; the real one never leaves. */
+/* The client gets a key of ours; the real one never leaves. The id is no secret (pg_backend_pid()),
+ * and clients compare it with that of a notification. */
 static int pg_backend_key(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
@@ -318,7 +319,7 @@ static int pg_backend_key(struct pg *st, struct slice unit, struct sink *sink)
 	memcpy(st->real_key, key.p, key.n);
 	wr_u8(&w, 'K');
 	wr_be32(&w, 12);
-	wr_be32(&w, st->vid);
+	wr_be32(&w, id);
 	wr_bytes(&w, st->vkey, sizeof(st->vkey));
 	sink_skip(sink, unit.n);
 	sink_put(sink, SIDE_CLIENT, wr_done(&w));

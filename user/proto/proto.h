@@ -120,8 +120,10 @@ enum request_kind {
 	REQUEST_TEXT,  /* `text` in the resource's query language, with params */
 	REQUEST_LOGIN, /* `settings`, `user`, `database`: the start of the session */
 	REQUEST_CALL,  /* a call by number (FunctionCall): `text` describes it; effect is EXECUTE */
-	REQUEST_REPLICATION, /* replication start-up or command: effect is ADMIN */
-	REQUEST_OPAQUE,      /* not understood well enough: effect is UNKNOWN */
+	/* Replication: the start-up, which has no `text`, or a command, which is SQL as likely as
+	 * not. Effect is ADMIN, and whatever the text does besides. */
+	REQUEST_REPLICATION,
+	REQUEST_OPAQUE, /* not understood well enough: effect is UNKNOWN */
 };
 
 struct param {
@@ -176,6 +178,12 @@ struct value {
 	struct slice bytes; /* p == NULL: SQL NULL */
 };
 
+/* Is it the start of a session? */
+static inline bool request_is_login(const struct request *q)
+{
+	return q->kind == REQUEST_LOGIN || (q->kind == REQUEST_REPLICATION && !q->text.p);
+}
+
 struct event {
 	enum event_kind kind;
 	union {
@@ -217,7 +225,7 @@ struct event {
 			const struct value *values;
 			size_t n;
 		} answer;
-		struct { /* EV_CANCEL: the virtual key given by the decoder of the other session */
+		struct { /* EV_CANCEL: the key given by the decoder of the other session */
 			uint32_t id;
 			struct slice key;
 		} cancel;
@@ -311,9 +319,9 @@ struct protocol {
 	size_t session_mem_max; /* cap of the pool */
 	bool is_server_first;   /* the server speaks first: dial without waiting for the client */
 
-	/* `vid`, `vkey`: the identity that this session shows its client for cancelling. */
-	ERR_CHECK int (*init)(
-		void *st, struct pool *pool, uint32_t vid, const uint8_t vkey[static 4]);
+	/* `vkey`: what this session gives its client, in place of the server's key, for cancelling.
+	 */
+	ERR_CHECK int (*init)(void *st, struct pool *pool, const uint8_t vkey[static 4]);
 	void (*fini)(void *st);
 
 	/* Pure: do these first client bytes look like this protocol? TRI_UNKNOWN = need more. */
@@ -369,8 +377,9 @@ struct protocol {
 	/* Bytes that cancel, at the server, what this session is doing: sent on a connection of its
 	 * own. Empty while unknown. */
 	struct slice (*cancel_request)(const void *st, struct arena *arena);
-	/* True if vid/key are those that this session gave its client. */
-	bool (*cancel_matches)(const void *st, uint32_t vid, struct slice key);
+	/* True if id and key are those that this session gave its client. The id is the server's
+	 * own (clients compare it with what they read elsewhere), the key is ours. */
+	bool (*cancel_matches)(const void *st, uint32_t id, struct slice key);
 };
 
 /* All decoders, NULL-terminated. */

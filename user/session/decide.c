@@ -171,10 +171,12 @@ static int decide_complete_facts(struct session *s)
 
 	a->has_facts = true;
 	/* Start-up parameters are no text in the server's language: nothing to misread. */
-	if (a->request.kind == REQUEST_TEXT)
+	if (!request_is_login(&a->request) && a->request.kind != REQUEST_CALL)
 		s->proto->lexing(s->state, &is_readable);
 	if (a->facts.n_executes)
 		r = decide_add_executes(s, 0);
+	if (!r && a->request.kind == REQUEST_REPLICATION)
+		r = decide_add_fact(s, EFFECT_ADMIN, true);
 	if (!r && (a->request.is_suspect || !is_readable))
 		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
 	return err_trace(r);
@@ -211,9 +213,13 @@ static int decide_find_facts(struct session *s)
 		r = decide_add_fact(s, EFFECT_EXECUTE, false);
 		break;
 	case REQUEST_REPLICATION:
-		r = decide_setting_facts(s);
-		if (!r)
-			r = decide_add_fact(s, EFFECT_ADMIN, true);
+		if (!a->request.text.p) {
+			r = decide_setting_facts(s);
+			break;
+		}
+		r = sql_classify_replication(a->request.text, &s->request_arena, &a->facts);
+		if (r == SQL_E_NOT_REPLICATION)
+			return decide_text_facts(s);
 		break;
 	case REQUEST_OPAQUE:
 		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
@@ -251,11 +257,6 @@ static bool decide_changes_names(const struct session *s)
 				 EFFECT_BIT(EFFECT_ADMIN) | EFFECT_BIT(EFFECT_UNKNOWN);
 
 	return (s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & effects);
-}
-
-static bool decide_is_login(const struct asked *a)
-{
-	return a->request.kind == REQUEST_LOGIN || a->request.kind == REQUEST_REPLICATION;
 }
 
 static bool decide_touches(const struct session *s)
@@ -331,7 +332,7 @@ static void decide_rule(struct session *s)
 	a->touches = s->wants_text && decide_touches(s);
 	if (s->wants_text)
 		decide_rule_masks(s);
-	if (!decide_is_login(a))
+	if (!request_is_login(&a->request))
 		return;
 	/* The server would take the last one, a reader of the record perhaps the first. */
 	if (a->request.is_suspect)
@@ -570,7 +571,7 @@ int decide_advance(struct session *s)
 		if (r || !s->asked.is_recorded)
 			return r;
 	}
-	if (decide_is_login(&s->asked) && s->asked.request.is_suspect)
+	if (request_is_login(&s->asked.request) && s->asked.request.is_suspect)
 		return decide_deny(s);
 	if (s->asked.has_hold && !hold_outcome_runs(s->asked.outcome))
 		return bug(true) ? -EPROTO : 0;

@@ -19,7 +19,7 @@ enum mail_kind {
 	/* to a worker */
 	MAIL_POLICY,  /* `policy`: judge by this one from now on */
 	MAIL_RELEASE, /* `hold`, `decision`, `text` = reason, `by`: a human decided */
-	MAIL_CANCEL,  /* `vid`, `key`, `run`, `addr`, `port`: a client asks to cancel */
+	MAIL_CANCEL,  /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
 	MAIL_FACTS,   /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
 	MAIL_CUT_RUN, /* `run` ended or was killed: close its sessions */
 	MAIL_STOP,
@@ -36,7 +36,7 @@ struct mail {
 	uint64_t hold, session, seq, run;
 	enum decision_kind decision;
 	enum hold_outcome outcome;
-	uint32_t vid;
+	uint32_t key_id;
 	uint8_t key[64];
 	size_t key_len;
 	uint8_t addr[16];

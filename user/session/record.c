@@ -245,7 +245,7 @@ int record_request(struct session *s)
 {
 	struct asked *a = &s->asked;
 	const struct request *q = &a->request;
-	bool is_login = q->kind == REQUEST_LOGIN || q->kind == REQUEST_REPLICATION;
+	bool is_login = request_is_login(q);
 	struct slice text = is_login ? record_login_text(s) : q->text;
 	struct slice params = record_params(s, false);
 	uint8_t hmac[32];

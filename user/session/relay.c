@@ -219,19 +219,21 @@ int relay_unpark(struct session *s)
 static int relay_cancel(struct session *s, const struct event *ev)
 {
 	struct enforcer *e = s->worker->enforcer;
-	unsigned index = (ev->cancel.id >> 24) - 1;
-	struct mail *m = mail_new(MAIL_CANCEL);
 
-	if (m && index < e->n_workers && ev->cancel.key.n <= sizeof(m->key)) {
-		m->vid = ev->cancel.id;
+	/* Whoever has the session knows it by the key. */
+	for (unsigned i = 0;
+		i < e->n_workers && ev->cancel.key.n <= sizeof(((struct mail *)NULL)->key); i++) {
+		struct mail *m = mail_new(MAIL_CANCEL);
+
+		if (!m)
+			break;
+		m->key_id = ev->cancel.id;
 		memcpy(m->key, ev->cancel.key.p, ev->cancel.key.n);
 		m->key_len = ev->cancel.key.n;
 		m->run = s->run.id;
 		memcpy(m->addr, s->origin.addr, sizeof(m->addr));
 		m->port = s->origin.port;
-		mailbox_send(&e->workers[index]->mail, m);
-	} else {
-		mail_free(m);
+		mailbox_send(&e->workers[i]->mail, m);
 	}
 	/* Answered at once, as a server does: the client only waits for the end of the connection.
 	 */

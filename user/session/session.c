@@ -96,18 +96,15 @@ static struct session *session_new(struct worker *w, int fd, const struct origin
 /* The decoder's state and the identity that its client may cancel with. */
 static int session_init_protocol(struct session *s)
 {
-	struct worker *w = s->worker;
 	uint8_t key[4];
 
 	s->state = calloc(1, s->proto->state_size);
 	if (!s->state)
 		return err_raise(-ENOMEM);
 	s->pool = (struct pool){.max = s->proto->session_mem_max};
-	/* The worker is in the top byte, so that a cancel request finds its way without a lock. */
-	s->vid = (w->index + 1) << 24 | (++w->last_vid & 0xffffff);
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
 		return err_raise(-EIO);
-	return err_trace(s->proto->init(s->state, &s->pool, s->vid, key));
+	return err_trace(s->proto->init(s->state, &s->pool, key));
 }
 
 int session_record(struct session *s)

@@ -100,7 +100,6 @@ struct session {
 	const struct protocol *proto; /* NULL: opaque, or not told yet */
 	void *state;
 	struct pool pool;
-	uint32_t vid;
 
 	struct peer client, server;
 	struct buf ahead;

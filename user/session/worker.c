@@ -52,10 +52,11 @@ static void worker_on_cancel(struct worker *w, const struct mail *m)
 		struct session *s = list_entry(pos, struct session, link);
 
 		/* Only the same run and target: a key alone is four bytes that could be guessed. */
-		if (s->vid != m->vid || s->run.id != m->run || !s->proto ||
+		if (s->run.id != m->run || !s->proto ||
 			memcmp(s->origin.addr, m->addr, sizeof(m->addr)) != 0 ||
 			s->origin.port != m->port ||
-			!s->proto->cancel_matches(s->state, m->vid, slice_of(m->key, m->key_len)))
+			!s->proto->cancel_matches(
+				s->state, m->key_id, slice_of(m->key, m->key_len)))
 			continue;
 		if (s->park == PARK_HOLD)
 			worker_resume(s, decide_released(s, HOLD_EV_CANCEL, NULL, NULL));

@@ -33,8 +33,7 @@ struct worker {
 	struct list cancels;  /* cancel requests on their way to a server */
 	unsigned n_cancels;
 	struct list recording; /* parked until the ledger committed their record */
-	uint32_t last_vid;
-	struct hmac_key hmac; /* the ledger key */
+	struct hmac_key hmac;  /* the ledger key */
 };
 
 /* listener_fds: v4, v6 (the warden's; not closed here). Does not start the thread. */

@@ -24,6 +24,7 @@ enum {
 	/* Text longer than this, or refused by the pre-scan, must not be parsed on a thread with an
 	 * ordinary stack: call sql_classify_deep() on a parser thread instead. */
 	SQL_E_DEEP = 1,
+	SQL_E_NOT_REPLICATION = 2,
 	SQL_INLINE_MAX = 2048,
 	/* Longer text than this is not parsed at all: one fact, unknown. */
 	SQL_TEXT_MAX = 256 * 1024,
@@ -58,6 +59,10 @@ void sql_cache_keep(
 /* Facts of a start-up parameter, judged as `SET name = value`. */
 ERR_CHECK int sql_classify_setting(
 	struct slice name, struct slice value, struct arena *arena, struct facts *ret);
+
+/* Facts of a command of the replication grammar (`admin`; those that stream data say so by the
+ * flags of a binary COPY). 0; SQL_E_NOT_REPLICATION: the server reads this text as SQL; -ENOMEM. */
+ERR_CHECK int sql_classify_replication(struct slice text, struct arena *arena, struct facts *ret);
 
 /* Appends the facts of b to a (both stay valid; the result lives in `arena`). 0, -ENOMEM. */
 ERR_CHECK int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena);

@@ -65,7 +65,7 @@ struct replay *vector_new(size_t cut, uint64_t seed)
 	buf_init(&r->seen, 64 << 20);
 	r->cut = cut;
 	r->seed = seed;
-	if (r->proto->init(r->st, &r->pool, 77, (const uint8_t *)"vkey"))
+	if (r->proto->init(r->st, &r->pool, (const uint8_t *)"vkey"))
 		abort();
 	return r;
 }

@@ -81,9 +81,12 @@ Test(postgres, types_have_classes)
 Test(postgres, cancel_key_matches_only_whole)
 {
 	struct pool pool = {.max = protocol_postgres.session_mem_max};
-	void *st = calloc(1, protocol_postgres.state_size);
+	struct pg *st = calloc(1, protocol_postgres.state_size);
 
-	cr_assert_eq(protocol_postgres.init(st, &pool, 77, (const uint8_t *)"vkey"), 0);
+	cr_assert_eq(protocol_postgres.init(st, &pool, (const uint8_t *)"vkey"), 0);
+	cr_expect_not(protocol_postgres.cancel_matches(st, 0, SLICE_LIT("vkey")));
+	st->real_id = 77;
+	st->real_key_len = 4;
 	cr_expect(protocol_postgres.cancel_matches(st, 77, SLICE_LIT("vkey")));
 	cr_expect_not(protocol_postgres.cancel_matches(st, 78, SLICE_LIT("vkey")));
 	cr_expect_not(protocol_postgres.cancel_matches(st, 77, SLICE_LIT("vkez")));
