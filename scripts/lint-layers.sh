@@ -22,7 +22,8 @@ BEGIN {
 	sees["priv"]    = sees["session"] " session ctl/wire.h"
 	sees["daemon"]  = sees["session"] " session ctl priv"
 	# The command line tool asks the daemon over its sockets and reads the ledger; no more.
-	sees["cli"]     = left " policy sql ctl/wire.h audit/query.h audit/replay.h audit/chain.h"
+	sees["selftest"] = left
+	sees["cli"]     = left " selftest policy sql ctl/wire.h audit/query.h audit/replay.h audit/chain.h"
 
 	# Libraries that one folder alone may speak to.
 	only["bpf/"] = only["libmnl/"] = "kern"

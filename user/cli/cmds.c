@@ -18,6 +18,7 @@ const struct cmd *const cmds[] = {
 	&cmd_reload,
 	&cmd_status,
 	&cmd_doctor,
+	&cmd_selftest,
 	&cmd_detach,
 	&cmd_completion,
 	&cmd_version,

@@ -162,6 +162,15 @@ static int hide_socket_folders(void)
 	return r ? err_trace(r) : 0;
 }
 
+/* Processes of others are nobody's business: their command lines, environments, and whom to attack.
+ * The mount is the run's own, so that this holds for whatever is mounted there outside. */
+static int hide_processes(void)
+{
+	return mount("proc", "/proc", "proc", HIDE_FLAGS, "hidepid=invisible") < 0
+		       ? err_raise(-errno)
+		       : 0;
+}
+
 int run_hide(const struct run_config *config)
 {
 	int r;
@@ -175,5 +184,7 @@ int run_hide(const struct run_config *config)
 		r = hide_sealed(*p);
 	if (!r && !config->has_connect_unix)
 		r = hide_socket_folders();
+	if (!r)
+		r = hide_processes();
 	return r ? err_trace(r) : 0;
 }
