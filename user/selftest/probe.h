@@ -22,10 +22,11 @@
 #include "util/err.h"
 
 enum {
-	PROBE_OUT = 0,       /* it got out */
-	PROBE_E_ABSENT = 1,  /* nothing here to try it on; context->why says what is missing */
-	PROBE_E_REFUSED = 2, /* stopped, with context->why instead of an errno */
-			     /* < 0: stopped with this -errno */
+	PROBE_OUT = 0,      /* it got out */
+	PROBE_E_ABSENT = 1, /* nothing here to try it on; context->why says what is missing */
+	/* stopped, with context->why instead of an errno */
+	PROBE_E_REFUSED = 2,
+	/* < 0: stopped with this -errno */
 };
 
 enum probe_group {

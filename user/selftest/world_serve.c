@@ -235,7 +235,7 @@ static void serve_describe(struct world_log *log, const uint8_t *p, size_t n)
 static void serve_capture(int fd, struct world_log *log)
 {
 	uint8_t packet[2048];
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = {0};
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &len);
 	unsigned phase = atomic_load(&log->is_run_phase);
@@ -252,7 +252,7 @@ static void serve_capture(int fd, struct world_log *log)
 static void serve_datagram(int fd, struct world_log *log)
 {
 	char bytes[2048];
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = {0};
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&from, &len);
 
