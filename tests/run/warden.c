@@ -56,6 +56,12 @@ static void warden_on_exit(void *arg, const struct run *run, int status)
 	printf("exit %llu status=%d\n", (unsigned long long)run->id, status);
 }
 
+static void warden_on_kill(void *arg, const struct run *run, uid_t by)
+{
+	(void)arg;
+	printf("killed %llu by=%u\n", (unsigned long long)run->id, by);
+}
+
 static void warden_on_end(void *arg, const struct run *run)
 {
 	(void)arg;
@@ -100,6 +106,8 @@ int main(int argc, char **argv)
 	if (argc < 7)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE,
+		SIG_IGN); /* as in the real one: a run may be gone when it is told something */
 	log_setup("warden", getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
 	snprintf(w.id_path, sizeof(w.id_path), "%s/next-id", argv[2]);
 	snprintf(id_path_refuse, sizeof(id_path_refuse), "%s/refuse", argv[2]);
@@ -118,8 +126,8 @@ int main(int argc, char **argv)
 		return 3;
 	config.cgroup_root = root;
 	config.operators = (gid_t)atoi(argv[6]);
-	config.callbacks = (struct run_server_callbacks){
-		&w, warden_next_id, warden_on_placed, warden_on_exit, warden_on_end};
+	config.callbacks = (struct run_server_callbacks){&w, warden_next_id, warden_on_placed,
+		warden_on_exit, warden_on_kill, warden_on_end};
 	r = run_server_new(&config, &s);
 	if (!r)
 		r = run_server_adopt(s, warden_on_adopted);

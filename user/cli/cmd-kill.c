@@ -44,6 +44,8 @@ const struct cmd cmd_kill = {
 	.name = "kill",
 	.usage = "kill <run-id>",
 	.help = "Kill every process of a run, wherever it forked to.",
-	.more = "Root may kill every run, others their own.",
+	.more = "Its processes are frozen first, so that nothing forks away, and then killed all "
+		"at "
+		"once.\nRoot may kill every run, others their own; who did it is in the ledger.",
 	.run = cmd_kill_run,
 };

@@ -21,11 +21,10 @@
 #include <unistd.h>
 
 #include "audit/journal.h"
-#include "mask/mask.h"
+#include "daemon/run_record.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "priv/channel.h"
-#include "priv/redact.h"
 #include "priv/run_server.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -456,41 +455,12 @@ static int warden_announce_run(struct warden *w, const struct run *run)
 	return warden_wait(w, &w->acknowledged_run, run->id, ANSWER_TIMEOUT_MS) ? 0 : -ETIMEDOUT;
 }
 
-/* What no command line may leave in history; host names and addresses stay readable. */
-static const char *warden_no_columns[] = {NULL};
-static const struct mask_rule warden_secrets = {
-	.name = "command line",
-	.columns = warden_no_columns,
-	.detectors = DETECTOR_BIT(DETECTOR_CREDIT_CARD) | DETECTOR_BIT(DETECTOR_US_SSN) |
-		     DETECTOR_BIT(DETECTOR_IBAN) | DETECTOR_BIT(DETECTOR_JWT) |
-		     DETECTOR_BIT(DETECTOR_SECRET),
-	.as = TRANSFORM_PARTIAL,
-};
-static const struct mask_rule *const warden_masks[] = {&warden_secrets, NULL};
-
 static int warden_on_placed(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
-	char command[sizeof(run->command)];
-	struct mask_stats stats = {0};
-	struct arena arena;
-	int r;
-	struct record_run rec = {
-		.id = run->id,
-		.name = slice_str(run->name),
-		.owner_uid = run->owner_uid,
-		.uid = run->uid,
-		.cgroup = run->cgroup,
-		.degraded = slice_str(run->degraded),
-	};
 
-	redact_command(run->command, command, sizeof(command));
-	rec.command = slice_str(command);
-	arena_init(&arena, 64 * 1024);
-	mask_text(warden_masks, rec.command, w->p->mask_key, &arena, &rec.command, &stats);
-	r = journal_append(w->journal, RECORD_RUN, &rec, NULL);
-	arena_deinit(&arena);
-	return r ? -EIO : warden_announce_run(w, run);
+	return run_record_start(w->journal, run, w->p->mask_key) ? -EIO
+								 : warden_announce_run(w, run);
 }
 
 static int warden_on_adopted(void *arg, const struct run *run)
@@ -504,17 +474,12 @@ static int warden_on_adopted(void *arg, const struct run *run)
 
 static void warden_on_exit(void *arg, const struct run *run, int status)
 {
-	struct warden *w = arg;
-	char text[32];
-	struct record_run_end rec = {.run = run->id};
+	run_record_end(((struct warden *)arg)->journal, run, status);
+}
 
-	if (WIFSIGNALED(status))
-		snprintf(text, sizeof(text), "signal %d", WTERMSIG(status));
-	else
-		snprintf(text, sizeof(text), "exit %d", WEXITSTATUS(status));
-	rec.status = slice_str(text);
-	if (journal_append(w->journal, RECORD_RUN_END, &rec, NULL))
-		log_warn("event.lost", "run=%llu %s", (unsigned long long)run->id, text);
+static void warden_on_kill(void *arg, const struct run *run, uid_t by)
+{
+	warden_event(arg, "killed", run->id, "by uid=%u name=%s", by, run->name);
 }
 
 static void warden_on_end(void *arg, const struct run *run)
@@ -554,6 +519,7 @@ static int warden_start_runs(struct warden *w)
 			.next_id = warden_next_run,
 			.on_placed = warden_on_placed,
 			.on_exit = warden_on_exit,
+			.on_kill = warden_on_kill,
 			.on_end = warden_on_end},
 	};
 	int r = run_server_new(&config, &w->runs);

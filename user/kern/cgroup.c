@@ -263,6 +263,11 @@ int cgroup_open_events(int dir_fd)
 	return err_raise(errno == ENODEV ? -ENOENT : -errno);
 }
 
+int cgroup_freeze(int dir_fd, bool is_frozen)
+{
+	return err_trace(cgroup_write(dir_fd, "cgroup.freeze", is_frozen ? "1" : "0"));
+}
+
 int cgroup_kill(int dir_fd)
 {
 	return err_trace(cgroup_write(dir_fd, "cgroup.kill", "1"));

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,7 +33,9 @@ ERR_CHECK int cgroup_move(const char *path, pid_t pid);
 ERR_CHECK int cgroup_of_pid(const char *root, pid_t pid, char *path, size_t max);
 /* An fd that polls POLLPRI when populated changes: cgroup.events. < 0: -errno. */
 int cgroup_open_events(int dir_fd);
-/* Kills everything inside (cgroup.kill, 5.14+). */
+/* Stops everything inside, or lets it go on (cgroup.freeze). It takes effect soon, not at once. */
+ERR_CHECK int cgroup_freeze(int dir_fd, bool is_frozen);
+/* Kills everything inside, frozen or not (cgroup.kill, 5.14+). */
 ERR_CHECK int cgroup_kill(int dir_fd);
 ERR_CHECK int cgroup_remove(const char *path);
 

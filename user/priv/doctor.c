@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -83,6 +86,24 @@ static enum doctor_state doctor_bpffs(char *why, size_t max)
 	error = WEXITSTATUS(status);
 	snprintf(why, max, "%s", error ? strerror(error) : "can be mounted");
 	return error ? DOCTOR_ABSENT : DOCTOR_PRESENT;
+}
+
+/* A child that is the first of a namespace, and says so. */
+static enum doctor_state doctor_pid_namespace(char *why, size_t max)
+{
+	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+	int status;
+
+	if (!pid)
+		_exit(getpid() == 1 ? 0 : 1);
+	if (pid < 0) {
+		snprintf(why, max, "%s", strerror(errno));
+		return DOCTOR_ABSENT;
+	}
+	if (waitpid((pid_t)pid, &status, 0) < 0)
+		return DOCTOR_UNKNOWN;
+	return status ? DOCTOR_ABSENT : DOCTOR_PRESENT;
 }
 
 static enum doctor_state doctor_landlock(char *why, size_t max)
@@ -175,6 +196,9 @@ static const struct doctor_row doctor_rows[] = {
 		doctor_cgroup},
 	{"bpffs", "hooks stay when the daemon dies", "the daemon's death would free the agents",
 		true, doctor_bpffs},
+	{"pid namespace", "runs see and signal only their own processes",
+		"no run can begin: the host's processes would be in reach", true,
+		doctor_pid_namespace},
 	{"seccomp", "runs cannot make sockets that no hook sees",
 		"packet and vsock sockets get out", true, doctor_seccomp},
 	{"landlock", "a taken-over enforcer or scribe sees only its files",

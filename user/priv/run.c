@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "kern/cgroup.h"
 #include "priv/run_child.h"
 #include "priv/run_home.h"
+#include "priv/run_init.h"
 #include "priv/run_plan.h"
 #include "priv/run_state.h"
 #include "util/cleanup.h"
@@ -31,7 +33,8 @@ static struct run *run_new(uint64_t id)
 		return NULL;
 	list_init(&run->link);
 	run->id = id;
-	run->pid = -1;
+	run->pid = run->init_pid = -1;
+	run->init_fd = -1;
 	run->cgroup_fd = run->events_fd = run->pidfd = run->client_fd = run->status_fd = -1;
 	return run;
 }
@@ -45,6 +48,7 @@ struct run *run_free(struct run *run)
 	fd_close(run->events_fd);
 	fd_close(run->pidfd);
 	fd_close(run->status_fd);
+	fd_close(run->init_fd);
 	free(run);
 	return NULL;
 }
@@ -134,18 +138,70 @@ static void run_close_pair(int pair[2])
 	pair[1] = fd_close(pair[1]);
 }
 
-/* A fork whose child is never outside the cgroup. *ret_go: write one byte to let it execute. */
+/* A fork whose child is never outside the cgroup; with CLONE_NEWPID it is the first process of a
+ * namespace. 0 in the child. */
+static pid_t run_clone(const struct run_plan *plan, uint64_t flags, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP | CLONE_PIDFD | flags,
+		.exit_signal = SIGCHLD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.cgroup = (uint64_t)plan->cgroup_fd,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? -errno : pid;
+}
+
+/* The run's pid 1, which adopts what its processes leave behind. *ret_pidfd stands for the
+ * namespace. */
+static int run_spawn_init(const struct run_plan *plan, struct run *run, int *ret_pidfd)
+{
+	int word[2];
+	pid_t pid;
+
+	if (pipe2(word, O_CLOEXEC) < 0)
+		return err_raise(-errno);
+	pid = run_clone(plan, CLONE_NEWPID, ret_pidfd);
+	if (pid == 0)
+		run_init(plan, word[0]);
+	close(word[0]);
+	if (pid < 0) {
+		close(word[1]);
+		return err_raise(pid);
+	}
+	run->init_pid = pid;
+	run->init_fd = word[1];
+	return 0;
+}
+
+/* Like run_clone(), into the pid namespace of that process: for the length of one fork, children
+ * are born there. The warden has one thread, and none of its own children is born meanwhile. */
+static pid_t run_clone_beside(const struct run_plan *plan, int init_pidfd, int *ret_pidfd)
+{
+	_cleanup_(fd_closep) int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (own < 0 || setns(init_pidfd, CLONE_NEWPID) < 0)
+		return err_raise(-errno);
+	pid = run_clone(plan, 0, ret_pidfd);
+	if (pid == 0)
+		return 0;
+	/* A warden that forks into a run's namespace must not live. */
+	require(setns(own, CLONE_NEWPID) == 0);
+	return pid;
+}
+
+/* *ret_go: write one byte to let it execute. */
 static int run_spawn(struct run_plan *plan, struct run *run, int *ret_go)
 {
 	int go[2] = {-1, -1}, status[2] = {-1, -1}, pidfd = -1, r;
-	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP | CLONE_PIDFD,
-		.exit_signal = SIGCHLD,
-		.pidfd = (uint64_t)(uintptr_t)&pidfd,
-		.cgroup = (uint64_t)plan->cgroup_fd,
-	};
-	long pid;
+	_cleanup_(fd_closep) int init_pidfd = -1;
+	pid_t pid;
 
+	r = run_spawn_init(plan, run, &init_pidfd);
+	if (r)
+		return err_trace(r);
 	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0) {
 		r = -errno;
 		run_close_pair(go);
@@ -154,33 +210,38 @@ static int run_spawn(struct run_plan *plan, struct run *run, int *ret_go)
 	plan->go_fd = go[0];
 	plan->go_write_fd = go[1];
 	plan->status_fd = status[1];
-	pid = syscall(SYS_clone3, &args, sizeof(args));
+	pid = run_clone_beside(plan, init_pidfd, &pidfd);
 	if (pid == 0)
 		run_child(plan);
-	r = pid < 0 ? -errno : 0;
 	fd_close(go[0]);
 	fd_close(status[1]);
-	if (r) {
+	if (pid < 0) {
 		fd_close(go[1]);
 		fd_close(status[0]);
-		return err_raise(r);
+		return err_raise(pid);
 	}
-	run->pid = (pid_t)pid;
+	run->pid = pid;
 	run->pidfd = pidfd;
 	run->status_fd = status[0];
 	*ret_go = go[1];
 	return 0;
 }
 
+static pid_t run_reap(pid_t pid)
+{
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return -1;
+}
+
 /* Undoes a run that never executed anything. */
 static struct run *run_abort(const struct run_config *config, struct run *run)
 {
-	if (run->pid > 0) {
+	if (run->pid > 0)
 		kill(run->pid, SIGKILL);
-		while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		run->pid = -1;
-	}
+	if (run->init_pid > 0)
+		kill(run->init_pid, SIGKILL);
+	run->pid = run_reap(run->pid);
 	return run_end(config, run);
 }
 
@@ -258,6 +319,25 @@ bool run_failure(struct run *run, char *buf, size_t max, int *ret_exit)
 	return true;
 }
 
+void run_note_exit(struct run *run)
+{
+	run->pid = -1;
+	/* If it is gone already, so is everything else. */
+	if (run->init_fd >= 0 && write(run->init_fd, "e", 1) < 0)
+		log_debug("run.init", "id=%" PRIu64 " errno=%d", run->id, errno);
+	run->init_fd = fd_close(run->init_fd);
+}
+
+int run_kill(const struct run *run)
+{
+	if (run->cgroup_fd < 0)
+		return 0; /* adopted after its group was gone */
+	/* What cannot be frozen is killed all the same. */
+	if (cgroup_freeze(run->cgroup_fd, true))
+		log_warn("run.kill", "id=%" PRIu64 " frozen=0", run->id);
+	return err_trace(cgroup_kill(run->cgroup_fd));
+}
+
 int run_is_alive(const struct run *run)
 {
 	char text[256], *line;
@@ -278,6 +358,8 @@ struct run *run_end(const struct run_config *config, struct run *run)
 	char path[RUN_PATH_MAX];
 	int r = 0;
 
+	/* Its group is empty: it is a corpse, or about to be one. */
+	run->init_pid = run_reap(run->init_pid);
 	if (run->cgroup_fd >= 0 && !run_cgroup_path(config, run->id, path, sizeof(path)))
 		r = cgroup_remove(path);
 	if (r)

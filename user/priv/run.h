@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs: the warden's side. A request from `holdfast run` (priv/run_wire.h) becomes a cgroup, a uid
- * and a child born inside them. All of it is called from the warden's one thread.
+ * and a child born inside them. All of it is called from the warden's one thread,
+ * which ignores SIGPIPE.
  */
 #pragma once
 
@@ -26,6 +27,8 @@ struct run {
 	int cgroup_fd, events_fd;
 	pid_t pid; /* the command, -1 once reaped or adopted */
 	int pidfd;
+	pid_t init_pid; /* pid 1 of the run's own pid namespace (run_init.h); -1 if not our child */
+	int init_fd;    /* tells it that the command ended; or -1 */
 	uid_t uid, owner_uid;
 	char name[64];
 	char command[512];  /* argv joined, cut, for people */
@@ -80,6 +83,11 @@ ERR_CHECK int run_adopt_all(
 /* Whether the command failed before exec: a sentence for people, and the exit status to tell (126,
  * 127). Call once its process ended. */
 bool run_failure(struct run *run, char *buf, size_t max, int *ret_exit);
+/* The command was waited for: the run is over as soon as nobody else is left in it. */
+void run_note_exit(struct run *run);
+/* Freezes the tree, so that nothing forks away meanwhile, and kills it. The run ends soon after.
+ * 0, -errno. */
+ERR_CHECK int run_kill(const struct run *run);
 /* 1 processes inside, 0 empty, < 0 error. Reading arms events_fd (POLLPRI) for the next change. */
 int run_is_alive(const struct run *run);
 /* Removes cgroup, home and state file of a run that is empty; frees it. */

@@ -29,6 +29,7 @@ enum {
 	CHILD_FD_PARKING = 16,   /* above everything that is about to be overwritten */
 	CHILD_OPEN_FILES = 1024, /* what a login gets */
 	CHILD_OPEN_FILES_MAX = 65536,
+	CHILD_PROCESSES_MAX = 4096, /* of a uid that is the run's alone */
 };
 
 /* The warden's word, or its end. */
@@ -70,16 +71,19 @@ static int child_signals(const struct run_plan *plan)
 /* A higher soft limit of the warden's is not the agent's; a lower hard one stays. */
 static int child_limits(const struct run_plan *plan)
 {
-	struct rlimit core = {0, 0}, files;
+	const struct rlimit core = {0, 0}, processes = {CHILD_PROCESSES_MAX, CHILD_PROCESSES_MAX};
+	struct rlimit files;
 	int fd;
 
-	(void)plan;
 	if (setrlimit(RLIMIT_CORE, &core) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
 	if (files.rlim_max > CHILD_OPEN_FILES_MAX)
 		files.rlim_max = CHILD_OPEN_FILES_MAX;
 	files.rlim_cur = files.rlim_max < CHILD_OPEN_FILES ? files.rlim_max : CHILD_OPEN_FILES;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	/* A fork bomb is the run's own trouble. An account's limit is for others to set. */
+	if (plan->is_dedicated && setrlimit(RLIMIT_NPROC, &processes) < 0)
 		return -errno;
 	/* The daemon may be spared by the OOM killer. An agent is not; where the kernel has no such
 	 * file, it has no such favour. */

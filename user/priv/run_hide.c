@@ -162,8 +162,8 @@ static int hide_socket_folders(void)
 	return r ? err_trace(r) : 0;
 }
 
-/* Processes of others are nobody's business: their command lines, environments, and whom to attack.
- * The mount is the run's own, so that this holds for whatever is mounted there outside. */
+/* The processes of the run's own pid namespace: the host's are not there to be seen. Pid 1, which
+ * is ours, is hidden besides. */
 static int hide_processes(void)
 {
 	return mount("proc", "/proc", "proc", HIDE_FLAGS, "hidepid=invisible") < 0

@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 
 #include "ctl/wire.h"
-#include "kern/cgroup.h"
 #include "priv/run_peer.h"
 #include "priv/run_wire.h"
 #include "util/cleanup.h"
@@ -209,7 +208,7 @@ static void served_on_exit(struct run_server *s, struct served *v)
 		return;
 	if (pid < 0)
 		status = 1 << 8; /* somebody else waited for it: it ended, how is lost */
-	run->pid = -1;
+	run_note_exit(run);
 	server_unwatch(s, run->pidfd);
 	run->pidfd = fd_close(run->pidfd);
 	if (run_failure(run, why, sizeof(why), &exit_code)) {
@@ -291,8 +290,7 @@ static void server_start(struct run_server *s, struct client *c, struct slice bo
 	if (!v || served_watch(s, v)) {
 		/* A run that nobody watches must not be: its group dies, the next daemon sweeps it.
 		 */
-		log_error("run.watch", "id=%" PRIu64 " killed=%d", run->id,
-			!cgroup_kill(run->cgroup_fd));
+		log_error("run.watch", "id=%" PRIu64 " killed=%d", run->id, !run_kill(run));
 		client_send_error(c, CTL_ERR_FAILED, "the run cannot be watched");
 		return;
 	}
@@ -319,10 +317,11 @@ static void server_kill(struct run_server *s, struct client *c, struct slice bod
 	} else if (c->peer.uid && c->peer.uid != v->run->owner_uid) {
 		client_send_error(
 			c, CTL_ERR_FORBIDDEN, "only root and who started the run may kill it");
-	} else if (cgroup_kill(v->run->cgroup_fd)) {
+	} else if (run_kill(v->run)) {
 		client_send_error(c, CTL_ERR_FAILED, "the kernel could not kill the run");
 	} else {
 		log_info("run.kill", "id=%" PRIu64 " by=%u", id, c->peer.uid);
+		s->config.callbacks.on_kill(s->config.callbacks.arg, v->run, c->peer.uid);
 		client_send(c, &w);
 	}
 }

@@ -22,6 +22,8 @@ struct run_server_callbacks {
 	int (*on_placed)(void *arg, const struct run *run);
 	/* Its command ended; wait status as of waitpid(2). Others of the run may live on. */
 	void (*on_exit)(void *arg, const struct run *run, int status);
+	/* Somebody asked for its end, and everything in it is being killed. */
+	void (*on_kill)(void *arg, const struct run *run, uid_t by);
 	/* Its last process ended: the run is over and freed after this returns. */
 	void (*on_end)(void *arg, const struct run *run);
 };
