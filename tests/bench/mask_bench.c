@@ -82,14 +82,14 @@ static size_t run_values(struct slice t, uint32_t want)
 	struct slice out;
 
 	arena_init(&arena, 1 << 20);
-	if (mask_plan_build(rules, NULL, &column, 1, false, &arena, &plan, &unproven))
+	if (mask_plan_build(rules, NULL, &column, 1, false, NULL, &arena, &plan, &unproven))
 		return 0;
 	for (size_t i = 0; i + 24 <= t.n; i += 24)
 		if (mask_value(plan, 0, slice_of(t.p + i, 24), key, &arena, &out, &stats) &&
 			arena.used > 1 << 19) {
 			arena_reset(&arena);
 			if (mask_plan_build(
-				    rules, NULL, &column, 1, false, &arena, &plan, &unproven))
+				    rules, NULL, &column, 1, false, NULL, &arena, &plan, &unproven))
 				return 0;
 		}
 	arena_deinit(&arena);

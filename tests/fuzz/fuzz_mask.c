@@ -30,7 +30,7 @@ static struct mask_plan *plan_for(const uint8_t *head, struct mask_rule *rule, s
 		.detectors = DETECT_ALL,
 		.columns = head[1] & 2 ? every_column : NULL,
 		.as = (enum transform)((head[1] >> 2) % TRANSFORM_N)};
-	if (mask_plan_build(rules, NULL, &column, 1, true, arena, &plan, &unproven))
+	if (mask_plan_build(rules, NULL, &column, 1, true, NULL, arena, &plan, &unproven))
 		abort();
 	return plan;
 }

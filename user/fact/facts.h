@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "fact/lineage.h"
 #include "util/slice.h"
 
 enum risk { RISK_LOW, RISK_MEDIUM, RISK_HIGH };
@@ -110,6 +111,9 @@ struct facts {
 	struct slice
 		*executes; /* names that EXECUTE runs; their texts belong to this request too */
 	size_t n_executes;
+	/* What the text shows, stores and filters by; NULL: nothing that comes from a table. Where
+	 * the facts say unknown or FACTS_OPAQUE_ROWS, more than it says may be true. */
+	const struct lineage *lineage;
 };
 
 /* Union of the effects in the list, as EFFECT_BIT()s. */

@@ -22,6 +22,13 @@ enum {
 	NAME_MAX_LEN = 256,
 };
 
+/* A column about which there is something to know. */
+struct catalog_name {
+	struct catalog_name *next; /* of the same table */
+	struct slice name;
+	struct column_fate fate;
+};
+
 struct catalog_table {
 	uint32_t id;
 	bool is_known;              /* added, not only named as a source */
@@ -29,15 +36,18 @@ struct catalog_table {
 	bool is_queued;             /* newly derived, its own views not yet looked at */
 	struct column_fate derived; /* is_unproven if it may show protected columns */
 	struct catalog_edge *views, *sources;
+	struct catalog_name *columns;
 	struct catalog_table *next_same_name, *next_queued;
 	struct slice schema;
 };
 
-/* `view` shows column attr (0: any) of `source`; in the lists of both. */
+/* `view` shows column attr (0: any) of `source`, in its own column to_attr (0: any); in the lists
+ * of both. */
 struct catalog_edge {
 	struct catalog_edge *next_view, *next_source;
 	struct catalog_table *view, *source;
-	uint16_t attr;
+	uint16_t attr, to_attr;
+	struct slice to_name;
 };
 
 struct mask_catalog {
@@ -45,8 +55,9 @@ struct mask_catalog {
 	bool has_rules;
 	struct arena arena;
 	struct map tables;  /* id → catalog_table */
-	struct map columns; /* id << 16 | attr → column_fate */
+	struct map columns; /* id << 16 | attr → catalog_name */
 	struct map names;   /* name without schema → first catalog_table of that name */
+	struct map words[MASK_WORD_N]; /* names of code that is not the server's own */
 };
 
 bool mask_rules_need_catalog(const struct mask_rule *const *rules)
@@ -164,6 +175,8 @@ struct mask_catalog *mask_catalog_new(const struct mask_rule *const *rules)
 	map_init(&c->tables, CATALOG_TABLES_MAX);
 	map_init(&c->columns, CATALOG_COLUMNS_MAX);
 	map_init(&c->names, CATALOG_TABLES_MAX);
+	for (int i = 0; i < MASK_WORD_N; i++)
+		map_init(&c->words[i], CATALOG_TABLES_MAX);
 	return c;
 }
 
@@ -171,6 +184,8 @@ struct mask_catalog *mask_catalog_free(struct mask_catalog *c)
 {
 	if (!c)
 		return NULL;
+	for (int i = 0; i < MASK_WORD_N; i++)
+		map_deinit(&c->words[i]);
 	map_deinit(&c->names);
 	map_deinit(&c->columns);
 	map_deinit(&c->tables);
@@ -291,8 +306,8 @@ int mask_catalog_add_table(
 	return 0;
 }
 
-/* The fate of (table, attr) by what was added so far. */
-static struct column_fate *catalog_column(
+/* (table, attr) by what was added so far. */
+static struct catalog_name *catalog_column(
 	const struct mask_catalog *c, uint32_t table, uint16_t attr)
 {
 	uint64_t key = (uint64_t)table << 16 | attr;
@@ -300,11 +315,54 @@ static struct column_fate *catalog_column(
 	return map_get(&c->columns, map_id(&key));
 }
 
+static int catalog_column_get(struct mask_catalog *c, struct catalog_table *t, uint16_t attr,
+	struct slice name, struct catalog_name **ret)
+{
+	uint64_t key = (uint64_t)t->id << 16 | attr;
+	struct catalog_name *column = catalog_column(c, t->id, attr);
+	int r;
+
+	*ret = column;
+	if (column)
+		return 0;
+	column = arena_alloc(&c->arena, sizeof(*column));
+	if (!column)
+		return MASK_E_FULL;
+	column->name = arena_dup(&c->arena, name);
+	if (name.n && !column->name.p)
+		return MASK_E_FULL;
+	r = catalog_put(&c->columns, map_id(&key), column, NULL);
+	if (r)
+		return r;
+	column->next = t->columns;
+	t->columns = column;
+	*ret = column;
+	return 0;
+}
+
+/* The source of an edge has a column with this fate. */
+static int catalog_follow(
+	struct mask_catalog *c, const struct catalog_edge *e, const struct column_fate *source)
+{
+	struct column_fate fate = {.is_unproven = true, .unproven = source->unproven};
+	struct catalog_name *column;
+	int r;
+
+	if (!e->to_attr) {
+		catalog_derive(e->view, source);
+		return 0;
+	}
+	r = catalog_column_get(c, e->view, e->to_attr, e->to_name, &column);
+	if (!r)
+		fate_merge(&column->fate, &fate);
+	return r;
+}
+
 int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t attr,
 	struct slice schema, struct slice name, struct slice column)
 {
-	uint64_t key = (uint64_t)table << 16 | attr;
-	struct column_fate *fate = catalog_column(c, table, attr);
+	struct column_fate fate = {0};
+	struct catalog_name *known;
 	struct catalog_table *t;
 	int r;
 
@@ -319,31 +377,30 @@ int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t att
 
 		if (!rule_names(*rule, schema, name, column))
 			continue;
-		if (!fate)
-			fate = arena_alloc(&c->arena, sizeof(*fate));
-		if (!fate)
-			return MASK_E_FULL;
-		fate_merge(fate, &by_rule);
-		if (by_rule.unproven > fate->unproven)
-			fate->unproven = by_rule.unproven;
+		fate_merge(&fate, &by_rule);
+		if (by_rule.unproven > fate.unproven)
+			fate.unproven = by_rule.unproven;
 	}
-	if (!fate)
+	if (!fate.is_protected)
 		return 0;
-	r = catalog_put(&c->columns, map_id(&key), fate, NULL);
+	r = catalog_column_get(c, t, attr, column, &known);
 	if (r)
 		return r;
+	fate_merge(&known->fate, &fate);
+	if (fate.unproven > known->fate.unproven)
+		known->fate.unproven = fate.unproven;
 	t->is_protected = true;
-	for (struct catalog_edge *e = t->views; e; e = e->next_view)
+	for (struct catalog_edge *e = t->views; !r && e; e = e->next_view)
 		if (!e->attr || e->attr == attr)
-			catalog_derive(e->view, fate);
-	return 0;
+			r = catalog_follow(c, e, &known->fate);
+	return r;
 }
 
-int mask_catalog_add_derived(
-	struct mask_catalog *c, uint32_t table, uint32_t from_table, uint16_t from_attr)
+int mask_catalog_add_derived_column(struct mask_catalog *c, uint32_t table, uint16_t attr,
+	struct slice column, uint32_t from_table, uint16_t from_attr)
 {
 	struct column_fate unknown = rules_unknown_fate(c->rules);
-	const struct column_fate *fate = catalog_column(c, from_table, from_attr);
+	const struct catalog_name *known = catalog_column(c, from_table, from_attr);
 	struct catalog_table *view, *from;
 	struct catalog_edge *e;
 	int r;
@@ -360,16 +417,36 @@ int mask_catalog_add_derived(
 		.next_source = view->sources,
 		.view = view,
 		.source = from,
-		.attr = from_attr};
+		.attr = from_attr,
+		.to_attr = attr,
+		.to_name = arena_dup(&c->arena, column)};
+	if (column.n && !e->to_name.p)
+		return MASK_E_FULL;
 	from->views = view->sources = e;
-	if (fate)
-		catalog_derive(view, fate);
-	if (from->derived.is_unproven)
-		catalog_derive(view, &from->derived);
-	if (unknown.is_unproven &&
+	if (known)
+		r = catalog_follow(c, e, &known->fate);
+	if (!r && from->derived.is_unproven)
+		r = catalog_follow(c, e, &from->derived);
+	if (!r && unknown.is_unproven &&
 		((from->is_protected && !from_attr) || table_quotes_others(from_table)))
-		catalog_derive(view, &unknown);
-	return 0;
+		r = catalog_follow(c, e, &unknown);
+	return r;
+}
+
+int mask_catalog_add_derived(
+	struct mask_catalog *c, uint32_t table, uint32_t from_table, uint16_t from_attr)
+{
+	return mask_catalog_add_derived_column(c, table, 0, SLICE_NULL, from_table, from_attr);
+}
+
+int mask_catalog_add_word(struct mask_catalog *c, enum mask_word kind, struct slice word)
+{
+	return catalog_put(&c->words[kind], word.n ? word : SLICE_LIT("*"), c, NULL);
+}
+
+static bool catalog_has_word(const struct mask_catalog *c, enum mask_word kind, struct slice word)
+{
+	return map_get(&c->words[kind], word.n ? word : SLICE_LIT("*"));
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -399,15 +476,19 @@ struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, ui
 {
 	uint64_t key = table;
 	const struct catalog_table *t = map_get(&c->tables, map_id(&key));
-	const struct column_fate *column = catalog_column(c, table, attr);
+	const struct catalog_name *column = catalog_column(c, table, attr);
 	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules);
 
 	if (!t || !t->is_known)
 		return table < FIRST_USER_TABLE && !table_quotes_others(table) ? fate : unknown;
 	if (column)
-		fate_merge(&fate, column);
+		fate_merge(&fate, &column->fate);
 	fate_merge(&fate, t->derived.is_unproven || !table_is_unproven(t) ? &t->derived : &unknown);
 	/* A whole row of a table with a protected column. */
+	if (!attr)
+		for (const struct catalog_name *n = t->columns; n; n = n->next)
+			if (n->fate.is_unproven)
+				fate_merge(&fate, &n->fate);
 	if (!attr && t->is_protected)
 		fate_merge(
 			&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});
@@ -429,6 +510,116 @@ static bool name_is_system(struct slice schema, struct slice name)
 	return slice_eq_str(schema, "pg_catalog") && !relation_quotes_others(schema, name);
 }
 
+/* What the name of such a source may be, besides what it says. */
+static enum mask_word source_word(enum lineage_kind kind)
+{
+	switch (kind) {
+	case LINEAGE_FUNCTION:
+		return MASK_WORD_FUNCTION;
+	case LINEAGE_OPERATOR:
+		return MASK_WORD_OPERATOR;
+	case LINEAGE_COLUMN:
+	case LINEAGE_ATTRIBUTE:
+		return MASK_WORD_ROW_FUNCTION;
+	case LINEAGE_CAST:
+		return MASK_WORD_CAST;
+	case LINEAGE_ROW:
+	case LINEAGE_TABLE:
+		break;
+	}
+	return MASK_WORD_N;
+}
+
+bool mask_catalog_has_code(const struct mask_catalog *c, const struct lineage *l)
+{
+	bool has_words = false;
+
+	for (int i = 0; i < MASK_WORD_N; i++)
+		has_words |= c->words[i].n > 0;
+	for (size_t i = 0; has_words && i < l->n_sources; i++) {
+		enum mask_word word = source_word(lineage_source(l, i)->kind);
+
+		if (word != MASK_WORD_N && catalog_has_word(c, word, lineage_name(l, i)))
+			return true;
+	}
+	return false;
+}
+
+/* The fate of column `name` (empty: of any) of every table that may be meant by `object`. */
+static struct column_fate catalog_named_fate(
+	const struct mask_catalog *c, struct slice object, struct slice column, bool of_columns)
+{
+	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
+	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules);
+	struct slice schema = SLICE_NULL, name;
+	bool is_found = false;
+
+	if (!name_pop(&object, name_buf, &name) ||
+		(object.n && !name_pop(&object, schema_buf, &schema)))
+		return unknown;
+	for (const struct catalog_table *t = map_get(&c->names, name); t; t = t->next_same_name) {
+		if (schema.n && !slice_eq(schema, t->schema))
+			continue;
+		is_found = true;
+		if (table_is_unproven(t))
+			fate_merge(&fate, t->derived.is_unproven ? &t->derived : &unknown);
+		for (const struct catalog_name *n = t->columns; of_columns && n; n = n->next)
+			if (!column.n || slice_eq(n->name, column)) {
+				fate_merge(&fate, &n->fate);
+				if (n->fate.unproven > fate.unproven)
+					fate.unproven = n->fate.unproven;
+			}
+	}
+	if (!is_found && !name_is_system(schema, name))
+		fate_merge(&fate, &unknown);
+	return fate;
+}
+
+bool catalog_protects(const struct mask_catalog *c, struct slice object, struct slice column)
+{
+	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
+	struct slice schema = SLICE_NULL, name;
+	bool is_found = false;
+
+	if (!name_pop(&object, name_buf, &name) ||
+		(object.n && !name_pop(&object, schema_buf, &schema)))
+		return false;
+	for (const struct catalog_table *t = map_get(&c->names, name); t; t = t->next_same_name) {
+		const struct catalog_name *n = t->columns;
+
+		if (schema.n && !slice_eq(schema, t->schema))
+			continue;
+		while (n && !(n->fate.is_protected && slice_eq(n->name, column)))
+			n = n->next;
+		if (!n)
+			return false;
+		is_found = true;
+	}
+	return is_found;
+}
+
+enum unproven catalog_unknown(const struct mask_catalog *c)
+{
+	return rules_unknown_fate(c->rules).unproven;
+}
+
+struct column_fate catalog_source_fate(
+	const struct mask_catalog *c, const struct lineage *l, size_t source)
+{
+	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules);
+	struct slice object = lineage_object(l, source), name = lineage_name(l, source);
+	enum lineage_kind kind = lineage_source(l, source)->kind;
+	enum mask_word word = source_word(kind);
+
+	if (kind == LINEAGE_COLUMN || kind == LINEAGE_ROW)
+		fate = catalog_named_fate(c, object, kind == LINEAGE_ROW ? SLICE_NULL : name, true);
+	else if (kind == LINEAGE_TABLE)
+		fate = catalog_named_fate(c, object, SLICE_NULL, false);
+	if (word != MASK_WORD_N && catalog_has_word(c, word, name))
+		fate_merge(&fate, &unknown);
+	return fate;
+}
+
 bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object)
 {
 	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
@@ -445,7 +636,7 @@ bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object)
 	for (t = map_get(&c->names, name); t; t = t->next_same_name) {
 		if (schema.n && !slice_eq(schema, t->schema))
 			continue;
-		if (t->is_protected || table_is_unproven(t))
+		if (t->columns || table_is_unproven(t))
 			return true;
 		is_found = true;
 	}

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "fact/lineage.h"
 #include "fact/masking.h"
 #include "util/arena.h"
 #include "util/err.h"
@@ -45,11 +46,55 @@ ERR_CHECK int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, ui
  * unproven if that one is protected or itself unproven. In any order with the calls above. */
 ERR_CHECK int mask_catalog_add_derived(
 	struct mask_catalog *c, uint32_t table, uint32_t from_table, uint16_t from_attr);
+/* The same, shown in column `attr` (named `column`) alone; attr 0: in any. */
+ERR_CHECK int mask_catalog_add_derived_column(struct mask_catalog *c, uint32_t table, uint16_t attr,
+	struct slice column, uint32_t from_table, uint16_t from_attr);
+
+/* Names of code that is not the server's own: an expression that uses them may show anything. */
+enum mask_word {
+	MASK_WORD_FUNCTION,
+	MASK_WORD_ROW_FUNCTION, /* takes a row: `t.name` may call it */
+	MASK_WORD_OPERATOR,
+	MASK_WORD_CAST, /* without a name: some conversion runs such code */
+	MASK_WORD_N
+};
+
+ERR_CHECK int mask_catalog_add_word(struct mask_catalog *c, enum mask_word kind, struct slice word);
 /* False: a table of users (id from 16384) that was never added, so that asking again may help. */
 bool mask_catalog_knows(const struct mask_catalog *c, uint32_t table);
 /* May a table with this name as the agent wrote it ("schema.name" or "name", components quoted
  * where they must be; empty = any) hold or show a protected column? Unknown names: yes. */
 bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object);
+
+/* ---- lineage --------------------------------------------------------------------------------- */
+
+/* Which columns of a result cannot show anything protected. By place: those before the first star,
+ * counted from the left, those behind the last one, from the right, and all in between. */
+struct mask_proof {
+	uint64_t head, tail; /* bit: is clear */
+	uint8_t n_head, n_tail;
+	bool has_middle, is_middle_clear;
+	bool is_valid; /* false: nothing is proven */
+};
+
+/* What a statement shows, as far as its text tells. */
+struct mask_shown {
+	struct mask_proof proof;
+	bool is_clear;    /* every column is */
+	bool is_unproven; /* some column may derive from a protected one, and no table that the
+			   * server names for it will say what becomes of it */
+	enum unproven unproven; /* the strictest of what the rules say about those */
+	unsigned column;        /* the first of them, from 1; 0: behind a star */
+};
+
+/* l: with LINEAGE_IS_RESULT or LINEAGE_IS_COPY. */
+struct mask_shown mask_shown_of(const struct mask_catalog *c, const struct lineage *l);
+/* Is a result of n columns what was proven, and column i (from 0) clear? */
+bool mask_proof_is_clear(const struct mask_proof *p, size_t i, size_t n);
+/* Does it hang on code that is not the server's own, though it is named like that? */
+bool mask_catalog_has_code(const struct mask_catalog *c, const struct lineage *l);
+/* May a store of this lineage put something protected where it is not? */
+bool mask_stores_elsewhere(const struct mask_catalog *c, const struct lineage *l);
 
 /* ---- plan ------------------------------------------------------------------------------------ */
 
@@ -63,14 +108,15 @@ struct mask_stats {
 
 /*
  * catalog may be NULL (no column rules). `touches`: the statement may touch a protected table, so
- * columns without provenance are unproven. Where several rules apply to a column, the strictest
- * transform wins: null, redact, hash, partial. The strictest `unproven:` of any column (deny, hold,
- * redact) is in *ret_unproven; the plan redacts such columns in any case. A plan may be used by one
- * thread at a time. 0, -ENOMEM.
+ * columns without provenance are unproven unless `proof` (may be NULL) clears them. Where several
+ * rules apply to a column, the strictest transform wins: null, redact, hash, partial. The strictest
+ * `unproven:` of any column (deny, hold, redact) is in *ret_unproven; the plan redacts such columns
+ * in any case. A plan may be used by one thread at a time. 0, -ENOMEM.
  */
 ERR_CHECK int mask_plan_build(const struct mask_rule *const *rules,
 	const struct mask_catalog *catalog, const struct column *columns, size_t n_columns,
-	bool touches, struct arena *arena, struct mask_plan **ret, enum unproven *ret_unproven);
+	bool touches, const struct mask_proof *proof, struct arena *arena, struct mask_plan **ret,
+	enum unproven *ret_unproven);
 /* True if no value of such a result can ever change: rows need not be looked at. */
 bool mask_plan_is_clear(const struct mask_plan *p);
 

@@ -54,12 +54,12 @@ static uint32_t detectors_for(uint32_t want, const struct column *c)
 }
 
 static struct column_fate column_fate_of(const struct mask_rule *const *rules,
-	const struct mask_catalog *catalog, const struct column *c, bool touches)
+	const struct mask_catalog *catalog, const struct column *c, bool may_derive)
 {
 	if (!mask_rules_need_catalog(rules))
 		return (struct column_fate){0};
 	if (!c->table)
-		return touches ? rules_unknown_fate(rules) : (struct column_fate){0};
+		return may_derive ? rules_unknown_fate(rules) : (struct column_fate){0};
 	if (catalog)
 		return catalog_fate(catalog, c->table, c->attr);
 	return rules_unknown_fate(rules);
@@ -87,8 +87,9 @@ static void plan_column_set(struct mask_plan *p, size_t i, const struct column *
 }
 
 int mask_plan_build(const struct mask_rule *const *rules, const struct mask_catalog *catalog,
-	const struct column *columns, size_t n_columns, bool touches, struct arena *arena,
-	struct mask_plan **ret, enum unproven *ret_unproven)
+	const struct column *columns, size_t n_columns, bool touches,
+	const struct mask_proof *proof, struct arena *arena, struct mask_plan **ret,
+	enum unproven *ret_unproven)
 {
 	struct mask_plan *p = arena_alloc(arena, sizeof(*p));
 
@@ -103,7 +104,8 @@ int mask_plan_build(const struct mask_rule *const *rules, const struct mask_cata
 	if (!p->columns || !p->piece)
 		return err_raise(-ENOMEM);
 	for (size_t i = 0; i < n_columns; i++) {
-		struct column_fate fate = column_fate_of(rules, catalog, &columns[i], touches);
+		bool may_derive = touches && !(proof && mask_proof_is_clear(proof, i, n_columns));
+		struct column_fate fate = column_fate_of(rules, catalog, &columns[i], may_derive);
 
 		plan_column_set(p, i, &columns[i], &fate, ret_unproven);
 	}

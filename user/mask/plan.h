@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "fact/lineage.h"
 #include "mask/detect.h"
 #include "mask/mask.h"
 
@@ -19,6 +20,13 @@ struct column_fate {
 };
 
 struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr);
+/* The strictest fate of whatever a source of that lineage may name. */
+struct column_fate catalog_source_fate(
+	const struct mask_catalog *c, const struct lineage *l, size_t source);
+/* Is that column protected in every table that may be meant? */
+bool catalog_protects(const struct mask_catalog *c, struct slice object, struct slice column);
+/* What the rules of the catalog say about what nobody knows. */
+enum unproven catalog_unknown(const struct mask_catalog *c);
 /* The fate of a column about which nothing is known. */
 struct column_fate rules_unknown_fate(const struct mask_rule *const *rules);
 

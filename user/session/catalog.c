@@ -134,12 +134,14 @@ static uint32_t catalog_number(struct slice s)
 static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 {
 	uint32_t table, attr;
+	struct slice name;
 	int r;
 
 	if (n != CATALOG_ANSWER_N || v[CATALOG_KIND].bytes.n != 1)
 		return err_raise(-EPROTO);
 	table = catalog_number(v[CATALOG_OID].bytes);
 	attr = catalog_number(v[CATALOG_ATTNUM].bytes);
+	name = v[CATALOG_RELATION].bytes;
 	switch (v[CATALOG_KIND].bytes.p[0]) {
 	case CATALOG_TABLE:
 		r = mask_catalog_add_table(
@@ -151,9 +153,21 @@ static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 			v[CATALOG_COLUMN].bytes);
 		break;
 	case CATALOG_DERIVED:
-		r = mask_catalog_add_derived(s->coming, table,
-			catalog_number(v[CATALOG_FROM_OID].bytes),
+		r = mask_catalog_add_derived_column(s->coming, table, (uint16_t)attr,
+			v[CATALOG_COLUMN].bytes, catalog_number(v[CATALOG_FROM_OID].bytes),
 			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
+		break;
+	case CATALOG_FUNCTION:
+		r = mask_catalog_add_word(s->coming, MASK_WORD_FUNCTION, name);
+		break;
+	case CATALOG_ROW_FUNCTION:
+		r = mask_catalog_add_word(s->coming, MASK_WORD_ROW_FUNCTION, name);
+		break;
+	case CATALOG_OPERATOR:
+		r = mask_catalog_add_word(s->coming, MASK_WORD_OPERATOR, name);
+		break;
+	case CATALOG_CAST:
+		r = mask_catalog_add_word(s->coming, MASK_WORD_CAST, name);
 		break;
 	default:
 		return err_raise(-EPROTO);

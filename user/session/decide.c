@@ -8,6 +8,7 @@
 #include "session/catalog.h"
 #include "session/held.h"
 #include "session/hint.h"
+#include "session/masked.h"
 #include "session/parser.h"
 #include "session/record.h"
 #include "session/relay.h"
@@ -15,7 +16,7 @@
 #include "util/clock.h"
 #include "util/writer.h"
 
-enum { EXECUTE_DEPTH_MAX = 4, DECIDE_COPY_TIMEOUT_MS = 30 * 60 * 1000 };
+enum { EXECUTE_DEPTH_MAX = 4 };
 
 /* ---- parking --------------------------------------------------------------------------------- */
 
@@ -86,6 +87,9 @@ static int decide_keep_facts(struct facts *f, struct arena *a)
 		copy.executes[i] = f->executes[i];
 		r = decide_dup(a, &copy.executes[i]);
 	}
+	copy.lineage = NULL;
+	if (!r)
+		r = sql_lineage_join(&copy.lineage, f->lineage, a);
 	*f = copy;
 	return r;
 }
@@ -250,67 +254,6 @@ int decide_facts(struct session *s, const struct facts *facts, int error)
 
 /* ---- ruling ---------------------------------------------------------------------------------- */
 
-/* Names mean something else behind it, and from its first statement on. */
-static bool decide_changes_names(const struct session *s)
-{
-	const uint32_t effects = EFFECT_BIT(EFFECT_DEFINE) | EFFECT_BIT(EFFECT_DESTROY) |
-				 EFFECT_BIT(EFFECT_ADMIN) | EFFECT_BIT(EFFECT_UNKNOWN);
-
-	return (s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & effects);
-}
-
-static bool decide_touches(const struct session *s)
-{
-	const struct facts *f = &s->asked.facts;
-	const struct mask_catalog *known = catalog_believed(s);
-
-	if (!mask_rules_need_catalog(s->resource->masks))
-		return false;
-	if (!known || (f->flags & FACTS_OPAQUE_ROWS) || decide_changes_names(s))
-		return true;
-	for (size_t i = 0; i < f->n; i++)
-		if (!f->list[i].no_object && mask_catalog_may_touch(known, f->list[i].object))
-			return true;
-	return false;
-}
-
-/* Reads what may be protected and writes in the same breath: INSERT … SELECT, CREATE TABLE AS. The
- * copy would lie where no column rule looks. */
-static bool decide_copies(const struct session *s)
-{
-	const uint32_t writes = EFFECT_BIT(EFFECT_INSERT) | EFFECT_BIT(EFFECT_UPDATE);
-	const struct facts *f = &s->asked.facts;
-	const struct mask_catalog *known = catalog_believed(s);
-
-	if (!mask_rules_need_catalog(s->resource->masks) ||
-		!((facts_effects(f) & writes) || (f->flags & FACTS_STORES_ROWS)))
-		return false;
-	for (size_t i = 0; i < f->n; i++)
-		if (f->list[i].effect == EFFECT_READ && !f->list[i].no_object &&
-			(!known || mask_catalog_may_touch(known, f->list[i].object)))
-			return true;
-	return false;
-}
-
-/* What masks add to the ruling: a request whose result, or trace, they could not follow. */
-static void decide_rule_masks(struct session *s)
-{
-	struct asked *a = &s->asked;
-
-	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
-	 */
-	if ((a->facts.flags & FACTS_COPY_OUT) && a->ruling.kind != RULING_DENY &&
-		(a->touches || (a->facts.flags & FACTS_COPY_BINARY)))
-		a->ruling = (struct ruling){.kind = RULING_DENY,
-			.rule = "masks",
-			.message = "COPY of masked data is not possible; use SELECT"};
-	else if (a->ruling.kind == RULING_ALLOW && decide_copies(s))
-		a->ruling = (struct ruling){.kind = RULING_HOLD,
-			.rule = "masks",
-			.message = "it copies masked data to where no mask applies",
-			.timeout_ms = DECIDE_COPY_TIMEOUT_MS};
-}
-
 struct policy_subject decide_subject(const struct session *s)
 {
 	const struct request *q = &s->asked.request;
@@ -329,9 +272,7 @@ static void decide_rule(struct session *s)
 	const struct policy_subject subject = decide_subject(s);
 
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
-	a->touches = s->wants_text && decide_touches(s);
-	if (s->wants_text)
-		decide_rule_masks(s);
+	masked_rule(s);
 	if (!request_is_login(&a->request))
 		return;
 	/* The server would take the last one, a reader of the record perhaps the first. */
@@ -362,8 +303,8 @@ static int decide_track(struct session *s)
 		free(q->ring);
 		*q = (struct inflight_queue){.ring = ring, .n = q->n, .cap = cap};
 	}
-	q->ring[(q->head + q->n++) & (q->cap - 1)] =
-		(struct inflight){.seq = a->request.seq, .id = a->id, .touches = a->touches};
+	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){
+		.seq = a->request.seq, .id = a->id, .touches = a->touches, .proof = a->proof};
 	return 0;
 }
 
@@ -381,7 +322,7 @@ static int decide_settle(struct session *s, const struct verdict *v)
 	if (r)
 		return err_trace(r);
 	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG)) {
-		s->doubts_catalog |= decide_changes_names(s);
+		s->doubts_catalog |= masked_changes_names(s);
 		catalog_mark_stale(s);
 	}
 	r = relay_settle(s, v);

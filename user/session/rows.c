@@ -41,8 +41,8 @@ static int rows_plan(struct session *s, uint64_t seq, uint32_t columns_id,
 		return 0;
 	arena_reset(&s->plan_arena);
 	s->plan = NULL;
-	r = mask_plan_build(s->resource->masks, known, columns, n, !f || f->touches, &s->plan_arena,
-		&s->plan, &unproven);
+	r = mask_plan_build(s->resource->masks, known, columns, n, !f || f->touches,
+		f ? &f->proof : NULL, &s->plan_arena, &s->plan, &unproven);
 	if (r)
 		return err_trace(r);
 	if (known && rows_has_news(columns, n, known))

@@ -13,7 +13,8 @@
  * of all tables at once and freed after the batch of events.
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
- * request that waits · rows.c masks · catalog.c what is protected · record.c the journal rows.
+ * request that waits · masked.c what masks add to a
+ * ruling · rows.c masks · catalog.c what is protected · record.c the journal rows.
  */
 #pragma once
 
@@ -60,7 +61,8 @@ struct peer {
 struct inflight {
 	uint64_t seq, id;
 	uint64_t n_masked;
-	bool touches; /* may touch protected tables: columns without provenance are unproven */
+	bool touches; /* may touch protected tables: columns without provenance are unproven … */
+	struct mask_proof proof; /* … but for those that the text clears */
 	bool is_done;
 };
 
@@ -77,6 +79,7 @@ struct asked {
 	uint64_t id;         /* in the ledger */
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches;
+	struct mask_proof proof;
 	bool has_hold;
 	enum hold_outcome outcome; /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;

@@ -7,14 +7,28 @@
 /*
  * fits     columns whose name fits
  * down/up  the same column of partitions and children, and of the parents that show their rows
+ * made     generated columns that are computed from those
  * seen     views over those, and views over the views
+ * known    what extensions brought along: their code is no agent's, so a function or operator of
+ *          theirs that is named like a built-in one computes what it is given, if it is in C or
+ *          from an extension that is known to
  *
  * pg_depend tells which columns a view uses, except for whole-row references: `SELECT t FROM t`
  * depends on t as a whole, and with `SELECT t.id, t FROM t` even that is folded into the dependency
  * on id. The stored tree shows them (varattno 0), and such a view counts as using every column.
  */
 static const char catalog_head[] =
-	"WITH RECURSIVE rel AS ("
+	"WITH RECURSIVE known AS ("
+	"SELECT d.classid, d.objid, e.extname OPERATOR(pg_catalog.=) ANY (ARRAY["
+	"'btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', "
+	"'intarray', 'isn', 'ltree', 'pg_trgm', 'pgcrypto', 'plpgsql', 'postgis', 'seg', "
+	"'tablefunc', 'tcn', 'unaccent', 'uuid-ossp', 'vector']::pg_catalog.name[]) AS is_usual "
+	"FROM pg_catalog.pg_depend d "
+	"JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid "
+	"WHERE d.refclassid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid "
+	"AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog.\"char\"), "
+	"rel AS ("
 	"SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c "
 	"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
 	"WHERE c.relkind OPERATOR(pg_catalog.=) "
@@ -44,7 +58,22 @@ static const char catalog_tail[] =
 	"JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.oid "
 	"JOIN att a ON a.attrelid OPERATOR(pg_catalog.=) i.inhparent "
 	"AND a.attname OPERATOR(pg_catalog.=) u.attname), "
-	"spread AS (SELECT * FROM down UNION SELECT * FROM up), "
+	"inherited AS (SELECT * FROM down UNION SELECT * FROM up), "
+	"made AS ("
+	"SELECT i.from_oid, i.from_attnum, a.attrelid, a.attnum, a.attname FROM inherited i "
+	"JOIN pg_catalog.pg_depend d ON d.refobjid OPERATOR(pg_catalog.=) i.oid "
+	"AND d.refobjsubid OPERATOR(pg_catalog.=) i.attnum::pg_catalog.int4 "
+	"AND d.refclassid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid "
+	"LEFT JOIN pg_catalog.pg_attrdef e ON e.oid OPERATOR(pg_catalog.=) d.objid "
+	"AND d.classid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid "
+	"JOIN att a ON a.attrelid OPERATOR(pg_catalog.=) i.oid "
+	"AND (a.attnum OPERATOR(pg_catalog.=) e.adnum "
+	"OR (d.classid OPERATOR(pg_catalog.=) d.refclassid "
+	"AND d.objid OPERATOR(pg_catalog.=) i.oid "
+	"AND a.attnum::pg_catalog.int4 OPERATOR(pg_catalog.=) d.objsubid))), "
+	"spread AS (SELECT * FROM inherited UNION SELECT * FROM made), "
 	"uses AS ("
 	"SELECT r.ev_class, d.refobjid, d.refobjsubid, "
 	"r.ev_action::pg_catalog.text OPERATOR(pg_catalog.~~) '%:varattno 0 %' AS is_whole "
@@ -87,11 +116,43 @@ static const char catalog_tail[] =
 	"s.from_oid::pg_catalog.text, s.from_attnum::pg_catalog.text FROM spread s "
 	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) s.oid "
 	"WHERE s.oid OPERATOR(pg_catalog.<>) s.from_oid "
+	"OR s.attnum OPERATOR(pg_catalog.<>) s.from_attnum "
 	"UNION ALL "
 	"SELECT 'd', v.oid::pg_catalog.text, '0', "
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, '', "
 	"v.from_oid::pg_catalog.text, v.from_attnum::pg_catalog.text FROM seen v "
-	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) v.oid";
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) v.oid "
+	"UNION ALL "
+	"SELECT 'f', '0', '0', '', w.proname::pg_catalog.text, '', '0', '0' "
+	"FROM (SELECT DISTINCT p.proname FROM pg_catalog.pg_proc p "
+	"WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid "
+	"AND NOT EXISTS (SELECT FROM known k WHERE k.classid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid "
+	"AND k.objid OPERATOR(pg_catalog.=) p.oid "
+	"AND (k.is_usual OR p.prolang OPERATOR(pg_catalog.=) ANY (ARRAY[12, "
+	"13]::pg_catalog.oid[])))) w "
+	"UNION ALL "
+	"SELECT 'a', '0', '0', '', w.proname::pg_catalog.text, '', '0', '0' "
+	"FROM (SELECT DISTINCT p.proname FROM pg_catalog.pg_proc p "
+	"JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) p.proargtypes[0] "
+	"WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid "
+	"AND t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c', 'd', 'p']::pg_catalog.\"char\"[])) w "
+	"UNION ALL "
+	"SELECT 'o', '0', '0', '', w.oprname::pg_catalog.text, '', '0', '0' "
+	"FROM (SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator o "
+	"WHERE o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid "
+	"AND NOT EXISTS (SELECT FROM known k WHERE k.classid OPERATOR(pg_catalog.=) "
+	"'pg_catalog.pg_operator'::pg_catalog.regclass::pg_catalog.oid "
+	"AND k.objid OPERATOR(pg_catalog.=) o.oid "
+	"AND (k.is_usual OR EXISTS (SELECT FROM pg_catalog.pg_proc p "
+	"WHERE p.oid OPERATOR(pg_catalog.=) o.oprcode::pg_catalog.oid "
+	"AND p.prolang OPERATOR(pg_catalog.=) ANY (ARRAY[12, 13]::pg_catalog.oid[]))))) w "
+	"UNION ALL "
+	"SELECT 'k', '0', '0', '', '', '', '0', '0' "
+	"FROM (SELECT FROM pg_catalog.pg_cast c "
+	"JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) c.castfunc "
+	"AND p.prolang OPERATOR(pg_catalog.<>) ALL (ARRAY[12, 13]::pg_catalog.oid[]) "
+	"WHERE c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid LIMIT 1) w";
 
 enum { CATALOG_PARTS = 3 }; /* column, table, schema: from the right */
 

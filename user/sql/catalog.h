@@ -30,6 +30,12 @@ enum catalog_kind {
 	/* A view, partition, parent or child that may show such a column. A view as a whole (attnum
 	 * 0): what it computes from the column is not followed. */
 	CATALOG_DERIVED = 'd',
+	/* Names (CATALOG_RELATION) that somebody gave to code of their own, so that they need not
+	 * mean the server's. */
+	CATALOG_FUNCTION = 'f',
+	CATALOG_ROW_FUNCTION = 'a', /* takes a row, so that `row.name` may call it */
+	CATALOG_OPERATOR = 'o',
+	CATALOG_CAST = 'k', /* without a name: some conversion runs such code */
 };
 
 /*

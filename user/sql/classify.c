@@ -133,6 +133,28 @@ static int classify_join(
 	return 0;
 }
 
+int sql_lineage_join(const struct lineage **list, const struct lineage *more, struct arena *arena)
+{
+	const struct lineage *parts[2] = {*list, more};
+	const struct lineage **at = list;
+
+	if (!more)
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		for (const struct lineage *l = parts[i]; l; l = l->next) {
+			struct lineage *copy = arena_alloc(arena, l->size);
+
+			if (!copy)
+				return err_raise(-ENOMEM);
+			memcpy(copy, l, l->size);
+			copy->next = NULL;
+			*at = copy;
+			at = &copy->next;
+		}
+	}
+	return 0;
+}
+
 int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena)
 {
 	void *list = a->list, *names = a->names, *executes = a->executes;
@@ -147,6 +169,8 @@ int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena)
 	if (!r)
 		r = classify_join(&executes, &sum.n_executes, b->executes, b->n_executes,
 			sizeof(*a->executes), arena);
+	if (!r)
+		r = sql_lineage_join(&sum.lineage, b->lineage, arena);
 	if (r)
 		return err_trace(r);
 	sum.list = list;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "sql/functions.h"
+#include "sql/lineage.h"
 #include "sql/walk.h"
 
 /* Member look-ups for WITH names in one text; beyond it a WITH name is reported as a table. */
@@ -394,6 +395,7 @@ static void tree_walk(struct walk *w)
 
 	for (uint32_t i = stmts ? json_first(&w->tree, stmts) : 0; i; i = json_next(&w->tree, i))
 		is_shapeable &= tree_statement(w, i);
+	w->facts->lineage = lineage_find(w, stmts);
 	if (!w->facts->n_statements)
 		walk_add_bare(w, EFFECT_SESSION);
 	if (is_shapeable && !w->looked_at_constant)

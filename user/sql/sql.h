@@ -64,6 +64,10 @@ ERR_CHECK int sql_classify_setting(
  * flags of a binary COPY). 0; SQL_E_NOT_REPLICATION: the server reads this text as SQL; -ENOMEM. */
 ERR_CHECK int sql_classify_replication(struct slice text, struct arena *arena, struct facts *ret);
 
+/* Appends copies of the lineages of `more` to *list. 0, -ENOMEM. */
+ERR_CHECK int sql_lineage_join(
+	const struct lineage **list, const struct lineage *more, struct arena *arena);
+
 /* Appends the facts of b to a (both stay valid; the result lives in `arena`). 0, -ENOMEM. */
 ERR_CHECK int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena);
 

@@ -182,7 +182,7 @@ static struct mask_plan *plan_of(struct arena *a, const struct mask_rule *const 
 	struct mask_plan *p;
 
 	arena_init(a, 1 << 16);
-	cr_assert_eq(mask_plan_build(of, c, columns, n, touches, a, &p, unproven), 0);
+	cr_assert_eq(mask_plan_build(of, c, columns, n, touches, NULL, a, &p, unproven), 0);
 	return p;
 }
 

@@ -32,8 +32,8 @@ static void begin(struct fixture *f, bool whole, enum value_class class, bool is
 	};
 	f->rules[0] = &f->rule;
 	arena_init(&f->arena, 1 << 16);
-	cr_assert_eq(mask_plan_build(
-			     f->rules, NULL, &f->column, 1, false, &f->arena, &f->plan, &unproven),
+	cr_assert_eq(mask_plan_build(f->rules, NULL, &f->column, 1, false, NULL, &f->arena,
+			     &f->plan, &unproven),
 		0);
 }
 

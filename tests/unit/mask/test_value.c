@@ -37,7 +37,7 @@ static void begin(
 	cr_assert_eq(mask_catalog_add_column(
 			     f->catalog, 20000, 1, SLICE_LIT("s"), SLICE_LIT("t"), SLICE_LIT("c")),
 		0);
-	cr_assert_eq(mask_plan_build(f->rules, f->catalog, &f->column, 1, false, &f->plans,
+	cr_assert_eq(mask_plan_build(f->rules, f->catalog, &f->column, 1, false, NULL, &f->plans,
 			     &f->plan, &unproven),
 		0);
 }
