@@ -30,8 +30,9 @@ SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user 
 OBJ := $(SRC:%.c=$(B)/%.o)
 LIB := $(B)/libholdfast.a
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
-BPF_OBJ := $(BPF_SRC:%.c=$(B)/%.o)
-SKEL := $(B)/intercept.skel.h
+# The sweep attaches to nothing and may be missing: an object of its own.
+BPF_OBJ := $(filter-out $(B)/bpf/sweep.bpf.o,$(BPF_SRC:%.c=$(B)/%.o))
+SKEL := $(B)/intercept.skel.h $(B)/sweep.skel.h
 UNIT_SRC := $(sort $(shell find tests/unit -name '*.c'))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
@@ -57,7 +58,7 @@ $(B)/%.o: %.c
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The kernel side: one object from all hooks, one skeleton. The headers come from vmlinux/, never from
+# The kernel side: one object from all hooks, one skeleton; and the sweep. The headers come from vmlinux/, never from
 # the running kernel.
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call msg,BPF,$<)
@@ -67,9 +68,13 @@ $(B)/intercept.bpf.o: $(BPF_OBJ)
 	$(call msg,GENOBJ,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKEL): $(B)/intercept.bpf.o
+$(B)/intercept.skel.h: $(B)/intercept.bpf.o
 	$(call msg,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name intercept > $@
+
+$(B)/sweep.skel.h: $(B)/bpf/sweep.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name sweep_object > $@
 
 $(filter $(B)/user/kern/%,$(OBJ)): | $(SKEL)
 

@@ -18,8 +18,12 @@ trap 'rm -f "$dump"' EXIT
 
 uapi='bpf_sock bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
 # struct:field…, a struct before those that hold it
-core='ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn'
-constants='BPF_MAP_TYPE_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_LRU_HASH
+core='ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
+kernfs_node:id cgroup:level:kn:ancestors css_set:dfl_cgrp sock_cgroup_data:cgroup
+sock_common:skc_family:skc_state sock:__sk_common:sk_protocol:sk_type:sk_cgrp_data socket:sk
+inode:i_ino file:f_inode task_struct:tgid:cgroups
+bpf_iter_meta:seq bpf_iter__task_file:meta:task:fd:file'
+constants='BPF_MAP_TYPE_HASH BPF_MAP_TYPE_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_LRU_HASH
 BPF_MAP_TYPE_SK_STORAGE BPF_MAP_TYPE_RINGBUF BPF_ANY BPF_F_NO_PREALLOC
 BPF_SK_STORAGE_GET_F_CREATE BPF_SOCK_OPS_TCP_CONNECT_CB BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB
 BPF_SOCK_OPS_STATE_CB BPF_SOCK_OPS_STATE_CB_FLAG BPF_TCP_CLOSE'
@@ -81,7 +85,8 @@ for entry in $core; do
 	s=${entry%%:*}
 	printf 'struct %s {\n' "$s"
 	for f in $(echo "${entry#*:}" | tr ':' ' '); do
-		line=$(body "$s" | grep -E "[ *]$f;\$" || true)
+		line=$(body "$s" | grep -E "[ *]$f(\[0\])?;\$" | sed -e 's/^[[:space:]]*/\t/' -e 's/\([[:space:]]\)\(u[0-9]*\) /\1__\2 /' \
+			-e 's/\bpid_t /__s32 /' -e 's/\[0\];/[];/' || true)
 		need "$line" "struct $s.$f"
 		printf '%s\n' "$line"
 	done

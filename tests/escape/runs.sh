@@ -65,4 +65,85 @@ test_stranger_may_not_kill() {
 	finish "$BG" || true
 }
 
+# A socket that was made outside and connected to the server outside: no hook sees what it does.
+# usage: pass_into NAME SECONDS: the run gets it, waits so long, and says what it still can do.
+pass_into() {
+	chmod 777 "$T"
+	bg holder in_run "$1" -- /usr/bin/python3 -c "
+import array, os, select, socket, time
+l = socket.socket(socket.AF_UNIX)
+l.bind('$T/pass')
+os.chmod('$T/pass', 0o777)
+l.listen(1)
+print('listening', flush=True)
+c, _ = l.accept()
+_, control, _, _ = c.recvmsg(1, socket.CMSG_SPACE(4))
+s = socket.socket(fileno=array.array('i', control[0][2])[0])
+print('got it', flush=True)
+end = time.monotonic() + $2
+while time.monotonic() < end and not s.getsockopt(socket.SOL_SOCKET, 44):
+    select.select([], [], [], 0.05)
+try:
+    s.sendall(b'X' * 8)
+    print('sent', s.recv(10), flush=True)
+except OSError as e:
+    print('stopped', e, flush=True)"
+	wait_until 10 file_has "$T/holder.out" listening
+	setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c "
+import array, socket
+s = socket.create_connection(('127.0.0.1', $E2E_PGPORT))
+u = socket.socket(socket.AF_UNIX)
+u.connect('$T/pass')
+u.sendmsg([b'p'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [s.fileno()]))])
+u.recv(1)" &
+	wait_until 10 file_has "$T/holder.out" 'got it'
+}
+
+can_be_passed_one() {
+	case ${E2E_DAEMON_ARGS:-} in *connect_unix*) skip 'without the hook a run makes no unix socket' ;; esac
+	hf doctor | grep -A 1 '^sweep' | grep -q present || skip 'no iterators here'
+}
+
+test_socket_passed_in_from_outside_is_cut_and_told() {
+	can_be_passed_one
+	pass_into receiver 8
+	finish "$BG"
+	assert_has "$(out holder)" stopped
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket' AND run > 0 AND detail LIKE 'tcp socket to 127.0.0.1:$E2E_PGPORT%: cut'" 1
+}
+
+test_sockets_of_its_own_are_left_alone() {
+	before=$(ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket'")
+	bg own in_run own -- /usr/bin/python3 -c "
+import os, select, socket
+pair = socket.socketpair()
+kinds = [socket.socket(f, t) for f in (socket.AF_INET, socket.AF_INET6) for t in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
+s = socket.create_connection(('127.0.0.1', $E2E_PGPORT))
+# Two looks of the sweep at least.
+select.select([], [], [], 2.5)
+print('filters', sum(k.getsockopt(socket.SOL_SOCKET, 44) for k in kinds + [s]))
+pair[0].sendall(b'pair works')
+print(pair[1].recv(20).decode(), flush=True)"
+	finish "$BG"
+	assert_has "$(out own)" 'filters 0'
+	assert_has "$(out own)" 'pair works'
+	assert_eq "$(ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket'")" "$before"
+}
+
+test_run_is_killed_for_it_if_the_configuration_says_so() {
+	can_be_passed_one
+	stop_daemon
+	echo 'foreign_sockets: ignore' | config
+	assert_exit 2 "$B/holdfastd" --check --config "$G/config.yaml"
+	assert_has "$OUT" 'must be cut or kill'
+	echo 'foreign_sockets: kill' | config
+	start_daemon
+	pass_into condemned 20
+	rc=0
+	finish "$BG" || rc=$?
+	assert_eq "$rc" 137
+	assert_lacks "$(out holder)" sent
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket' AND detail LIKE '%the run is killed'" 1
+}
+
 run_tests

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "policy/bind.h"
@@ -119,6 +120,18 @@ static void config_bind_run_uids(struct binder *b, const struct yaml_node *n, vo
 	c->run_uid_last = last;
 }
 
+static void config_bind_foreign_sockets(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct config *c = obj;
+	const char *text;
+
+	if (!bind_text(b, n, "foreign_sockets", 8, false, &text))
+		return;
+	c->kills_foreign_sockets = !strcmp(text, "kill");
+	if (!c->kills_foreign_sockets && strcmp(text, "cut") != 0)
+		bind_error(b, n, "foreign_sockets: must be cut or kill");
+}
+
 static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
@@ -133,6 +146,7 @@ static const struct bind_key config_keys[] = {
 	{"run_uids", config_bind_run_uids, false},
 	{"workers", config_bind_workers, false},
 	{"port", config_bind_port, false},
+	{"foreign_sockets", config_bind_foreign_sockets, false},
 	{"self_approval", config_bind_self_approval, false},
 	{NULL, NULL, false},
 };

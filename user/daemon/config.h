@@ -23,6 +23,7 @@ struct config {
 	uid_t run_uid_first, run_uid_last;
 	uint64_t workers, port;
 	bool self_approval;
+	bool kills_foreign_sockets; /* foreign_sockets: kill */
 	/* from the command line */
 	bool allow_degraded, without_connect_unix, foreground;
 };

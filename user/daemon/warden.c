@@ -26,6 +26,7 @@
 #include "net/sock.h"
 #include "priv/channel.h"
 #include "priv/run_server.h"
+#include "priv/sweeper.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -71,6 +72,7 @@ struct warden {
 	bool is_enforcer_ready, is_stopping, is_refusing;
 	uint64_t acknowledged_run; /* the run that RUN_ADDED named last */
 	struct run_server *runs;
+	struct sweeper *sweeper; /* NULL: this kernel has no iterators */
 	struct kern_denials *denials;
 	struct journal *journal;
 	uint64_t last_run, n_broken_layers;
@@ -146,8 +148,12 @@ static void warden_on_denial(void *arg, const struct denial *d)
 
 static void warden_on_denials(struct loop_source *src, uint32_t events)
 {
+	struct warden *w = src->owner;
+
 	(void)events;
-	kern_denials_drain(((struct warden *)src->owner)->denials);
+	kern_denials_drain(w->denials);
+	/* Who is refused may have helped himself otherwise. */
+	sweeper_look(w->sweeper, w->runs);
 }
 
 static void warden_sum_denials(struct warden *w)
@@ -459,8 +465,10 @@ static int warden_on_placed(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
 
-	return run_record_start(w->journal, run, w->p->mask_key) ? -EIO
-								 : warden_announce_run(w, run);
+	if (run_record_start(w->journal, run, w->p->mask_key))
+		return -EIO;
+	sweeper_begin(w->sweeper, run->cgroup);
+	return warden_announce_run(w, run);
 }
 
 static int warden_on_adopted(void *arg, const struct run *run)
@@ -468,6 +476,7 @@ static int warden_on_adopted(void *arg, const struct run *run)
 	struct warden *w = arg;
 
 	w->last_run = run->id > w->last_run ? run->id : w->last_run;
+	sweeper_begin(w->sweeper, run->cgroup);
 	warden_event(w, "adopted", run->id, "name=%s uid=%u", run->name, run->uid);
 	return warden_announce_run(w, run);
 }
@@ -486,6 +495,7 @@ static void warden_on_end(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
 
+	sweeper_end(w->sweeper, run->cgroup);
 	if (warden_send_run(w, CHANNEL_RUN_END, run))
 		log_warn("channel", "the enforcer was not told that run %llu ended",
 			(unsigned long long)run->id);
@@ -498,6 +508,21 @@ static void warden_on_runs(struct loop_source *src, uint32_t events)
 	(void)events;
 	if (run_server_dispatch(w->runs) < 0)
 		log_error("runs", "the run socket is broken; no more runs can be started");
+}
+
+static void warden_on_foreign(void *arg, uint64_t run, const char *text)
+{
+	warden_event(arg, "foreign-socket", run, "%s", text);
+}
+
+/* Without it, what is passed into a run from outside is not noticed: said by doctor, and here. */
+static int warden_start_sweeper(struct warden *w)
+{
+	int r = sweeper_new(w->p->config->kills_foreign_sockets, warden_on_foreign, w, &w->sweeper);
+
+	if (r == SWEEP_E_MISSING)
+		log_warn("degraded", "sweep=absent");
+	return r < 0 ? err_trace(r) : 0;
 }
 
 static int warden_start_runs(struct warden *w)
@@ -643,6 +668,7 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	warden_restart_due(w, clock_mono_ns());
 	warden_watch_enforcer(w, clock_mono_ns());
 	warden_sum_denials(w);
+	sweeper_look(w->sweeper, w->runs);
 	if (clock_mono_ns() >= w->next_verify_ns)
 		warden_verify(w);
 	notify_supervisor("WATCHDOG=1");
@@ -715,7 +741,9 @@ static int warden_start(struct warden *w)
 	r = process_open_ring(w->p, RING_WARDEN, &w->journal);
 	if (r)
 		return err_trace(r);
-	r = warden_start_enforcer(w);
+	r = warden_start_sweeper(w);
+	if (!r)
+		r = warden_start_enforcer(w);
 	if (!r && !warden_wait(w, NULL, 0, START_TIMEOUT_MS)) {
 		w->why = "the enforcer did not start; see its message above";
 		r = -ETIMEDOUT;
@@ -740,6 +768,7 @@ static void warden_stop(struct warden *w)
 		log_debug("stop", "enforcer=%d", (int)w->enforcer.pid);
 	warden_end_child(w, &w->enforcer);
 	w->runs = run_server_free(w->runs);
+	w->sweeper = sweeper_free(w->sweeper);
 	w->denials = kern_denials_close(w->denials);
 	w->journal = journal_close(w->journal);
 	warden_stop_scribe(w);

@@ -19,6 +19,7 @@
 
 #include "kern/cgroup.h"
 #include "kern/kern.h"
+#include "kern/sweep.h"
 #include "priv/sandbox.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -137,6 +138,13 @@ static bool doctor_read(const char *path, char *buf, size_t max)
 	return true;
 }
 
+static enum doctor_state doctor_sweep(char *why, size_t max)
+{
+	int r = sweep_probe(why, max);
+
+	return r == 0 ? DOCTOR_PRESENT : r > 0 ? DOCTOR_ABSENT : DOCTOR_UNKNOWN;
+}
+
 static enum doctor_state doctor_setting(const char *path, const char *good, char *why, size_t max)
 {
 	char value[64];
@@ -203,6 +211,8 @@ static const struct doctor_row doctor_rows[] = {
 		"packet and vsock sockets get out", true, doctor_seccomp},
 	{"landlock", "a taken-over enforcer or scribe sees only its files",
 		"file permissions alone protect the host's files", false, doctor_landlock},
+	{"sweep", "sockets that are passed into a run from outside are found and cut",
+		"they are not noticed", false, doctor_sweep},
 	{"lsm bpf", "reserved for later layers", "nothing yet", false, doctor_lsm},
 	{"io_uring off", "no process makes sockets around seccomp",
 		"runs are refused it by seccomp", false, doctor_io_uring},

@@ -597,6 +597,34 @@ int run_server_epoll_fd(const struct run_server *s)
 	return s->epoll_fd;
 }
 
+static struct run *server_run_of(const struct run_server *s, uint64_t cgroup)
+{
+	struct list *l;
+
+	list_for_each (l, &s->runs) {
+		struct run *run = list_entry(l, struct served, link)->run;
+
+		if (run->cgroup == cgroup)
+			return run;
+	}
+	return NULL;
+}
+
+uint64_t run_server_find(const struct run_server *s, uint64_t cgroup)
+{
+	const struct run *run = server_run_of(s, cgroup);
+
+	return run ? run->id : 0;
+}
+
+void run_server_kill(struct run_server *s, uint64_t cgroup)
+{
+	const struct run *run = server_run_of(s, cgroup);
+
+	if (run && run_kill(run))
+		log_error("run.kill", "id=%" PRIu64 " killed=0", run->id);
+}
+
 void run_server_each(
 	const struct run_server *s, void (*fn)(void *arg, const struct run *run), void *arg)
 {

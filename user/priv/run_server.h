@@ -51,6 +51,10 @@ int run_server_epoll_fd(const struct run_server *s);
  */
 ERR_CHECK int run_server_dispatch(struct run_server *s);
 
+/* Id of the run of this control group, or 0. */
+uint64_t run_server_find(const struct run_server *s, uint64_t cgroup);
+/* Kills the run of this control group, if there is one; not recorded as anybody's wish. */
+void run_server_kill(struct run_server *s, uint64_t cgroup);
 /* Calls fn for each live run. */
 void run_server_each(
 	const struct run_server *s, void (*fn)(void *arg, const struct run *run), void *arg);

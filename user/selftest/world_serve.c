@@ -335,6 +335,47 @@ static void serve_visit_one(struct world_sockets *s, const void *to, socklen_t l
 		return;
 }
 
+/* Sockets that were made out here, for whoever listens at the agreed path: a TCP connection, a TCP
+ * socket, a UDP socket, a unix connection. */
+static void serve_pass(const struct probe_world *w)
+{
+	const struct sockaddr_in tcp = {.sin_family = AF_INET,
+		.sin_port = htons(w->tcp_port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX}, to = {.sun_family = AF_UNIX};
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(4 * sizeof(int))];
+	} control = {0};
+	char word = 'p';
+	struct iovec iov = {.iov_base = &word, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space)};
+	_cleanup_(fd_closep) int visitor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fds[4];
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.80s/open/pass", w->dir);
+	snprintf(un.sun_path, sizeof(un.sun_path), "%.80s/stream", w->dir);
+	if (visitor < 0 || connect(visitor, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return;
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fds[2] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fds[3] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	control.h.cmsg_level = SOL_SOCKET;
+	control.h.cmsg_type = SCM_RIGHTS;
+	control.h.cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(&control.h), fds, sizeof(fds));
+	if (!connect(fds[0], (const struct sockaddr *)&tcp, sizeof(tcp)) &&
+		!connect(fds[3], (struct sockaddr *)&un, sizeof(un)) &&
+		sendmsg(visitor, &msg, MSG_NOSIGNAL) < 0)
+		word = 0;
+	for (size_t i = 0; i < 4; i++)
+		fd_close(fds[i]);
+}
+
 static void serve_visit(struct world_sockets *s, const struct probe_world *w, int own_netns)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET,
@@ -350,6 +391,7 @@ static void serve_visit(struct world_sockets *s, const struct probe_world *w, in
 	serve_visit_one(s, &v6, sizeof(v6), SOCK_STREAM);
 	serve_visit_one(s, &v4, sizeof(v4), SOCK_DGRAM);
 	serve_visit_one(s, &v6, sizeof(v6), SOCK_DGRAM);
+	serve_pass(w);
 	if (setns(own_netns, CLONE_NEWNET) < 0)
 		_exit(1);
 }

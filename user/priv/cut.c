@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spoiling sockets: see cut.h. */
+#include "priv/cut.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/sock.h"
+#include "util/cleanup.h"
+
+const char *cut_kind(const struct sweep_socket *found)
+{
+	if (found->family == AF_UNIX)
+		return "unix";
+	if (found->family != AF_INET && found->family != AF_INET6)
+		return "other";
+	return found->type == SOCK_STREAM && found->protocol == IPPROTO_TCP  ? "tcp"
+	       : found->type == SOCK_DGRAM && found->protocol == IPPROTO_UDP ? "udp"
+									     : "other";
+}
+
+/* The descriptor, if it still is the socket that was found: numbers are used again. */
+static int cut_take(const struct sweep_socket *found)
+{
+	_cleanup_(fd_closep) int pidfd = (int)syscall(SYS_pidfd_open, found->pid, 0);
+	_cleanup_(fd_closep) int fd = -1;
+	struct stat st;
+
+	if (pidfd < 0)
+		return -errno;
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, found->fd, 0);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode) || st.st_ino != found->inode)
+		return -EBADF;
+	return TAKE_FD(fd);
+}
+
+static void cut_name(int fd, char *target, size_t max)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct sockaddr_storage a = {0};
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a;
+	socklen_t len = sizeof(a);
+	uint8_t addr[16];
+
+	snprintf(target, max, "-");
+	if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
+		return;
+	if (a.ss_family == AF_INET) {
+		memcpy(addr, mapped, sizeof(mapped));
+		memcpy(addr + 12, &v4->sin_addr, 4);
+		sock_name(addr, ntohs(v4->sin_port), target, max);
+	} else if (a.ss_family == AF_INET6) {
+		memcpy(addr, &v6->sin6_addr, 16);
+		sock_name(addr, ntohs(v6->sin6_port), target, max);
+	} else if (a.ss_family == AF_UNIX && len > sizeof(sa_family_t) && un->sun_path[0]) {
+		snprintf(target, max, "%.48s", un->sun_path);
+	}
+}
+
+/* In this order: nothing is received from the first step on, so that a connection that was on its
+ * way cannot come to be while the others are taken. */
+static int cut_inet(int fd, bool is_tcp, bool was_cut)
+{
+	struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
+	const struct sock_fprog filter = {.len = 1, .filter = &drop};
+	const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
+	const int on = 1;
+
+	/* One that is locked by somebody else lets in what it pleases. */
+	if (!was_cut &&
+		(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
+			setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0))
+		return CUT_E_CANNOT;
+	/* Resets a connection, ends a listener, throws away what was not sent yet. */
+	if (is_tcp && connect(fd, &unspec, sizeof(unspec)) < 0)
+		return CUT_E_CANNOT;
+	/* Taking it off needs CAP_NET_RAW. What it would still send ends on this host. */
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+		return CUT_E_CANNOT;
+	/* A socket that is not connected says so, and is shut down all the same. */
+	return shutdown(fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? CUT_E_CANNOT : 0;
+}
+
+int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, size_t max)
+{
+	_cleanup_(fd_closep) int fd = cut_take(found);
+	const char *kind = cut_kind(found);
+
+	snprintf(target, max, "-");
+	if (fd == -ESRCH || fd == -EBADF)
+		return CUT_E_GONE;
+	if (fd < 0)
+		return err_raise(fd);
+	cut_name(fd, target, max);
+	if (!strcmp(kind, "unix"))
+		return shutdown(fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? CUT_E_CANNOT : 0;
+	return strcmp(kind, "other") != 0 ? cut_inet(fd, !strcmp(kind, "tcp"), was_cut)
+					  : CUT_E_CANNOT;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a socket in another process's hands useless, for good. To destroy the connection is not
+ * enough: the descriptor stays, and an agent would connect it again, past every hook. So the socket
+ * itself is taken (pidfd_getfd) and spoiled in ways that its holder cannot undo without
+ * capabilities: a filter that drops all it receives, locked; a device that leads nowhere; shut down
+ * both ways; reset, if it was connected.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "kern/sweep.h"
+
+enum {
+	CUT_E_GONE = 1,   /* it is not there any more */
+	CUT_E_CANNOT = 2, /* a kind that cannot be spoiled, or somebody forestalled it */
+};
+
+/* target: gets where it led, "-" if nowhere. was_cut: it was cut before, by us. 0, CUT_E_*,
+ * -errno. */
+ERR_CHECK int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, size_t max);
+/* "tcp", "udp", "unix", … */
+const char *cut_kind(const struct sweep_socket *found);

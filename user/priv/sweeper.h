@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is done about sockets that runs have and were not born in them: looked for at start, every
+ * second, and when a run was refused something; cut, or the run killed, as the configuration says.
+ */
+#pragma once
+
+#include "kern/sweep.h"
+#include "priv/run_server.h"
+
+struct sweeper;
+
+/*
+ * on_found: one was found and dealt with; the text says which and how, for the ledger. Once a
+ * socket. is_killing: foreign_sockets: kill. 0, SWEEP_E_MISSING (this kernel cannot), -errno.
+ */
+ERR_CHECK int sweeper_new(bool is_killing,
+	void (*on_found)(void *arg, uint64_t run, const char *text), void *arg,
+	struct sweeper **ret);
+struct sweeper *sweeper_free(struct sweeper *s);
+/* A run begins, or ends. Without a sweeper (NULL): nothing. */
+void sweeper_begin(struct sweeper *s, uint64_t cgroup);
+void sweeper_end(struct sweeper *s, uint64_t cgroup);
+/* Looks, if there are runs and the last look is long enough ago. */
+void sweeper_look(struct sweeper *s, struct run_server *runs);
