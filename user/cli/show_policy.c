@@ -79,6 +79,7 @@ static void show_cond(const char *word, const struct cond *c)
 		printf("%s%s", sep, c->bounded == TRI_YES ? "bounded" : "not bounded");
 		sep = ", ";
 	}
+	show_patterns("filters on ", &c->filters_on, &sep);
 	show_patterns("run ", &c->run, &sep);
 	show_patterns("role ", &c->role, &sep);
 	show_patterns("database ", &c->database, &sep);

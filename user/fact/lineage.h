@@ -56,6 +56,8 @@ enum lineage_flag {
 	LINEAGE_IS_RESULT = 1 << 0,  /* the columns are those of the only statement's rows */
 	LINEAGE_IS_COPY = 1 << 1,    /* … of its COPY TO */
 	LINEAGE_IS_EXECUTE = 1 << 2, /* the only statement is EXECUTE; `next` is what it runs */
+	LINEAGE_IS_CURSOR = 1 << 3,  /* the columns are those that FETCH will give */
+	LINEAGE_HAS_COLUMNS = LINEAGE_IS_RESULT | LINEAGE_IS_COPY | LINEAGE_IS_CURSOR,
 };
 
 struct lineage {

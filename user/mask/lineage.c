@@ -114,6 +114,11 @@ struct mask_shown mask_shown_of(const struct mask_catalog *c, const struct linea
 	return shown;
 }
 
+enum unproven mask_rules_unknown(const struct mask_rule *const *rules)
+{
+	return rules_unknown_fate(rules).unproven;
+}
+
 bool mask_proof_is_clear(const struct mask_proof *p, size_t i, size_t n)
 {
 	if (!p->is_valid)
@@ -127,6 +132,14 @@ bool mask_proof_is_clear(const struct mask_proof *p, size_t i, size_t n)
 	if (n - 1 - i < p->n_tail)
 		return n - 1 - i < 64 && p->tail >> (n - 1 - i) & 1;
 	return p->is_middle_clear;
+}
+
+bool mask_filters_protected(const struct mask_catalog *c, const struct lineage *l)
+{
+	struct verdicts v;
+
+	verdicts_init(&v, c, l);
+	return !verdicts_clear(&v, &l->filters);
 }
 
 bool mask_stores_elsewhere(const struct mask_catalog *c, const struct lineage *l)

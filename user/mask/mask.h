@@ -74,7 +74,8 @@ struct mask_proof {
 	uint64_t head, tail; /* bit: is clear */
 	uint8_t n_head, n_tail;
 	bool has_middle, is_middle_clear;
-	bool is_valid; /* false: nothing is proven */
+	bool is_valid;    /* false: nothing is proven */
+	bool is_released; /* a human said that unproven columns may be shown; protected ones not */
 };
 
 /* What a statement shows, as far as its text tells. */
@@ -87,12 +88,16 @@ struct mask_shown {
 	unsigned column;        /* the first of them, from 1; 0: behind a star */
 };
 
-/* l: with LINEAGE_IS_RESULT or LINEAGE_IS_COPY. */
+/* l: with one of LINEAGE_HAS_COLUMNS. */
 struct mask_shown mask_shown_of(const struct mask_catalog *c, const struct lineage *l);
+/* What the rules say about a column of which nothing is known: the strictest `unproven:`. */
+enum unproven mask_rules_unknown(const struct mask_rule *const *rules);
 /* Is a result of n columns what was proven, and column i (from 0) clear? */
 bool mask_proof_is_clear(const struct mask_proof *p, size_t i, size_t n);
 /* Does it hang on code that is not the server's own, though it is named like that? */
 bool mask_catalog_has_code(const struct mask_catalog *c, const struct lineage *l);
+/* May its conditions hang on a protected column, or on what derives from one? */
+bool mask_filters_protected(const struct mask_catalog *c, const struct lineage *l);
 /* May a store of this lineage put something protected where it is not? */
 bool mask_stores_elsewhere(const struct mask_catalog *c, const struct lineage *l);
 

@@ -144,7 +144,8 @@ static uint32_t compile_parts(const struct cond *c)
 	return (c->effects != EFFECT_ALL) << COND_EFFECT |
 	       (c->bounded != TRI_UNKNOWN) << COND_BOUNDED | (c->object.n > 0) << COND_OBJECT |
 	       (c->run.n > 0) << COND_RUN | (c->role.n > 0) << COND_ROLE |
-	       (c->database.n > 0) << COND_DATABASE;
+	       (c->database.n > 0) << COND_DATABASE |
+	       (c->n_filters || c->filters_masked) << COND_FILTERS;
 }
 
 static void compile_conds(struct rule *r)
@@ -167,6 +168,7 @@ static int compile_rank(struct policy *p, struct rule ***ret)
 		return err_raise(-ENOMEM);
 	for (size_t i = 0; i < p->n_rules; i++) {
 		compile_conds(&p->rules[i]);
+		p->asks_filters |= p->rules[i].when.parts >> COND_FILTERS & 1;
 		order[i] = &p->rules[i];
 	}
 	if (p->n_rules)

@@ -41,6 +41,12 @@ static enum tri cond_part(const struct cond *c, enum cond_part part, const struc
 		return pattern_list_text(&c->role, s->role);
 	case COND_DATABASE:
 		return pattern_list_text(&c->database, s->database);
+	case COND_FILTERS: {
+		const struct lineage *l;
+		unsigned source;
+
+		return cond_filters(c, s, &l, &source);
+	}
 	}
 	return TRI_UNKNOWN;
 }
@@ -208,13 +214,15 @@ struct ruling policy_eval(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f)
 {
 	const struct target *target = policy_target(p, s->resource);
+	struct policy_subject of = *s;
 	struct tally t = {0};
 
 	if (bug(!target))
 		return (struct ruling){.kind = RULING_DENY, .rule = "default"};
+	of.whole = s->whole ? s->whole : f;
 	for (size_t i = 0; i < f->n; i++)
-		eval_fact(p, target, s, &f->list[i], i, &t);
+		eval_fact(p, target, &of, &f->list[i], i, &t);
 	if (!f->n)
-		eval_fact(p, target, s, &policy_no_facts, 0, &t);
+		eval_fact(p, target, &of, &policy_no_facts, 0, &t);
 	return eval_ruling(p, &t);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why a ruling is what it is, in words. It asks the same functions as eval.c, so it cannot differ.
  */
+#include <limits.h>
+
 #include "policy/model.h"
 #include "util/utf8.h"
 
@@ -46,8 +48,27 @@ static void explain_object(FILE *to, const struct fact *f)
 	}
 }
 
-static void explain_part(
-	FILE *to, enum cond_part part, const struct policy_subject *s, const struct fact *f)
+static void explain_filters(FILE *to, const struct cond *c, const struct policy_subject *s)
+{
+	const struct lineage *l;
+	unsigned source;
+
+	if (cond_filters(c, s, &l, &source) == TRI_NO) {
+		fputs("no condition hangs on such a column", to);
+	} else if (!l || source == UINT_MAX) {
+		fputs("what its conditions hang on is not known", to);
+	} else {
+		fputs("a condition may hang on ", to);
+		explain_text(to, lineage_object(l, source));
+		fputc('.', to);
+		explain_text(to, lineage_source(l, source)->kind == LINEAGE_ROW
+					 ? SLICE_LIT("*")
+					 : lineage_name(l, source));
+	}
+}
+
+static void explain_part(FILE *to, enum cond_part part, const struct cond *c,
+	const struct policy_subject *s, const struct fact *f)
 {
 	switch (part) {
 	case COND_EFFECT:
@@ -71,6 +92,9 @@ static void explain_part(
 	case COND_DATABASE:
 		explain_name(to, "database", s->database);
 		return;
+	case COND_FILTERS:
+		explain_filters(to, c, s);
+		return;
 	}
 }
 
@@ -92,17 +116,17 @@ static void explain_rule(FILE *to, const struct rule *r, const struct target *t,
 		unless = cond_match(&r->unless, s, f, &o);
 	if (when.holds == TRI_NO || (when.holds == TRI_UNKNOWN && is_allow)) {
 		fputs(when.holds == TRI_NO ? "does not apply: " : "is not proven to apply: ", to);
-		explain_part(to, when.part, s, f);
+		explain_part(to, when.part, &r->when, s, f);
 	} else if (unless.holds == TRI_YES) {
 		fputs("does not apply: its `unless` does", to);
 	} else if (unless.holds == TRI_UNKNOWN) {
 		fputs(is_allow ? "is not proven to apply: its `unless` may: "
 			       : "may apply: its `unless` is not proven: ",
 			to);
-		explain_part(to, unless.part, s, f);
+		explain_part(to, unless.part, &r->unless, s, f);
 	} else if (when.holds == TRI_UNKNOWN) {
 		fputs("may apply: ", to);
-		explain_part(to, when.part, s, f);
+		explain_part(to, when.part, &r->when, s, f);
 	} else {
 		fputs("applies", to);
 	}
@@ -141,10 +165,13 @@ void policy_explain(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f, FILE *to)
 {
 	const struct target *t = policy_target(p, s->resource);
+	struct policy_subject of = *s;
 	struct ruling r;
 
 	if (bug(!t))
 		return;
+	of.whole = f;
+	s = &of;
 	r = policy_eval(p, s, f);
 	fprintf(to, "At %s (%s), where ", t->res.name, t->res.protocol);
 	explain_name(to, "run", s->run);

@@ -38,7 +38,21 @@ enum protocol_word {
 extern const char *const protocol_words[PROTOCOL_WORD_N + 1];
 
 /* What a condition can ask of one pair; tag, resource and protocol are settled when compiling. */
-enum cond_part { COND_EFFECT, COND_BOUNDED, COND_OBJECT, COND_RUN, COND_ROLE, COND_DATABASE };
+enum cond_part {
+	COND_EFFECT,
+	COND_BOUNDED,
+	COND_OBJECT,
+	COND_RUN,
+	COND_ROLE,
+	COND_DATABASE,
+	COND_FILTERS
+};
+
+/* A column in a condition of the agent's: parts from the right, `column`, `table.column` … */
+struct column_pattern {
+	struct glob parts[3];
+	size_t n;
+};
 
 struct cond {
 	uint32_t parts;     /* 1 << enum cond_part of those that are asked; from compile.c */
@@ -47,6 +61,11 @@ struct cond {
 	enum tri bounded;   /* TRI_UNKNOWN = no condition */
 	struct pattern_list tag, resource, object, run, role, database;
 	unsigned bounded_line, bounded_col;
+	struct pattern_list filters_on; /* as written */
+	struct column_pattern *filters;
+	size_t n_filters;
+	bool filters_masked; /* `masked`: whatever masks of the resource protect */
+	unsigned filters_line, filters_col;
 };
 
 /* Sets of approvers have one bit for each entry of policy.approvers; all ones: any approver. */
@@ -117,6 +136,7 @@ struct policy {
 	char version[13];
 	bool is_partial; /* resources had errors: what refers to them cannot be checked */
 	bool is_observe;
+	bool asks_filters;                   /* some rule has filters_on */
 	enum ruling_kind fallback[EFFECT_N]; /* `default:` */
 	struct rule defaults[3];             /* fallback as rules, by enum ruling_kind */
 
@@ -167,6 +187,14 @@ ERR_CHECK int policy_resolve(struct policy *p, unsigned flags, struct diag *d);
 
 /* ---- compile.c: everything that can be decided before the first request. 0, -errno */
 ERR_CHECK int policy_compile(struct policy *p, struct diag *d);
+
+/* ---- filters.c */
+/* Reads one entry of `filters_on:`, borrowed; false: more than three parts, or none. */
+bool column_pattern_parse(struct slice text, struct column_pattern *ret);
+/* Never TRI_YES: a name without a table may be a column of any. *ret_source: in a lineage of
+ * s->whole, the source that matched; UINT_MAX: it is not known what the conditions are. */
+enum tri cond_filters(const struct cond *c, const struct policy_subject *s,
+	const struct lineage **ret_lineage, unsigned *ret_source);
 
 /* ---- eval.c, shared with explain.c */
 /* What a condition says about one pair, and which part of it decided (if not TRI_YES). */

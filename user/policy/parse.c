@@ -141,6 +141,30 @@ static void parse_cond_bounded(struct binder *b, const struct yaml_node *n, void
 	c->bounded_col = n->col;
 }
 
+/* Columns, or the word `masked`. */
+static void parse_cond_filters(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct cond *c = obj;
+	struct pattern_list list;
+
+	parse_patterns(b, n, "filters_on", &list);
+	c->filters_on = list;
+	c->filters = bind_alloc(b, list.n, sizeof(*c->filters));
+	c->filters_line = n->line;
+	c->filters_col = n->col;
+	for (size_t i = 0; c->filters && i < list.n; i++) {
+		struct slice text = list.v[i].whole.text;
+
+		if (slice_eq_str(text, "masked"))
+			c->filters_masked = true;
+		else if (memchr(text.p, '"', text.n) ||
+			 !column_pattern_parse(text, &c->filters[c->n_filters++]))
+			diag_add(b->d, list.v[i].line, list.v[i].col,
+				"filters_on: a column, table.column or schema.table.column without "
+				"quotes, or `masked`");
+	}
+}
+
 static const struct bind_key parse_cond_keys[] = {
 	{.name = "tag", .bind = parse_cond_tag},
 	{.name = "resource", .bind = parse_cond_resource},
@@ -148,6 +172,7 @@ static const struct bind_key parse_cond_keys[] = {
 	{.name = "effect", .bind = parse_cond_effect},
 	{.name = "object", .bind = parse_cond_object},
 	{.name = "bounded", .bind = parse_cond_bounded},
+	{.name = "filters_on", .bind = parse_cond_filters},
 	{.name = "run", .bind = parse_cond_run},
 	{.name = "role", .bind = parse_cond_role},
 	{.name = "database", .bind = parse_cond_database},
@@ -298,6 +323,14 @@ static void parse_rule_check(struct binder *b, const struct parse_rule *in)
 		terms_check_quorum(b, in->approvers ? in->approvers : in->quorum, in->r);
 	if (in->has_then && in->r->then == RULING_ALLOW && in->message)
 		bind_error(b, in->message, "message: nobody would see it, the rule allows");
+	/* What a name means is the server's choice, so that it never provably holds. */
+	if (in->r->unless.filters_line ||
+		(when->filters_line && in->has_then && in->r->then == RULING_ALLOW))
+		diag_add(b->d,
+			in->r->unless.filters_line ? in->r->unless.filters_line
+						   : when->filters_line,
+			in->r->unless.filters_line ? in->r->unless.filters_col : when->filters_col,
+			"filters_on: only in the `when` of a rule that holds or denies");
 	/* Elsewhere it is neither true nor false, and a deny rule would deny every SELECT. */
 	if (when->bounded != TRI_UNKNOWN && (!when->effects || when->effects & ~counted))
 		diag_add(b->d, when->bounded_line, when->bounded_col,
@@ -489,11 +522,10 @@ static void parse_mask_as(struct binder *b, const struct yaml_node *n, void *obj
 
 static void parse_mask_unproven(struct binder *b, const struct yaml_node *n, void *obj)
 {
-	/* To take the stricter words and redact would be weaker than what the file says. */
-	if (n->kind != YAML_SCALAR || !slice_eq_str(n->text, unproven_keywords[UNPROVEN_REDACT]))
-		bind_error(b, n, "unproven: only redact is known yet");
-	else
-		((struct mask_entry *)obj)->rule.unproven = UNPROVEN_REDACT;
+	size_t word;
+
+	if (bind_word(b, n, "unproven", unproven_keywords, &word))
+		((struct mask_entry *)obj)->rule.unproven = (enum unproven)word;
 }
 
 static const struct bind_key parse_mask_keys[] = {

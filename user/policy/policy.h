@@ -94,6 +94,11 @@ struct policy_subject {
 	struct slice run;                /* name of the run */
 	struct slice role;               /* user at the server (PostgreSQL role) */
 	struct slice database;
+	/* What masks protect, by the catalog, may decide about its rows; by names alone, as the
+	 * facts have them, policy_eval() sees for itself. */
+	bool filters_masked;
+	/* The request, where less of it is judged; NULL: what is given to policy_eval(). */
+	const struct facts *whole;
 };
 
 struct policy;
@@ -132,6 +137,8 @@ void policy_print_terms(const struct ruling *r, FILE *to);
  * Prints nothing if there is neither. */
 void policy_print_instead(
 	const struct policy *p, const struct policy_subject *s, const struct ruling *r, FILE *to);
+/* Does any rule ask filters_on? */
+bool policy_asks_filters(const struct policy *p);
 /* One paragraph for people: every pair, every rule that matched or did not and why. */
 void policy_explain(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f, FILE *to);

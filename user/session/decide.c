@@ -269,8 +269,10 @@ struct policy_subject decide_subject(const struct session *s)
 static void decide_rule(struct session *s)
 {
 	struct asked *a = &s->asked;
-	const struct policy_subject subject = decide_subject(s);
+	struct policy_subject subject = decide_subject(s);
 
+	if (policy_asks_filters(s->policy))
+		subject.filters_masked = masked_filters(s);
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
 	masked_rule(s);
 	if (!request_is_login(&a->request))
@@ -303,6 +305,7 @@ static int decide_track(struct session *s)
 		free(q->ring);
 		*q = (struct inflight_queue){.ring = ring, .n = q->n, .cap = cap};
 	}
+	a->proof.is_released = a->holds_unproven && a->has_hold && hold_outcome_runs(a->outcome);
 	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){
 		.seq = a->request.seq, .id = a->id, .touches = a->touches, .proof = a->proof};
 	return 0;

@@ -71,13 +71,79 @@ static void masked_deny(struct asked *a, const char *message)
 			(struct ruling){.kind = RULING_DENY, .rule = "masks", .message = message};
 }
 
-static void masked_hold(struct asked *a, const char *message)
+/* True if it is masks that hold it now. */
+static bool masked_hold(struct asked *a, const char *message)
 {
-	if (a->ruling.kind == RULING_ALLOW)
-		a->ruling = (struct ruling){.kind = RULING_HOLD,
-			.rule = "masks",
-			.message = message,
-			.timeout_ms = MASKED_TIMEOUT_MS};
+	if (a->ruling.kind != RULING_ALLOW)
+		return false;
+	a->ruling = (struct ruling){.kind = RULING_HOLD,
+		.rule = "masks",
+		.message = message,
+		.quorum = 1,
+		.timeout_ms = MASKED_TIMEOUT_MS};
+	return true;
+}
+
+/* What `unproven:` says about the rows of a request of which nothing can be said column by column.
+ * FETCH gives what was ruled when its cursor was made; what it gives is redacted in any case. */
+static struct mask_shown masked_unknown_rows(const struct session *s)
+{
+	const uint32_t code = EFFECT_BIT(EFFECT_EXECUTE) | EFFECT_BIT(EFFECT_UNKNOWN);
+	const struct facts *f = &s->asked.facts;
+	const struct lineage *l = f->lineage;
+
+	if (s->asked.request.kind != REQUEST_TEXT ||
+		!(facts_effects(f) & (code | EFFECT_BIT(EFFECT_READ))))
+		return (struct mask_shown){0};
+	/* One statement that shows nothing of a table, or reads and gives nothing back. */
+	if (f->n_statements == 1 &&
+		(l ? !l->next && !(l->flags & (LINEAGE_HAS_COLUMNS | LINEAGE_IS_EXECUTE))
+		   : !(facts_effects(f) & code)))
+		return (struct mask_shown){0};
+	return (struct mask_shown){
+		.is_unproven = true, .unproven = mask_rules_unknown(s->resource->masks)};
+}
+
+/* `unproven: hold` and `deny`, before anything is sent. */
+static void masked_rule_unproven(struct session *s, const struct mask_shown *shown)
+{
+	struct asked *a = &s->asked;
+	const char *message = NULL;
+
+	if (!shown->is_unproven || shown->unproven == UNPROVEN_REDACT)
+		return;
+	if (shown->column)
+		message = arena_printf(&s->request_arena,
+			"column %u of its result may show a masked column", shown->column);
+	if (!message)
+		message = "its result may show a masked column";
+	if (shown->unproven == UNPROVEN_DENY)
+		masked_deny(a, message);
+	else
+		a->holds_unproven = masked_hold(a, message);
+}
+
+static bool masked_is_copy(
+	const struct asked *a, const struct lineage *l, const struct mask_shown *shown)
+{
+	if (!(a->facts.flags & FACTS_COPY_OUT))
+		return false;
+	if (a->facts.flags & FACTS_COPY_BINARY)
+		return true;
+	return a->touches && !(l && l->flags & LINEAGE_IS_COPY && shown->is_clear);
+}
+
+bool masked_filters(const struct session *s)
+{
+	const struct mask_catalog *known = catalog_believed(s);
+	const struct lineage *l = s->asked.facts.lineage;
+
+	if (!s->wants_text || !mask_rules_need_catalog(s->resource->masks))
+		return false;
+	for (; l; l = l->next)
+		if (!known || mask_filters_protected(known, l))
+			return true;
+	return false;
 }
 
 void masked_rule(struct session *s)
@@ -88,21 +154,25 @@ void masked_rule(struct session *s)
 	struct mask_shown shown = {0};
 
 	a->touches = false;
+	a->holds_unproven = false;
 	a->proof = (struct mask_proof){0};
 	if (!s->wants_text)
 		return;
 	a->touches = masked_touches(s);
 	l = a->touches && known ? masked_lineage(s) : NULL;
-	if (l)
+	if (l && l->flags & LINEAGE_HAS_COLUMNS)
 		shown = mask_shown_of(known, l);
+	else if (a->touches && !l)
+		shown = masked_unknown_rows(s);
 	if (l && l->flags & LINEAGE_IS_RESULT)
 		a->proof = shown.proof;
 	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
 	 */
-	if ((a->facts.flags & FACTS_COPY_OUT) &&
-		((a->facts.flags & FACTS_COPY_BINARY) ||
-			(a->touches && !(l && l->flags & LINEAGE_IS_COPY && shown.is_clear))))
+	if (masked_is_copy(a, l, &shown)) {
 		masked_deny(a, "COPY of masked data is not possible; use SELECT");
-	else if (masked_copies(s))
-		masked_hold(a, "it copies masked data to where no mask applies");
+		return;
+	}
+	if (masked_copies(s))
+		(void)masked_hold(a, "it copies masked data to where no mask applies");
+	masked_rule_unproven(s, &shown);
 }

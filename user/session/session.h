@@ -80,6 +80,7 @@ struct asked {
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches;
 	struct mask_proof proof;
+	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
 	bool has_hold;
 	enum hold_outcome outcome; /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;

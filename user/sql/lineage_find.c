@@ -109,6 +109,7 @@ static void find_statement(struct lin *l, uint32_t tag, struct find *f)
 		f->flags = LINEAGE_IS_RESULT;
 	} else if (lin_tag_is(l, tag, "DeclareCursorStmt")) {
 		find_rows(l, lin_tag(l, lin_child(l, tag, "query")), &f->output);
+		f->flags = LINEAGE_IS_CURSOR;
 	} else if (lin_tag_is(l, tag, "CreateTableAsStmt")) {
 		find_rows(l, lin_tag(l, lin_child(l, tag, "query")), &f->output);
 		lin_store_output(l, &f->output);
@@ -161,11 +162,12 @@ static const struct lineage *find_block(struct lin *l, struct find *f)
 	size_t n_columns = f->output.n, size, text;
 	struct lineage *ret;
 
-	if (n_columns > LINEAGE_COLUMNS_MAX ||
-		!(f->flags & (LINEAGE_IS_RESULT | LINEAGE_IS_COPY))) {
-		f->flags &= ~(uint32_t)(LINEAGE_IS_RESULT | LINEAGE_IS_COPY);
-		n_columns = 0;
+	if (n_columns > LINEAGE_COLUMNS_MAX) {
+		lin_output_anything(l, &f->output);
+		n_columns = 1;
 	}
+	if (!(f->flags & LINEAGE_HAS_COLUMNS))
+		n_columns = 0;
 	text = find_round(sizeof(*ret)) + find_round(l->n_sources * sizeof(struct lineage_source)) +
 	       find_round(n_columns * sizeof(struct lineage_column)) +
 	       find_round(l->n_stores * sizeof(struct lineage_store));

@@ -284,13 +284,25 @@ static const struct error_case mask_cases[] = {
 	{"as", MASK("detect: email, as: blank"),
 		"6:32: as: unknown value \"blank\"; known: redact, partial, hash, null\n"},
 	{"unproven", MASK("detect: email, unproven: allow"),
-		"6:38: unproven: only redact is known yet\n"},
-	{"unproven: hold", MASK("detect: email, unproven: hold"),
-		"6:38: unproven: only redact is known yet\n"},
-	{"unproven: deny", MASK("detect: email, unproven: deny"),
-		"6:38: unproven: only redact is known yet\n"},
+		"6:38: unproven: unknown value \"allow\"; known: redact, hold, deny\n"},
+	{"filters_on allows", RULE("when: {filters_on: '*.ssn'}, then: allow"),
+		"6:32: filters_on: only in the `when` of a rule that holds or denies\n"},
+	{"filters_on in unless", RULE("when: {}, unless: {filters_on: masked}, then: deny"),
+		"6:44: filters_on: only in the `when` of a rule that holds or denies\n"},
+	{"filters_on with quotes", RULE("when: {filters_on: '\"a\".b'}, then: deny"),
+		"6:32: filters_on: a column, table.column or schema.table.column without quotes, "
+		"or "
+		"`masked`\n"},
+	{"filters_on with too many parts", RULE("when: {filters_on: a.b.c.d}, then: deny"),
+		"6:32: filters_on: a column, table.column or schema.table.column without quotes, "
+		"or "
+		"`masked`\n"},
+	{"filters_on nothing", RULE("when: {filters_on: [a..b]}, then: deny"),
+		"6:33: filters_on: a column, table.column or schema.table.column without quotes, "
+		"or "
+		"`masked`\n"},
 	{"unproven: a list", MASK("detect: email, unproven: [redact]"),
-		"6:38: unproven: only redact is known yet\n"},
+		"6:38: unproven: expected a word, found a list\n"},
 	{"when", MASK("detect: email, when: {effect: read}"),
 		"6:35: when: unknown key \"effect\"; known: tag, resource\n"},
 	{"tag typo", MASK("detect: email, when: {tag: prods}"),

@@ -58,7 +58,7 @@ static const char *print_columns(const struct lineage *l)
 	static char out[4096];
 
 	out[0] = 0;
-	if (!l || !(l->flags & (LINEAGE_IS_RESULT | LINEAGE_IS_COPY)))
+	if (!l || !(l->flags & (LINEAGE_HAS_COLUMNS)))
 		return "none";
 	for (size_t i = 0; i < l->n_columns; i++) {
 		const struct lineage_column *c = lineage_column(l, i);
@@ -153,6 +153,7 @@ static const struct {
 	{"EXPLAIN SELECT upper(ssn) FROM customers JOIN v USING (id)", "customers? v?"},
 	{"EXPLAIN SELECT f(1) FROM customers", "! customers?"},
 	{"EXPLAIN EXECUTE x", "!"},
+	{"DECLARE c CURSOR FOR SELECT id, upper(ssn) FROM t", "t.id = | t.ssn"},
 	{"SELECT DISTINCT ON (ssn) id FROM customers", "customers.id ="},
 	{"SELECT xmlelement(name x, ssn) FROM customers", "customers.ssn"},
 	{"SELECT x.v || '' FROM customers c, XMLTABLE('/a' PASSING (c.ssn::xml) COLUMNS v text) x",
