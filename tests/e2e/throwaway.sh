@@ -109,6 +109,7 @@ holdfast_config() {
 	policy: $1/policy.yaml
 	dir: $1/run
 	ledger: $1/ledger/ledger.db
+	keys: $1/keys
 	homes: $1/homes
 	user: "$HF_USER"
 	scribe_user: "$HF_SCRIBE"

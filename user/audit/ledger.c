@@ -3,40 +3,19 @@
 #include "audit/ledger.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include <string.h>
 
-#include "schema.sql.h"
-#include "util/cleanup.h"
+#include "audit/ledger_int.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 enum {
-	LEDGER_APPLICATION_ID = 0x68646661,
-	LEDGER_BUSY_MS = 250,         /* readers never block us, save for moments of theirs */
 	LEDGER_TIDY_PAGES = 1000,     /* 8 MB of WAL: checkpoint in passing */
 	LEDGER_TRUNCATE_PAGES = 8192, /* 64 MB: give the file back */
 };
 
-struct ledger_ring {
-	uint64_t seq;           /* last record put */
-	uint64_t committed_seq; /* last record committed */
-};
-
-struct ledger {
-	sqlite3 *db;
-	sqlite3_stmt *begin, *commit, *position;
-	sqlite3_stmt *insert[RECORD_N];
-	bool is_blob[RECORD_N][RECORD_FIELDS_MAX];
-	struct ledger_ring rings[LEDGER_RINGS_MAX];
-	int wal_pages;
-};
-
-/* What SQLite's word means to us. LEDGER_E_UNWRITABLE, or < 0 where waiting would not help. */
-static int ledger_error(const struct ledger *l, int rc)
+int ledger_error(const struct ledger *l, int rc)
 {
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -60,16 +39,14 @@ static int ledger_error(const struct ledger *l, int rc)
 	}
 }
 
-/* 0, LEDGER_E_UNWRITABLE. */
-static int ledger_exec(const struct ledger *l, const char *sql)
+int ledger_exec(const struct ledger *l, const char *sql)
 {
 	int rc = sqlite3_exec(l->db, sql, NULL, NULL, NULL);
 
 	return rc == SQLITE_OK ? 0 : ledger_error(l, rc);
 }
 
-/* Runs a statement that returns no rows. 0, LEDGER_E_UNWRITABLE. */
-static int ledger_step(const struct ledger *l, sqlite3_stmt *stmt)
+int ledger_step(const struct ledger *l, sqlite3_stmt *stmt)
 {
 	int rc = sqlite3_step(stmt);
 
@@ -77,8 +54,7 @@ static int ledger_step(const struct ledger *l, sqlite3_stmt *stmt)
 	return rc == SQLITE_DONE ? 0 : ledger_error(l, rc);
 }
 
-/* The one number that a query gives. 0, LEDGER_E_UNWRITABLE. */
-static int ledger_number(const struct ledger *l, const char *sql, int64_t *ret)
+int ledger_number(const struct ledger *l, const char *sql, int64_t *ret)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(l->db, sql, -1, &stmt, NULL);
@@ -91,205 +67,20 @@ static int ledger_number(const struct ledger *l, const char *sql, int64_t *ret)
 	return rc == SQLITE_ROW ? 0 : ledger_error(l, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc);
 }
 
-/* ---- opening ---- */
-
-static int ledger_count_wal(void *arg, sqlite3 *db, const char *name, int n_pages)
+int ledger_bytes(const struct ledger *l, const char *sql, uint8_t *to, size_t n)
 {
-	struct ledger *l = arg;
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(l->db, sql, -1, &stmt, NULL), r = 0;
 
-	(void)db;
-	(void)name;
-	l->wal_pages = n_pages;
-	return SQLITE_OK;
-}
-
-/* SQLite would make the file readable by everyone; its WAL inherits the mode of the file. */
-static int ledger_make_file(const char *path)
-{
-	_cleanup_(fd_closep) int fd = -1;
-
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0 && errno == EEXIST)
-		return 0;
-	if (fd < 0 && (errno == ENOSPC || errno == EROFS || errno == EDQUOT || errno == EIO))
-		return LEDGER_E_UNWRITABLE;
-	if (fd < 0 || fchmod(fd, 0640) < 0)
-		return err_raise(-errno);
-	return 0;
-}
-
-static int ledger_configure(struct ledger *l)
-{
-	static const struct {
-		int option, value;
-	} options[] = {
-		{SQLITE_DBCONFIG_DEFENSIVE, 1},
-		{SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-		{SQLITE_DBCONFIG_DQS_DML, 0},
-		{SQLITE_DBCONFIG_DQS_DDL, 0},
-		{SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-	};
-	int keep_wal = 1, r;
-
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (sqlite3_db_config(l->db, options[i].option, options[i].value, NULL))
-			return err_raise(-ENOTSUP);
-	sqlite3_busy_timeout(l->db, LEDGER_BUSY_MS);
-	/* A reader that may not write the folder needs the WAL's files to be there (WAL mode). */
-	sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
-	/* The page size counts only before the first table. No mmap: an I/O error would be SIGBUS.
-	 */
-	r = ledger_exec(l, "PRAGMA page_size = 8192; PRAGMA mmap_size = 0;"
-			   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			   "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
-			   "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;"
-			   "PRAGMA cell_size_check = ON;");
-	/* After wal_autocheckpoint, which is a hook of SQLite's own. */
-	sqlite3_wal_hook(l->db, ledger_count_wal, l);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW && sqlite3_column_bytes(stmt, 0) == (int)n)
+		memcpy(to, sqlite3_column_blob(stmt, 0), n);
+	else
+		r = rc == SQLITE_DONE ? LEDGER_E_NONE
+				      : ledger_error(l, rc == SQLITE_ROW ? SQLITE_CORRUPT : rc);
+	sqlite3_finalize(stmt);
 	return r;
-}
-
-/* 0, LEDGER_E_UNWRITABLE, LEDGER_E_VERSION. */
-static int ledger_migrate(struct ledger *l)
-{
-	int64_t version = 0, application = 0, n_tables = 0;
-	int r;
-
-	r = ledger_number(l, "PRAGMA user_version", &version);
-	if (!r)
-		r = ledger_number(l, "PRAGMA application_id", &application);
-	if (!r)
-		r = ledger_number(l, "SELECT count(*) FROM sqlite_schema", &n_tables);
-	if (r)
-		return r;
-	if (n_tables && application != LEDGER_APPLICATION_ID) {
-		log_error("ledger.foreign", "application_id=%lld", (long long)application);
-		return err_raise(-EUCLEAN);
-	}
-	if (version > LEDGER_VERSION)
-		return LEDGER_E_VERSION;
-	if (version == LEDGER_VERSION)
-		return 0;
-	r = ledger_exec(l, "BEGIN IMMEDIATE");
-	if (!r)
-		r = ledger_exec(l, schema_sql);
-	if (!r)
-		r = ledger_exec(l, "COMMIT");
-	if (r)
-		ledger_rollback(l);
-	return r;
-}
-
-/* Notes which columns are BLOBs: STRICT tables take no text there. */
-static int ledger_describe(struct ledger *l, enum record_kind kind)
-{
-	const struct record_info *info = &record_table[kind];
-
-	for (size_t i = 0; i < info->n_fields; i++) {
-		const char *type = NULL;
-		int rc = sqlite3_table_column_metadata(l->db, "main", info->name,
-			info->fields[i].name, &type, NULL, NULL, NULL, NULL);
-
-		if (rc != SQLITE_OK)
-			return ledger_error(l, SQLITE_CORRUPT);
-		l->is_blob[kind][i] = !strcmp(type, "BLOB");
-	}
-	return 0;
-}
-
-static int ledger_prepare_one(const struct ledger *l, const char *sql, sqlite3_stmt **ret)
-{
-	int rc = sqlite3_prepare_v3(l->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
-
-	return rc == SQLITE_OK ? 0 : ledger_error(l, rc);
-}
-
-static int ledger_prepare_insert(struct ledger *l, enum record_kind kind)
-{
-	const struct record_info *info = &record_table[kind];
-	char sql[1024], marks[2 * RECORD_FIELDS_MAX + 1] = "";
-	struct writer w = writer_of(sql, sizeof(sql)), m = writer_of(marks, sizeof(marks));
-
-	wr_str(&w, "INSERT INTO \"");
-	wr_str(&w, info->name);
-	wr_str(&w, "\" (at");
-	for (size_t i = 0; i < info->n_fields; i++) {
-		wr_str(&w, ", \"");
-		wr_str(&w, info->fields[i].name);
-		wr_str(&w, "\"");
-		wr_str(&m, ",?");
-	}
-	wr_str(&w, ") VALUES (?");
-	wr_slice(&w, wr_done(&m));
-	wr_cstr(&w, SLICE_LIT(")"));
-	if (bug(w.bad || m.bad))
-		return err_raise(-EOVERFLOW);
-	return ledger_prepare_one(l, sql, &l->insert[kind]);
-}
-
-static int ledger_prepare(struct ledger *l)
-{
-	int r;
-
-	r = ledger_prepare_one(l, "BEGIN IMMEDIATE", &l->begin);
-	if (!r)
-		r = ledger_prepare_one(l, "COMMIT", &l->commit);
-	if (!r)
-		r = ledger_prepare_one(
-			l, "UPDATE ring_position SET seq = ?2 WHERE ring = ?1", &l->position);
-	for (enum record_kind kind = RECORD_NONE + 1; !r && kind < RECORD_N; kind++) {
-		r = ledger_prepare_insert(l, kind);
-		if (!r)
-			r = ledger_describe(l, kind);
-	}
-	return r;
-}
-
-struct ledger *ledger_close(struct ledger *l)
-{
-	if (!l)
-		return NULL;
-	sqlite3_finalize(l->begin);
-	sqlite3_finalize(l->commit);
-	sqlite3_finalize(l->position);
-	for (size_t i = 0; i < RECORD_N; i++)
-		sqlite3_finalize(l->insert[i]);
-	if (sqlite3_close(l->db) != SQLITE_OK)
-		log_error("ledger.close", "text=\"%s\"", sqlite3_errmsg(l->db));
-	free(l);
-	return NULL;
-}
-
-static void ledger_closep(struct ledger **l)
-{
-	ledger_close(*l);
-}
-
-int ledger_open(const char *path, struct ledger **ret)
-{
-	_cleanup_(ledger_closep) struct ledger *l = calloc(1, sizeof(*l));
-	int r, rc;
-
-	if (!l)
-		return err_raise(-ENOMEM);
-	r = ledger_make_file(path);
-	if (r)
-		return r < 0 ? err_trace(r) : LEDGER_E_UNWRITABLE;
-	rc = sqlite3_open_v2(path, &l->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	r = rc == SQLITE_OK ? ledger_configure(l) : ledger_error(l, rc);
-	if (!r)
-		r = ledger_migrate(l);
-	if (r == LEDGER_E_VERSION)
-		return LEDGER_E_VERSION;
-	if (!r)
-		r = ledger_prepare(l);
-	if (r == LEDGER_E_UNWRITABLE)
-		return LEDGER_E_UNWRITABLE;
-	if (r)
-		return err_fold(r);
-	*ret = TAKE(l);
-	return 0;
 }
 
 /* ---- writing ---- */
@@ -357,14 +148,16 @@ static void ledger_bind(struct ledger *l, enum record_kind kind, int64_t at_ns, 
 	}
 }
 
-/* One row. SQLITE_CONSTRAINT is an answer: the id is taken. */
-static int ledger_insert(struct ledger *l, enum record_kind kind, int64_t at_ns, const void *rec)
+int ledger_insert(struct ledger *l, enum record_kind kind, int64_t at_ns, const void *rec)
 {
 	int rc;
 
 	ledger_bind(l, kind, at_ns, rec);
 	rc = sqlite3_step(l->insert[kind]);
 	sqlite3_reset(l->insert[kind]);
+	if (rc == SQLITE_DONE &&
+		chain_add(&l->chain, (uint8_t)kind, sqlite3_last_insert_rowid(l->db), at_ns, rec))
+		return SQLITE_NOMEM;
 	return rc;
 }
 
@@ -415,6 +208,8 @@ static int ledger_write_positions(struct ledger *l)
 		sqlite3_bind_int(l->position, 1, i);
 		sqlite3_bind_int64(l->position, 2, (int64_t)l->rings[i].seq);
 		r = ledger_step(l, l->position);
+		if (!r)
+			r = chain_add_position(&l->chain, (uint64_t)i, l->rings[i].seq);
 		if (r)
 			return r;
 	}
@@ -423,14 +218,21 @@ static int ledger_write_positions(struct ledger *l)
 
 int ledger_commit(struct ledger *l)
 {
+	uint8_t head[SHA256_SIZE];
 	int r;
 
 	r = ledger_write_positions(l);
+	if (!r)
+		r = ledger_write_link(l);
 	if (!r)
 		r = ledger_step(l, l->commit);
 	if (r) {
 		ledger_rollback(l);
 		return r < 0 ? err_trace(r) : LEDGER_E_UNWRITABLE;
+	}
+	if (l->chain.n) {
+		chain_link(&l->chain, head);
+		chain_close_link(&l->chain, head);
 	}
 	for (int i = 0; i < LEDGER_RINGS_MAX; i++)
 		l->rings[i].committed_seq = l->rings[i].seq;
@@ -442,6 +244,7 @@ void ledger_rollback(struct ledger *l)
 	/* After some errors SQLite has rolled back by itself. */
 	if (!sqlite3_get_autocommit(l->db) && ledger_exec(l, "ROLLBACK"))
 		log_error("ledger.rollback", "text=\"%s\"", sqlite3_errmsg(l->db));
+	chain_drop_link(&l->chain);
 	for (int i = 0; i < LEDGER_RINGS_MAX; i++)
 		l->rings[i].seq = l->rings[i].committed_seq;
 }
@@ -471,37 +274,76 @@ int ledger_ids(struct ledger *l, struct ledger_ids *ret)
 	return 0;
 }
 
-/* %1$lld: the time. Only what is younger than the last start's mark can be open. An approved
- * request may have been forwarded, so it is lost; one that nobody approved was not. */
-static const char ledger_orphans_sql[] =
-	"BEGIN IMMEDIATE;"
-	"INSERT INTO hold_end (at, hold, outcome) SELECT %1$lld, id, 'stopped' FROM hold"
-	" WHERE id > ifnull((SELECT id FROM settled WHERE what = 'hold'), 0)"
-	" AND NOT EXISTS (SELECT 1 FROM hold_end WHERE hold = hold.id);"
-	"INSERT INTO reply (at, request, status, n_rows, n_bytes, n_masked, tag, code, message)"
-	" SELECT %1$lld, id, CASE WHEN EXISTS (SELECT 1 FROM hold JOIN hold_end ON hold_end.hold = "
-	"hold.id"
-	"  WHERE hold.request = request.id AND hold_end.outcome <> 'approved')"
-	"  THEN 'unsent' ELSE 'lost' END, 0, 0, 0, '', '', 'daemon stopped' FROM request"
+/* Only what is younger than the last start's mark can be open. An approved request may have been
+ * forwarded, so it is lost; one that nobody approved was not. */
+static const char ledger_open_holds_sql[] =
+	"SELECT id, 0 FROM hold WHERE id > ifnull((SELECT id FROM settled WHERE what = 'hold'), 0)"
+	" AND NOT EXISTS (SELECT 1 FROM hold_end WHERE hold = hold.id)";
+static const char ledger_open_requests_sql[] =
+	"SELECT id, EXISTS (SELECT 1 FROM hold JOIN hold_end ON hold_end.hold = hold.id"
+	"  WHERE hold.request = request.id AND hold_end.outcome <> 'approved') FROM request"
 	" WHERE id > ifnull((SELECT id FROM settled WHERE what = 'request'), 0)"
-	" AND NOT EXISTS (SELECT 1 FROM reply WHERE request = request.id);"
-	"INSERT INTO session_end (at, session, reason, bytes_up, bytes_down)"
-	" SELECT %1$lld, id, 'daemon stopped', 0, 0 FROM session"
+	" AND NOT EXISTS (SELECT 1 FROM reply WHERE request = request.id)";
+static const char ledger_open_sessions_sql[] =
+	"SELECT id, 0 FROM session"
 	" WHERE id > ifnull((SELECT id FROM settled WHERE what = 'session'), 0)"
-	" AND NOT EXISTS (SELECT 1 FROM session_end WHERE session = session.id);"
+	" AND NOT EXISTS (SELECT 1 FROM session_end WHERE session = session.id)";
+static const char ledger_settle_sql[] =
 	"INSERT OR REPLACE INTO settled (what, id)"
 	" SELECT 'hold', ifnull(max(id), 0) FROM hold UNION ALL"
 	" SELECT 'request', ifnull(max(id), 0) FROM request UNION ALL"
-	" SELECT 'session', ifnull(max(id), 0) FROM session;"
-	"COMMIT;";
+	" SELECT 'session', ifnull(max(id), 0) FROM session";
+
+/* The end of one that was left open. SQLITE_DONE, or what SQLite says. */
+static int ledger_close_one(
+	struct ledger *l, enum record_kind kind, int64_t at_ns, uint64_t id, bool is_unsent)
+{
+	const struct record_hold_end hold = {.hold = id, .outcome = SLICE_LIT("stopped")};
+	const struct record_session_end session = {
+		.session = id, .reason = SLICE_LIT("daemon stopped")};
+	const struct record_reply reply = {.request = id,
+		.status = is_unsent ? SLICE_LIT("unsent") : SLICE_LIT("lost"),
+		.message = SLICE_LIT("daemon stopped")};
+	const void *rec = kind == RECORD_HOLD_END ? (const void *)&hold
+			  : kind == RECORD_REPLY  ? (const void *)&reply
+						  : (const void *)&session;
+
+	return ledger_insert(l, kind, at_ns, rec);
+}
+
+/* 0, LEDGER_E_UNWRITABLE. */
+static int ledger_close_open(
+	struct ledger *l, const char *sql, enum record_kind kind, int64_t at_ns)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(l->db, sql, -1, &stmt, NULL);
+
+	while (rc == SQLITE_OK || rc == SQLITE_DONE) {
+		rc = sqlite3_step(stmt);
+		if (rc != SQLITE_ROW)
+			break;
+		rc = ledger_close_one(l, kind, at_ns, (uint64_t)sqlite3_column_int64(stmt, 0),
+			sqlite3_column_int(stmt, 1));
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? 0 : ledger_error(l, rc);
+}
 
 int ledger_close_orphans(struct ledger *l, int64_t at_ns)
 {
-	char sql[sizeof(ledger_orphans_sql) + 3 * 24];
-	int r;
+	int r = ledger_begin(l);
 
-	snprintf(sql, sizeof(sql), ledger_orphans_sql, (long long)at_ns);
-	r = ledger_exec(l, sql);
+	if (r)
+		return r < 0 ? err_trace(r) : LEDGER_E_UNWRITABLE;
+	r = ledger_close_open(l, ledger_open_holds_sql, RECORD_HOLD_END, at_ns);
+	if (!r)
+		r = ledger_close_open(l, ledger_open_requests_sql, RECORD_REPLY, at_ns);
+	if (!r)
+		r = ledger_close_open(l, ledger_open_sessions_sql, RECORD_SESSION_END, at_ns);
+	if (!r)
+		r = ledger_exec(l, ledger_settle_sql);
+	if (!r)
+		r = ledger_commit(l);
 	if (!r)
 		return 0;
 	ledger_rollback(l);

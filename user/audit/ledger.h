@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "audit/checkpoint.h"
 #include "audit/record.h"
 #include "util/err.h"
 
@@ -14,10 +15,14 @@ enum {
 	/* disk full, read-only, I/O error: nothing of the batch was kept */
 	LEDGER_E_UNWRITABLE = 1,
 	LEDGER_E_VERSION = 2, /* made by a newer holdfast */
+	LEDGER_E_NONE = 3,    /* there is no such thing in it */
+	LEDGER_E_CUT = 4,     /* rows that were signed are not there any more */
+	LEDGER_E_OTHER = 5,   /* this is another ledger than the one that was signed */
 };
 
 enum {
-	LEDGER_VERSION = 1,
+	LEDGER_VERSION = 2,
+	LEDGER_BUSY_MS = 250, /* readers never block us, save for moments of theirs */
 	LEDGER_RINGS_MAX = 256,
 	LEDGER_NO_RING = -1, /* for records that the scribe makes itself */
 };
@@ -48,6 +53,19 @@ ERR_CHECK int ledger_put(struct ledger *l, int ring, uint64_t seq, enum record_k
  * back). */
 ERR_CHECK int ledger_commit(struct ledger *l);
 void ledger_rollback(struct ledger *l);
+
+/* ---- the chain ---- */
+
+/* What is committed, to be signed: ledger, entry and head are set. False: nothing since `last`. */
+bool ledger_head(const struct ledger *l, const struct checkpoint *last, struct checkpoint *ret);
+/* Keeps a signed head; in the open transaction, or in one of its own. 0, LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c);
+/*
+ * Is the head that was signed last (number 0: none was) in this ledger? A checkpoint that was
+ * signed but not kept when a scribe died is put in now. 0, LEDGER_E_UNWRITABLE, LEDGER_E_CUT,
+ * LEDGER_E_OTHER.
+ */
+ERR_CHECK int ledger_reconcile(struct ledger *l, const struct checkpoint *last);
 
 /* Highest ids in use, so that a new start continues them. */
 struct ledger_ids {

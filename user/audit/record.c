@@ -30,13 +30,12 @@ const struct record_info record_table[RECORD_N] = {
 #undef F_U
 #undef F_S
 
-size_t record_len(enum record_kind kind, const void *rec)
+static size_t record_len_of(const struct record_info *info, const void *rec, size_t n_fields)
 {
-	const struct record_info *info = &record_table[kind];
 	const void *member = rec;
 	size_t len = 0;
 
-	for (size_t i = 0; i < info->n_fields; i++) {
+	for (size_t i = 0; i < n_fields; i++) {
 		const struct record_field *f = &info->fields[i];
 
 		len += f->is_slice ? 4 + ((const struct slice *)member)->n : 8;
@@ -45,12 +44,12 @@ size_t record_len(enum record_kind kind, const void *rec)
 	return len;
 }
 
-void record_encode(enum record_kind kind, const void *rec, struct writer *w)
+static void record_encode_fields(
+	const struct record_info *info, const void *rec, size_t n_fields, struct writer *w)
 {
-	const struct record_info *info = &record_table[kind];
 	const void *member = rec;
 
-	for (size_t i = 0; i < info->n_fields; i++) {
+	for (size_t i = 0; i < n_fields; i++) {
 		const struct record_field *f = &info->fields[i];
 
 		if (f->is_slice)
@@ -59,6 +58,47 @@ void record_encode(enum record_kind kind, const void *rec, struct writer *w)
 			wr_be64(w, *(const uint64_t *)member);
 		member = record_next_member(f, member);
 	}
+}
+
+size_t record_len(enum record_kind kind, const void *rec)
+{
+	return record_len_of(&record_table[kind], rec, record_table[kind].n_fields);
+}
+
+void record_encode(enum record_kind kind, const void *rec, struct writer *w)
+{
+	record_encode_fields(&record_table[kind], rec, record_table[kind].n_fields, w);
+}
+
+/* How many fields there are up to the last one that says something. */
+static size_t record_n_said(const struct record_info *info, const void *rec)
+{
+	const void *member = rec;
+	size_t n = 0;
+
+	for (size_t i = 0; i < info->n_fields; i++) {
+		const struct record_field *f = &info->fields[i];
+
+		if (f->is_slice ? ((const struct slice *)member)->n != 0
+				: *(const uint64_t *)member != 0)
+			n = i + 1;
+		member = record_next_member(f, member);
+	}
+	return n;
+}
+
+size_t record_canonical_len(enum record_kind kind, const void *rec)
+{
+	const struct record_info *info = &record_table[kind];
+
+	return record_len_of(info, rec, record_n_said(info, rec));
+}
+
+void record_encode_canonical(enum record_kind kind, const void *rec, struct writer *w)
+{
+	const struct record_info *info = &record_table[kind];
+
+	record_encode_fields(info, rec, record_n_said(info, rec), w);
 }
 
 int record_decode(enum record_kind kind, struct slice body, union record *ret)

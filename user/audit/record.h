@@ -57,6 +57,13 @@ extern const struct record_info record_table[RECORD_N];
 /* Length of the encoded body. */
 size_t record_len(enum record_kind kind, const void *rec);
 void record_encode(enum record_kind kind, const void *rec, struct writer *w);
+/*
+ * The canonical form, which the ledger's chain is made of: the same encoding without the fields at
+ * the end that are 0 or empty. A field that a later version appends is just that in old rows, so
+ * that they keep their hash.
+ */
+size_t record_canonical_len(enum record_kind kind, const void *rec);
+void record_encode_canonical(enum record_kind kind, const void *rec, struct writer *w);
 /* The slices of *ret point into body. 0, RECORD_E_MALFORMED. */
 ERR_CHECK int record_decode(enum record_kind kind, struct slice body, union record *ret);
 

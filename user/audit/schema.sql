@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The ledger of holdfast, version 1.
+-- The ledger of holdfast, version 2.
 --
 -- Ask the views at the end of this file (runs, sessions, requests, holds, decisions, replies,
 -- events): they are the documented interface and keep their columns. The tables behind them, one
 -- per kind of record (records.def), may change with the version. Rows are only ever added.
+--
+-- A newer version adds tables, columns at the end of tables, and indexes: migrate.c brings an older
+-- ledger to what stands here, and old rows have 0 or nothing in new columns.
 --
 -- Read it with `holdfast audit`, or with `sqlite3 -readonly`; exactly one process writes.
 -- Times: `at` and all *_at are nanoseconds since 1970 UTC; `time` and *_time say the same in
@@ -29,7 +32,7 @@ CREATE TABLE session (
 CREATE INDEX session_of_run ON session (run);
 
 CREATE TABLE login (
-	at INTEGER NOT NULL, session INTEGER NOT NULL, role TEXT NOT NULL, "database" TEXT NOT NULL,
+	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, session INTEGER NOT NULL, role TEXT NOT NULL, "database" TEXT NOT NULL,
 	application TEXT NOT NULL
 ) STRICT;
 CREATE INDEX login_of_session ON login (session);
@@ -59,7 +62,7 @@ CREATE INDEX hold_of_request ON hold (request);
 
 -- What a human said; a hold with a quorum has several.
 CREATE TABLE decision (
-	at INTEGER NOT NULL, hold INTEGER NOT NULL, decision TEXT NOT NULL, uid INTEGER NOT NULL,
+	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, hold INTEGER NOT NULL, decision TEXT NOT NULL, uid INTEGER NOT NULL,
 	user TEXT NOT NULL, sudo_uid TEXT NOT NULL, reason TEXT NOT NULL, scope TEXT NOT NULL,
 	hmac BLOB NOT NULL
 ) STRICT;
@@ -80,7 +83,7 @@ CREATE TABLE reply (
 
 -- start, stop, policy, degraded, denied, dropped, garbage …; detail is `key=value …`.
 CREATE TABLE event (
-	at INTEGER NOT NULL, kind TEXT NOT NULL, run INTEGER NOT NULL, session INTEGER NOT NULL,
+	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, run INTEGER NOT NULL, session INTEGER NOT NULL,
 	detail TEXT NOT NULL
 ) STRICT;
 
@@ -94,6 +97,26 @@ CREATE TABLE ring_position (
 CREATE TABLE settled (
 	what TEXT PRIMARY KEY, id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Who this ledger is: the random bytes that its chain begins with.
+CREATE TABLE identity (
+	id BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- The hash chain, one row per commit: which rows of which tables it added, in order. entries: 17
+-- bytes each: number of the kind (its place in records.def; 0: a position of a ring), the row's key,
+-- the first 8 bytes of its hash. head: the hash of the previous head and of all these. chain.h says
+-- how they are made; `holdfast audit verify` checks them.
+CREATE TABLE chain (
+	first INTEGER PRIMARY KEY, n INTEGER NOT NULL, entries BLOB NOT NULL, head BLOB NOT NULL
+) STRICT;
+
+-- Heads that the warden signed with a key that is not here; number has no gaps. entry: the last
+-- entry of the chain that head covers.
+CREATE TABLE checkpoint (
+	number INTEGER PRIMARY KEY, at INTEGER NOT NULL, entry INTEGER NOT NULL, head BLOB NOT NULL,
+	signature BLOB NOT NULL
+) STRICT;
 
 CREATE VIEW runs AS
 SELECT run.id, run.at, strftime('%Y-%m-%dT%H:%M:%fZ', run.at / 1e9, 'unixepoch') AS time, run.name,
@@ -180,4 +203,4 @@ SELECT event.rowid AS id, event.at,
 FROM event;
 
 PRAGMA application_id = 0x68646661;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

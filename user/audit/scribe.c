@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -17,6 +18,9 @@ enum { SCRIBE_BATCH_ROWS = 4000, SCRIBE_BATCH_MS = 20 };
 /* While the ledger is unwritable. */
 enum { SCRIBE_RETRY_MS = 200, SCRIBE_RETRY_MAX_MS = 2000 };
 enum { SCRIBE_TIDY_MS = 250 };
+/* A head is signed so long after the last one at the earliest; an answer is awaited so long, before
+ * it is asked for again or, at the end, done without. */
+enum { SCRIBE_SIGN_MS = 1000, SCRIBE_SIGN_WAIT_MS = 5000, SCRIBE_SIGN_LAST_MS = 1000 };
 
 struct scribe_ring {
 	struct journal *journal;
@@ -33,7 +37,10 @@ struct scribe {
 	size_t n_rows;         /* in the open transaction; 0 = none is open */
 	int64_t batch_ns;      /* when its first row came */
 	int64_t tidied_ns;
-	int retry_ms; /* 0 = the ledger works */
+	struct checkpoint asked;       /* what was asked to be signed */
+	struct checkpoint signed_last; /* and what was */
+	int64_t asked_ns, signed_ns;   /* asked_ns 0: nothing is awaited */
+	int retry_ms;                  /* 0 = the ledger works */
 	bool is_ready, is_stopping, is_wal_pinned;
 };
 
@@ -245,6 +252,120 @@ static int scribe_commit(struct scribe *s)
 	return 0;
 }
 
+/* ---- signatures ---- */
+
+/* Is what we stand on what was signed last? If not, history says so. 0, LEDGER_E_UNWRITABLE. */
+static int scribe_reconcile(struct scribe *s)
+{
+	const struct scribe_signer *signer = s->config->signer;
+	char detail[160];
+	bool is_cut;
+	int r;
+
+	if (!signer || s->signed_last.number)
+		return 0;
+	s->signed_last = signer->last;
+	r = ledger_reconcile(s->ledger, &s->signed_last);
+	if (!r || r == LEDGER_E_UNWRITABLE)
+		return r;
+	if (r != LEDGER_E_CUT && r != LEDGER_E_OTHER)
+		return err_fold(r);
+	is_cut = r == LEDGER_E_CUT;
+	snprintf(detail, sizeof(detail), "checkpoint=%llu entry=%llu: %s",
+		(unsigned long long)signer->last.number, (unsigned long long)signer->last.entry,
+		is_cut ? "what was signed is not in this ledger any more"
+		       : "another ledger was signed last");
+	log_error("scribe.ledger", "%s", detail);
+	r = scribe_begin(s);
+	if (!r)
+		r = scribe_note(s, is_cut ? "ledger-cut" : "ledger-replaced", detail);
+	if (!r)
+		s->n_rows++;
+	return r ? r : scribe_commit(s);
+}
+
+/* Takes an answer, if there is one. 0, LEDGER_E_UNWRITABLE. */
+static int scribe_take_signature(struct scribe *s)
+{
+	const struct scribe_signer *signer = s->config->signer;
+	struct checkpoint c;
+	int r;
+
+	if (!signer->answer(signer, &c))
+		return 0;
+	/* One that an earlier scribe asked for is not ours to keep; its head was reconciled. */
+	if (!s->asked_ns || !c.number || c.entry != s->asked.entry ||
+		memcmp(c.head, s->asked.head, sizeof(c.head)))
+		return 0;
+	r = ledger_put_checkpoint(s->ledger, &c);
+	if (r)
+		return r == LEDGER_E_UNWRITABLE ? LEDGER_E_UNWRITABLE : err_fold(r);
+	s->signed_last = c;
+	s->asked_ns = 0;
+	s->signed_ns = clock_mono_ns();
+	return 0;
+}
+
+/* How long until the head is to be signed; -1: there is nothing new. */
+static int64_t scribe_sign_due_ns(const struct scribe *s)
+{
+	int64_t from = s->asked_ns ? s->asked_ns : s->signed_ns, left;
+	struct checkpoint c;
+
+	if (!s->config->signer || !s->ledger || !ledger_head(s->ledger, &s->signed_last, &c))
+		return -1;
+	left = from + (s->asked_ns ? SCRIBE_SIGN_WAIT_MS : SCRIBE_SIGN_MS) * CLOCK_NS_PER_MS -
+	       clock_mono_ns();
+	return left > 0 ? left : 0;
+}
+
+static void scribe_ask_signature(struct scribe *s)
+{
+	const struct scribe_signer *signer = s->config->signer;
+
+	if (!ledger_head(s->ledger, &s->signed_last, &s->asked))
+		return;
+	s->asked_ns = clock_mono_ns();
+	if (!signer->ask(signer, &s->asked))
+		log_debug("scribe.sign", "the warden cannot be asked");
+}
+
+/* 0, LEDGER_E_UNWRITABLE. */
+static int scribe_sign(struct scribe *s)
+{
+	int r;
+
+	if (!s->config->signer || !s->is_ready)
+		return 0;
+	r = scribe_take_signature(s);
+	if (!r && !scribe_sign_due_ns(s))
+		scribe_ask_signature(s);
+	return r;
+}
+
+/* At the end everything is signed, if the warden answers. */
+static void scribe_sign_last(struct scribe *s)
+{
+	int64_t deadline = clock_mono_ns() + SCRIBE_SIGN_LAST_MS * CLOCK_NS_PER_MS;
+	struct checkpoint c;
+
+	if (!s->config->signer || !s->is_ready || !s->ledger)
+		return;
+	s->asked_ns = 0;
+	while (ledger_head(s->ledger, &s->signed_last, &c)) {
+		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
+		struct pollfd pfd = {.fd = s->config->signer->fd, .events = POLLIN};
+
+		if (!s->asked_ns)
+			scribe_ask_signature(s);
+		if (left_ms <= 0 || poll(&pfd, 1, (int)left_ms) != 1 || !(pfd.revents & POLLIN) ||
+			scribe_take_signature(s))
+			break;
+	}
+	if (ledger_head(s->ledger, &s->signed_last, &c))
+		log_warn("scribe.sign", "the last rows are not signed: the warden does not answer");
+}
+
 /* ---- the ledger: there, gone, back ---- */
 
 /* 0, LEDGER_E_UNWRITABLE. */
@@ -309,9 +430,9 @@ static void scribe_resume(struct scribe *s)
 static int scribe_become_ready(struct scribe *s)
 {
 	struct ledger_ids ids;
-	int r = 0;
+	int r = scribe_reconcile(s);
 
-	if (s->config->close_orphans)
+	if (!r && s->config->close_orphans)
 		r = ledger_close_orphans(s->ledger, clock_wall_ns());
 	if (r == LEDGER_E_UNWRITABLE)
 		return LEDGER_E_UNWRITABLE;
@@ -363,13 +484,13 @@ static bool scribe_wants_commit(const struct scribe *s)
 	return false;
 }
 
-/* How long until the open transaction is due; -1 with none. */
+/* How long until the open transaction, or else a signature, is due; -1 with none. */
 static int64_t scribe_due_ns(const struct scribe *s)
 {
 	int64_t left;
 
 	if (!s->n_rows)
-		return -1;
+		return scribe_sign_due_ns(s);
 	left = s->batch_ns + SCRIBE_BATCH_MS * CLOCK_NS_PER_MS - clock_mono_ns();
 	return left > 0 ? left : 0;
 }
@@ -382,10 +503,11 @@ static int scribe_wait(struct scribe *s, int64_t ns)
 		{.fd = s->config->stop_fd, .events = POLLIN},
 		/* A ledger that is away is not back sooner because somebody asks. */
 		{.fd = s->retry_ms ? -1 : s->config->wake_fd, .events = POLLIN},
+		{.fd = s->asked_ns && !s->retry_ms ? s->config->signer->fd : -1, .events = POLLIN},
 	};
 	uint64_t count;
 
-	if (ppoll(fds, 2, ns < 0 ? NULL : &t, NULL) < 0)
+	if (ppoll(fds, 3, ns < 0 ? NULL : &t, NULL) < 0)
 		return errno == EINTR ? 0 : err_raise(-errno);
 	if (fds[0].revents)
 		s->is_stopping = true;
@@ -421,7 +543,9 @@ static int scribe_turn(struct scribe *s, bool *ret_is_idle)
 	int r;
 
 	*ret_is_idle = false;
-	r = scribe_drain(s);
+	r = scribe_sign(s);
+	if (!r)
+		r = scribe_drain(s);
 	if (r)
 		return r;
 	if (s->n_rows && (s->n_rows >= SCRIBE_BATCH_ROWS || s->is_stopping || !s->is_ready ||
@@ -452,6 +576,7 @@ static int scribe_loop(struct scribe *s)
 				return 0;
 			r = scribe_wait(s, s->retry_ms * CLOCK_NS_PER_MS);
 		} else if (!r && is_idle && s->is_stopping) {
+			scribe_sign_last(s);
 			return 0;
 		} else if (!r) {
 			r = is_idle ? scribe_sleep(s, scribe_due_ns(s)) : scribe_wait(s, 0);

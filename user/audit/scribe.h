@@ -11,6 +11,16 @@
 #include "audit/journal.h"
 #include "audit/ledger.h"
 
+/* Who signs the heads of the chain: asked, and answering when it likes. */
+struct scribe_signer {
+	int fd; /* readable: an answer */
+	/* c: ledger, entry, head. False: it cannot be asked. */
+	bool (*ask)(const struct scribe_signer *s, const struct checkpoint *c);
+	/* False: nothing there. *ret with number 0: it was not signed. */
+	bool (*answer)(const struct scribe_signer *s, struct checkpoint *ret);
+	struct checkpoint last; /* what was signed last, by whomever asked; number 0 = nothing */
+};
+
 struct scribe_config {
 	const char *ledger_path;
 	const char **ring_paths; /* NULL-terminated; ring number = index */
@@ -19,6 +29,7 @@ struct scribe_config {
 	const int *commit_fds; /* eventfd per ring: written after a commit that was asked for */
 	int stop_fd;           /* readable (or closed) = drain what is there, commit, return */
 	int ready_fd; /* struct ledger_ids is written here once replay is done; -1 = nowhere */
+	const struct scribe_signer *signer; /* NULL: nobody signs */
 	bool close_orphans; /* at the daemon's start: what a dead daemon left open is closed. Not
 			     * when only the scribe starts again, since the enforcer lives */
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* holdfast audit: what is in the ledger, filtered, as a table or for programs. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/audit_cmds.h"
 #include "cli/cmds.h"
 #include "cli/show_ledger.h"
 #include "fact/facts.h"
@@ -229,12 +231,31 @@ static int cmd_audit_print(const struct cmd_audit *a, struct query *q)
 	return fflush(stdout) ? cli_fail(CLI_FAILED, "the output cannot be written") : CLI_OK;
 }
 
+static const struct cmd *const cmd_audit_others[] = {&audit_verify, NULL};
+
+/* Listings are words too, so that these are known by their whole name only. */
+static const struct cmd *cmd_audit_other(const char *word)
+{
+	for (size_t i = 0; word && cmd_audit_others[i]; i++)
+		if (!strcmp(word, cmd_audit_others[i]->name))
+			return cmd_audit_others[i];
+	return NULL;
+}
+
 static int cmd_audit_run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct cmd_audit a = {.what = QUERY_REQUESTS, .filter = {.limit = CMD_AUDIT_LIMIT}};
 	_cleanup_(show_ledger_closep) struct query *q = NULL;
-	int r = cmd_audit_parse(&a, cmd, argc, argv);
+	const struct cmd *other = cmd_audit_other(argc > 1 ? argv[1] : NULL);
+	int r;
 
+	if (other && argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+		cli_print_help(other, stdout);
+		return CLI_OK;
+	}
+	if (other)
+		return other->run(other, argc - 1, argv + 1);
+	r = cmd_audit_parse(&a, cmd, argc, argv);
 	if (r)
 		return r;
 	r = show_ledger_open(a.ledger, &q);
@@ -243,13 +264,16 @@ static int cmd_audit_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_audit = {
 	.name = "audit",
-	.usage = "audit [requests|runs|sessions|holds|decisions|events] [options]",
+	.usage = "audit [requests|runs|sessions|holds|decisions|events|verify] [options]",
 	.help = "Show what is in the ledger: who asked what of whom, and what came of it.",
 	.more = "Without a word it lists requests, oldest first, the newest last.\n"
 		"--verdict takes a ruling (allow, hold, deny), what became of a hold (approved,\n"
 		"denied, expired, cancelled, disconnected, stopped, pending) or of a request (ok,\n"
 		"error, refused, skipped, lost, unsent). The views of the ledger can also be\n"
-		"queried with `sqlite3 -readonly`.",
+		"queried with `sqlite3 -readonly`.\n\n"
+		"  audit verify [options]\n"
+		"      Check the ledger against its hash chain and the signed checkpoints; exit\n"
+		"      code 1 if anything in it was changed. `holdfast audit verify --help`.",
 	.opts = cmd_audit_opts,
 	.run = cmd_audit_run,
 };

@@ -90,6 +90,10 @@ static void config_group(struct binder *b, const struct yaml_node *n, const char
 CONFIG_BIND(policy, config_path(b, n, "policy", CONFIG_PATH_MAX, &c->policy))
 CONFIG_BIND(dir, config_path(b, n, "dir", CONFIG_DIR_MAX, &c->dir))
 CONFIG_BIND(ledger, config_path(b, n, "ledger", CONFIG_PATH_MAX, &c->ledger))
+CONFIG_BIND(keys, config_path(b, n, "keys", CONFIG_PATH_MAX, &c->keys))
+CONFIG_BIND(anchor, config_path(b, n, "anchor", CONFIG_PATH_MAX, &c->anchor))
+CONFIG_BIND(anchor_command,
+	bind_text(b, n, "anchor_command", CONFIG_PATH_MAX, false, &c->anchor_command))
 CONFIG_BIND(homes, config_path(b, n, "homes", CONFIG_PATH_MAX, &c->homes))
 CONFIG_BIND(cgroup, bind_text(b, n, "cgroup", CONFIG_PATH_MAX, false, &c->cgroup))
 CONFIG_BIND(user, config_user(b, n, "user", &c->user, &c->user_gid))
@@ -136,6 +140,9 @@ static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
 	{"ledger", config_bind_ledger, false},
+	{"keys", config_bind_keys, false},
+	{"anchor", config_bind_anchor, false},
+	{"anchor_command", config_bind_anchor_command, false},
 	{"homes", config_bind_homes, false},
 	{"cgroup", config_bind_cgroup, false},
 	{"user", config_bind_user, true},
@@ -177,6 +184,7 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 	*c = (struct config){
 		.dir = "/run/holdfast",
 		.ledger = "/var/lib/holdfast/ledger.db",
+		.keys = "/var/lib/holdfast-keys",
 		.homes = RUN_HOMES_DIR,
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,

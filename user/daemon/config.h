@@ -11,12 +11,14 @@
 enum { CONFIG_E_BAD = 1 }; /* errors are in the diag */
 
 struct config {
-	struct arena arena; /* owns the strings */
-	const char *policy; /* file */
-	const char *dir;    /* sockets, journals, pins, state of runs; on tmpfs */
-	const char *ledger; /* file */
-	const char *homes;  /* folder for the private homes of runs */
-	const char *cgroup; /* below the cgroup2 mount; NULL: found out */
+	struct arena arena;                  /* owns the strings */
+	const char *policy;                  /* file */
+	const char *dir;                     /* sockets, journals, pins, state of runs; on tmpfs */
+	const char *ledger;                  /* file */
+	const char *keys;                    /* folder that only root writes */
+	const char *anchor, *anchor_command; /* where heads of the ledger are kept besides; NULL */
+	const char *homes;                   /* folder for the private homes of runs */
+	const char *cgroup;                  /* below the cgroup2 mount; NULL: found out */
 	uid_t user, scribe_user;
 	gid_t user_gid, scribe_gid;
 	gid_t operators_group, approvers_group, audit_group;

@@ -228,6 +228,7 @@ static int main_make_dirs(struct process *p)
 		r = main_make_dir(path, 0700, 0, 0);
 	snprintf(p->ledger_dir, sizeof(p->ledger_dir), "%s", ledger ? dirname(ledger) : "/");
 	p->hidden[0] = p->ledger_dir;
+	p->hidden[1] = c->keys;
 	return r ? r : main_make_dir(p->ledger_dir, 0750, c->scribe_user, audit);
 }
 
@@ -246,15 +247,32 @@ static int main_lock(const struct config *c)
 	return 0;
 }
 
-/* The ledger key: made once, next to the ledger, root's alone. */
+/* Until version 2 the ledger key lay in the scribe's folder. A link that the scribe put there is
+ * moved as a link, which opening then does not follow. */
+static int main_move_key(const struct process *p, const char *path)
+{
+	char old[1100];
+
+	snprintf(old, sizeof(old), "%s/ledger.key", p->ledger_dir);
+	if (access(path, F_OK) == 0 || access(old, F_OK) < 0)
+		return 0;
+	return rename(old, path) < 0 ? main_fail(EXIT_HOST, old, strerror(errno)) : 0;
+}
+
+/* The ledger key: made once, root's alone, in a folder where only root writes. */
 static int main_load_keys(struct process *p)
 {
 	_cleanup_(fd_closep) int fd = -1;
 	char path[1100];
 	unsigned len = 0;
+	int r;
 
-	snprintf(path, sizeof(path), "%s/ledger.key", p->ledger_dir);
-	/* The folder is the scribe's: a link that it put there is not followed. */
+	snprintf(path, sizeof(path), "%s/ledger.key", p->config->keys);
+	r = main_make_dir(p->config->keys, 0755, 0, 0);
+	if (!r)
+		r = main_move_key(p, path);
+	if (r)
+		return r;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -21,12 +21,14 @@ struct vitals {
 	_Atomic int64_t beat_ns; /* last sign of life of the enforcer's slowest thread */
 };
 
+struct signer;
+
 struct process {
 	const struct config *config;
 	struct kern *kern;
 	struct vitals *vitals;
 	char cgroup_root[512], runs_path[600], degraded[256], ledger_dir[1024];
-	const char *hidden[2]; /* folders that runs must not see, NULL-terminated */
+	const char *hidden[3]; /* folders that runs must not see, NULL-terminated */
 	char ring_paths[RINGS_MAX][128];
 	int ring_fds[RINGS_MAX];
 	int commit_fds[RINGS_MAX]; /* eventfds: the scribe committed what was asked for */
@@ -36,8 +38,9 @@ struct process {
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
 	int ctl_fd;
 	uint8_t ledger_key[32], mask_key[32];
-	struct slice policy_text; /* the policy in force; the warden's */
-	struct ledger_ids ids;    /* highest in use, when the enforcer starts */
+	struct slice policy_text;    /* the policy in force; the warden's */
+	const struct signer *signer; /* the warden's; a scribe starts with a copy */
+	struct ledger_ids ids;       /* highest in use, when the enforcer starts */
 };
 
 struct journal;

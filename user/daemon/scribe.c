@@ -8,10 +8,34 @@
 #include <sys/stat.h>
 
 #include "daemon/process.h"
+#include "daemon/signer.h"
+#include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 #include "util/log.h"
+
+/* ---- asking the warden ---- */
+
+static bool scribe_ask(const struct scribe_signer *s, const struct checkpoint *c)
+{
+	const struct channel_message m = {.type = CHANNEL_SIGN, .checkpoint = *c};
+
+	return !channel_send(s->fd, &m, -1);
+}
+
+static bool scribe_answer(const struct scribe_signer *s, struct checkpoint *ret)
+{
+	struct channel_message m;
+	int fd;
+
+	if (channel_receive(s->fd, CHANNEL_IN_SCRIBE, &m, &fd))
+		return false;
+	*ret = m.checkpoint;
+	return true;
+}
+
+/* ---- the process ---- */
 
 int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans)
 {
@@ -22,6 +46,10 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.gid = p->config->audit_group ? p->config->audit_group : p->config->scribe_gid,
 		.ledger_dir = copy ? dirname(copy) : "/",
 	};
+	const struct scribe_signer signer = {.fd = p->signer->fds[SIGNER_SCRIBE],
+		.ask = scribe_ask,
+		.answer = scribe_answer,
+		.last = p->signer->last};
 	const struct scribe_config config = {
 		.ledger_path = p->config->ledger,
 		.ring_paths = paths,
@@ -30,9 +58,10 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.commit_fds = p->commit_fds,
 		.stop_fd = stop_fd,
 		.ready_fd = ready_fd,
+		.signer = &signer,
 		.close_orphans = close_orphans,
 	};
-	int keep[4 + 2 * RINGS_MAX];
+	int keep[5 + 2 * RINGS_MAX];
 	size_t n_keep = 0;
 	int r;
 
@@ -40,6 +69,7 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 	keep[n_keep++] = p->wake_fd;
 	keep[n_keep++] = stop_fd;
 	keep[n_keep++] = ready_fd;
+	keep[n_keep++] = signer.fd;
 	for (unsigned i = 0; i < p->n_rings; i++) {
 		keep[n_keep++] = p->ring_fds[i];
 		keep[n_keep++] = p->commit_fds[i];

@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #include "audit/journal.h"
+#include "daemon/denials.h"
 #include "daemon/run_record.h"
+#include "daemon/signer.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "priv/channel.h"
@@ -45,40 +47,27 @@
 /* A child that dies at once again and again is started ever more slowly, up to this. */
 #define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
 
-/* How long, and of how many kinds, repeated refusals of the kernel side are told once. */
-#define SEEN_NS (10 * CLOCK_NS_PER_S)
-enum { SEEN_MAX = 1024 };
-/* How many different ones are told in a second: an agent has 2^48 targets to be refused. */
-enum { DENIALS_A_TICK = 100 };
-
 struct child {
 	pid_t pid;              /* 0: not running */
 	struct loop_source src; /* its pidfd */
 	int64_t started_ns, restart_at_ns, delay_ns;
 };
 
-/* A refusal of the kernel side that was recorded a moment ago. */
-struct seen {
-	uint64_t key;
-	int64_t until_ns;
-};
-
 struct warden {
 	struct process *p;
 	struct loop loop;
-	struct loop_source signal_src, runs_src, channel_src, denials_src;
+	struct loop_source signal_src, runs_src, channel_src;
+	struct signer signer;
 	struct child enforcer, scribe;
 	int channel, scribe_stop_fd;
 	bool is_enforcer_ready, is_stopping, is_refusing;
 	uint64_t acknowledged_run; /* the run that RUN_ADDED named last */
 	struct run_server *runs;
 	struct sweeper *sweeper; /* NULL: this kernel has no iterators */
-	struct kern_denials *denials;
+	struct denials *denials;
 	struct journal *journal;
 	uint64_t last_run, n_broken_layers;
 	int64_t next_verify_ns;
-	struct seen seen[SEEN_MAX];
-	uint64_t n_denials;         /* different ones since the last tick */
 	struct slice coming_policy; /* sent, not yet judged */
 	bool wants_policy;          /* the file was to be read again meanwhile */
 	const char *why;            /* a failed start, for the last line */
@@ -106,62 +95,17 @@ static void warden_event(struct warden *w, const char *kind, uint64_t run, const
 		log_info("event", "kind=%s run=%llu %s", kind, (unsigned long long)run, detail);
 }
 
-/* Was the same refused a moment ago? A library that tries a socket at each call (nscd, say) is one
- * line of history in ten seconds, not thousands; the kernel's counters have them all. */
-static bool warden_is_repeated(struct warden *w, const struct denial *d)
+static void warden_on_denial(void *arg, uint64_t run, const char *detail)
 {
-	const struct slice parts[] = {
-		slice_of(d->origin.addr, sizeof(d->origin.addr)),
-		slice_of(&d->origin.port, sizeof(d->origin.port)),
-		slice_of(&d->origin.cgroup, sizeof(d->origin.cgroup)),
-		slice_of(&d->hook, sizeof(d->hook)),
-	};
-	int64_t now = clock_mono_ns();
-	uint64_t key = 0;
-	struct seen *s;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		key = key * 31 + hash_bytes(parts[i]);
-	s = &w->seen[key % SEEN_MAX];
-	if (s->key == key && now < s->until_ns)
-		return true;
-	*s = (struct seen){.key = key, .until_ns = now + SEEN_NS};
-	return false;
+	warden_event(arg, "kernel-denied", run, "%s", detail);
 }
 
-static void warden_on_denial(void *arg, const struct denial *d)
+/* Who is refused may have helped himself otherwise. */
+static void warden_on_denials(void *arg)
 {
-	bool is_unix = d->hook == HOOK_CONNECT_UNIX || d->hook == HOOK_SENDMSG_UNIX;
-	char name[SOCK_NAME_MAX] = "-";
 	struct warden *w = arg;
 
-	if (warden_is_repeated(w, d) || w->n_denials++ >= DENIALS_A_TICK)
-		return;
-	if (!is_unix)
-		sock_name(d->origin.addr, be16toh(d->origin.port), name, sizeof(name));
-	warden_event(w, "kernel-denied", 0,
-		"hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
-		d->hook < HOOK_N ? kern_hook_names[d->hook] : "?", name, d->origin.tgid,
-		d->origin.uid, d->origin.comm, (unsigned long long)d->origin.cgroup,
-		d->error < 0 ? -d->error : d->error);
-}
-
-static void warden_on_denials(struct loop_source *src, uint32_t events)
-{
-	struct warden *w = src->owner;
-
-	(void)events;
-	kern_denials_drain(w->denials);
-	/* Who is refused may have helped himself otherwise. */
 	sweeper_look(w->sweeper, w->runs);
-}
-
-static void warden_sum_denials(struct warden *w)
-{
-	if (w->n_denials > DENIALS_A_TICK)
-		warden_event(w, "kernel-denied", 0, "%llu more, not listed",
-			(unsigned long long)(w->n_denials - DENIALS_A_TICK));
-	w->n_denials = 0;
 }
 
 /* ---- the kernel's state ---------------------------------------------------------------------- */
@@ -599,6 +543,8 @@ static void warden_end_child(struct warden *w, struct child *c)
 static void warden_stop_scribe(struct warden *w)
 {
 	w->scribe_stop_fd = fd_close(w->scribe_stop_fd);
+	if (w->scribe.pid)
+		signer_attend(&w->signer, w->scribe.src.fd, STOP_TIMEOUT_MS);
 	warden_end_child(w, &w->scribe);
 }
 
@@ -667,7 +613,8 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 		loop_stop(l); /* nothing can be recorded: closed, until somebody starts us again */
 	warden_restart_due(w, clock_mono_ns());
 	warden_watch_enforcer(w, clock_mono_ns());
-	warden_sum_denials(w);
+	if (w->denials)
+		denials_tick(w->denials);
 	sweeper_look(w->sweeper, w->runs);
 	if (clock_mono_ns() >= w->next_verify_ns)
 		warden_verify(w);
@@ -708,15 +655,36 @@ static int warden_watch_signals(struct warden *w)
 	return err_trace(loop_watch(&w->loop, &w->signal_src, EPOLLIN));
 }
 
+struct warden_search {
+	uint64_t cgroup, run;
+};
+
+static void warden_match_run(void *arg, const struct run *run)
+{
+	struct warden_search *search = arg;
+
+	if (run->cgroup == search->cgroup)
+		search->run = run->id;
+}
+
+static uint64_t warden_run_of(void *arg, uint64_t cgroup)
+{
+	struct warden_search search = {.cgroup = cgroup};
+	struct warden *w = arg;
+
+	if (w->runs)
+		run_server_each(w->runs, warden_match_run, &search);
+	return search.run;
+}
+
 static int warden_watch_denials(struct warden *w)
 {
-	int r = kern_denials_open(kern_denials_fd(w->p->kern), warden_on_denial, w, &w->denials);
+	const struct denials_config config = {.arg = w,
+		.tell = warden_on_denial,
+		.told = warden_on_denials,
+		.run_of = warden_run_of};
 
-	if (r)
-		return err_trace(r);
-	w->denials_src = (struct loop_source){
-		.fd = kern_denials_poll_fd(w->denials), .fn = warden_on_denials, .owner = w};
-	return err_trace(loop_watch(&w->loop, &w->denials_src, EPOLLIN));
+	return err_trace(denials_open(w->p->kern, &w->loop, &config, &w->denials));
 }
 
 static int warden_start(struct warden *w)
@@ -732,6 +700,14 @@ static int warden_start(struct warden *w)
 	r = warden_set_refusing(w, true);
 	if (r)
 		return err_trace(r);
+	r = signer_init(&w->signer, w->p->config);
+	if (!r)
+		r = signer_watch(&w->signer, &w->loop);
+	if (r) {
+		w->why = "the key that signs the ledger cannot be had; see `keys:`";
+		return err_trace(r);
+	}
+	w->p->signer = &w->signer;
 	r = warden_start_scribe(w, true);
 	if (r) {
 		w->why = "the ledger cannot be opened; see the scribe's message above";
@@ -769,9 +745,10 @@ static void warden_stop(struct warden *w)
 	warden_end_child(w, &w->enforcer);
 	w->runs = run_server_free(w->runs);
 	w->sweeper = sweeper_free(w->sweeper);
-	w->denials = kern_denials_close(w->denials);
+	w->denials = denials_close(w->denials);
 	w->journal = journal_close(w->journal);
 	warden_stop_scribe(w);
+	signer_finish(&w->signer);
 	warden_drop_coming(w);
 	loop_deinit(&w->loop);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages between warden and enforcer: see channel.h. */
+/* Messages between the processes: see channel.h. */
 #include "priv/channel.h"
 
 #include <errno.h>
@@ -23,6 +23,8 @@ static const struct {
 	{CHANNEL_WANT_POLICY, CHANNEL_IN_WARDEN, false},
 	{CHANNEL_POLICY_GOOD, CHANNEL_IN_WARDEN, false},
 	{CHANNEL_POLICY_BAD, CHANNEL_IN_WARDEN, false},
+	{CHANNEL_SIGN, CHANNEL_IN_SIGNER, false},
+	{CHANNEL_SIGNED, CHANNEL_IN_SCRIBE, false},
 };
 
 int channel_send(int channel, const struct channel_message *m, int fd)
@@ -81,7 +83,8 @@ int channel_receive(int channel, enum channel_phase phase, struct channel_messag
 	c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	ret->run.name[sizeof(ret->run.name) - 1] = 0;
+	if (!(phase & (CHANNEL_IN_SIGNER | CHANNEL_IN_SCRIBE)))
+		ret->run.name[sizeof(ret->run.name) - 1] = 0;
 	if (n != sizeof(*ret) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
 		channel_check(ret, phase, fd >= 0))
 		return CHANNEL_E_BAD;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the warden and the enforcer may say to each other, over one SOCK_SEQPACKET socketpair. Fixed
- * messages, no strings that mean anything: the warden never parses what the enforcer heard from
- * strangers. The table in channel.c says which message is legal for whom, in which phase, how long.
+ * What the warden and the others may say to each other, over a SOCK_SEQPACKET socketpair each.
+ * Fixed messages, no strings that mean anything: the warden never parses what the enforcer heard
+ * from strangers. The table in channel.c says which message is legal for whom, in which phase, how
+ * long.
  */
 #pragma once
 
 #include <stdint.h>
 
+#include "audit/checkpoint.h"
 #include "util/err.h"
 
 enum {
@@ -30,6 +32,10 @@ enum channel_type {
 	CHANNEL_WANT_POLICY = 18, /* somebody asked for a reload */
 	CHANNEL_POLICY_GOOD = 19, /* the policy sent last is in force */
 	CHANNEL_POLICY_BAD = 20,  /* it is not; the old one stays */
+	/* scribe → warden */
+	CHANNEL_SIGN = 32, /* struct checkpoint (ledger, entry, head); answered by SIGNED */
+	/* warden → scribe */
+	CHANNEL_SIGNED = 48, /* struct checkpoint, whole; number 0: it is not signed */
 };
 
 struct channel_run {
@@ -41,7 +47,10 @@ struct channel_run {
 struct channel_message {
 	uint32_t type; /* enum channel_type */
 	uint32_t pad_;
-	struct channel_run run;
+	union {
+		struct channel_run run;
+		struct checkpoint checkpoint;
+	};
 };
 
 /* Who receives, and what was said before. */
@@ -49,6 +58,8 @@ enum channel_phase {
 	CHANNEL_IN_ENFORCER = 1 << 0,
 	CHANNEL_IN_WARDEN_STARTING = 1 << 1, /* before READY */
 	CHANNEL_IN_WARDEN = 1 << 2,
+	CHANNEL_IN_SIGNER = 1 << 3, /* the warden, of the scribe */
+	CHANNEL_IN_SCRIBE = 1 << 4,
 };
 
 /* fd: descriptor to pass, or -1. 0, CHANNEL_E_EOF. */

@@ -217,7 +217,7 @@ Test(ledger, its_file_is_not_for_everyone)
 Test(ledger, one_of_a_newer_holdfast_is_left_alone)
 {
 	l = ledger_close(l);
-	write_sql("PRAGMA user_version = 2");
+	write_sql("PRAGMA user_version = 9999");
 	cr_expect_eq(ledger_open(db, &l), LEDGER_E_VERSION);
 }
 

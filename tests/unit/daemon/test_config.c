@@ -36,6 +36,8 @@ Test(config, what_is_left_out_has_a_default)
 	cr_expect_str_eq(c.policy, "/etc/p.yaml");
 	cr_expect_str_eq(c.dir, "/run/holdfast");
 	cr_expect_str_eq(c.ledger, "/var/lib/holdfast/ledger.db");
+	cr_expect_str_eq(c.keys, "/var/lib/holdfast-keys");
+	cr_expect_null(c.anchor);
 	cr_expect_eq(c.user, 901);
 	cr_expect_eq(c.scribe_user, 902);
 	cr_expect_eq(c.run_uid_first, 64000);

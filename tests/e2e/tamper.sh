@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The ledger of a real daemon, tampered with by somebody who may write the file: `audit verify` says where.
+. "$(dirname "$0")/lib.sh"
+
+policy <<YAML
+version: 1
+default: {read: allow, session: allow, other: hold}
+$(standard_resources)
+YAML
+config <<YAML
+anchor: $G/anchor
+anchor_command: "cat >> $G/anchor.out"
+YAML
+start_daemon || exit 1
+
+keys() { echo --key "$G/keys/checkpoint.pub" --head "$G/keys/checkpoint.last"; }
+# shellcheck disable=SC2046 # two options
+verify() { hf audit verify $(keys) "$@"; }
+
+# A few requests, one of them held and approved; then the daemon stops, and what it left is copied.
+test_a_ledger_is_verified_while_the_daemon_runs_and_after_it() {
+	for i in 1 2 3; do sql tam "SELECT $i /* tam */" > /dev/null; done
+	bg held sql tam 'DELETE FROM orders WHERE id = 50 /* tam */'
+	approve "$(wait_hold tam)" > /dev/null
+	finish "$BG"
+	wait_ledger "SELECT count(*) FROM replies p JOIN requests r ON r.id = p.request WHERE r.text LIKE '%tam */%'" 4
+	assert_exit 0 verify
+	assert_has "$OUT" 'verified: '
+	wait_ledger 'SELECT count(*) > 0 FROM checkpoint' 1
+	stop_daemon
+	assert_exit 0 verify --anchor "$G/anchor"
+	assert_lacks "$OUT" 'not signed yet' 'a daemon that stopped in peace has signed everything'
+	assert_exit 0 verify --json
+	echo "$OUT" | jq -es 'length == 1 and .[0].verified and .[0].heads == 1' > /dev/null
+	# The anchor's command heard the same as its file.
+	wait_until 5 cmp "$G/anchor" "$G/anchor.out"
+	# Another program can check a signature with the public key alone.
+	tail -n 1 "$G/anchor" > "$T/line"
+	sed 's/ signature=.*//' "$T/line" | tr -d '\n' > "$T/text"
+	sed 's/.* signature=//' "$T/line" | xxd -r -p > "$T/sig"
+	openssl pkeyutl -verify -pubin -inkey "$G/keys/checkpoint.pub" -rawin -in "$T/text" -sigfile "$T/sig"
+	cp -a "$G/ledger" "$G/kept"
+}
+
+# tampered NAME SQL: a copy with this done to it, and what verify says of it in $OUT.
+tampered() {
+	rm -rf "$T/copy"
+	cp -a "$G/kept" "$T/copy"
+	sqlite3 "$T/copy/ledger.db" "$2"
+	assert_exit 1 verify --ledger "$T/copy/ledger.db"
+	assert_has "$OUT" "$1"
+	assert_has "$OUT" 'NOT verified'
+}
+
+test_each_kind_of_tampering_is_found_and_placed() {
+	id=$(sqlite3 -readonly "$G/kept/ledger.db" "SELECT max(id) FROM request WHERE text LIKE '%DELETE%'")
+	tampered "changed: request $id is not as it was written" "UPDATE request SET text = 'SELECT 1' WHERE id = $id"
+	tampered "changed: decision 1 " "UPDATE decision SET user = 'nobody'"
+	tampered "removed: decision 1 is gone" 'DELETE FROM decision'
+	tampered "inserted: event " "INSERT INTO event (at, kind, run, session, detail) VALUES (1, 'x', 0, 0, '')"
+	tampered "changed: request " "UPDATE request SET id = -1 WHERE id = 1; UPDATE request SET id = 1 WHERE id = 2; UPDATE request SET id = 2 WHERE id = -1"
+	tampered 'gap: ' 'DELETE FROM chain WHERE first = (SELECT first FROM chain LIMIT 1 OFFSET 1)'
+	tampered 'forged: checkpoint 1' 'UPDATE checkpoint SET signature = zeroblob(64) WHERE number = 1'
+	tampered 'cut: ' "DELETE FROM checkpoint WHERE number = (SELECT max(number) FROM checkpoint)"
+	rm -rf "$T/copy"
+	cp -a "$G/kept" "$T/copy"
+	truncate -s -8192 "$T/copy/ledger.db"
+	assert_exit 1 verify --ledger "$T/copy/ledger.db"
+	assert_exit 3 verify --ledger /etc/passwd
+}
+
+test_an_older_copy_put_in_its_place_is_found() {
+	start_daemon
+	sql tam "SELECT 4 /* younger */" > /dev/null
+	stop_daemon
+	rm -rf "$G/ledger"
+	cp -a "$G/kept" "$G/ledger"
+	assert_exit 1 verify
+	assert_has "$OUT" 'cut: '
+	# The next start says so in the ledger itself, and the hole stays visible for ever.
+	start_daemon
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'ledger-cut'" 1
+	sql tam "SELECT 5 /* after */" > /dev/null
+	stop_daemon
+	assert_exit 1 verify
+	assert_has "$OUT" 'unsigned: checkpoints between two others are gone'
+}
+
+test_another_ledger_in_its_place_is_told() {
+	rm -rf "$G/ledger"
+	start_daemon
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'ledger-replaced'" 1
+	stop_daemon
+	assert_exit 0 verify
+	assert_exit 1 hf audit verify --key "$G/keys/checkpoint.pub" --head "$G/keys/checkpoint.last" --ledger "$G/kept/ledger.db"
+	assert_has "$OUT" 'other: '
+}
+
+test_the_key_is_roots_alone() {
+	assert_eq "$(stat -c %a:%u "$G/keys/checkpoint.key")" 600:0
+	assert_eq "$(stat -c %a:%u "$G/keys/ledger.key")" 600:0
+	assert_eq "$(stat -c %a:%u "$G/keys")" 755:0
+	start_daemon
+	assert_exit 2 in_run peek -- ls "$G/keys/checkpoint.pub"
+	for pid in $(enforcer_pid) $(scribe_pid); do
+		if find "/proc/$pid/fd" -lname "$G/keys/*" | grep -q .; then fail "$pid has a key open"; fi
+	done
+}
+
+run_tests

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `holdfast audit` does besides listing: each in a file of its own. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct cmd audit_verify;

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The warden signs checkpoints: see signer.h. */
+#include "daemon/signer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "priv/channel.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* How often the anchor hears of a new head. */
+#define ANCHOR_NS (60 * CLOCK_NS_PER_S)
+enum { ANCHOR_SECS_MAX = 30 };
+
+int signer_init(struct signer *s, const struct config *c)
+{
+	char key[1100], public_key[1100];
+	int r;
+
+	*s = (struct signer){
+		.anchor = c->anchor, .anchor_command = c->anchor_command, .fds = {-1, -1}};
+	snprintf(key, sizeof(key), "%s/" SIGNER_KEY, c->keys);
+	snprintf(public_key, sizeof(public_key), "%s/" SIGNER_PUBLIC, c->keys);
+	snprintf(s->head_path, sizeof(s->head_path), "%s/" SIGNER_HEAD, c->keys);
+	r = checkpoint_key_load(key, public_key, &s->key);
+	if (r)
+		return err_trace(r);
+	r = checkpoint_read_file(s->head_path, &s->last);
+	if (r == CHECKPOINT_E_BAD)
+		log_error("signer", "%s: not what we wrote; numbering begins anew", s->head_path);
+	if (r < 0)
+		return err_trace(r);
+	if (r)
+		s->last = (struct checkpoint){0};
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->fds) < 0)
+		return err_raise(-errno);
+	return 0;
+}
+
+/* ---- keeping ---- */
+
+static void signer_line(const struct checkpoint *c, char line[CHECKPOINT_LINE_MAX + 2])
+{
+	char text[CHECKPOINT_LINE_MAX];
+
+	checkpoint_print(c, text);
+	snprintf(line, CHECKPOINT_LINE_MAX + 2, "%s\n", text);
+}
+
+/* A new file in the place of the old one: whoever reads sees a whole line. No fsync: a line that is
+ * too old after a power failure is still a head of this ledger. */
+static int signer_keep(const struct signer *s, const char *line)
+{
+	char path[sizeof(s->head_path) + 8];
+	_cleanup_(fd_closep) int fd = -1;
+	size_t n = strlen(line);
+
+	snprintf(path, sizeof(path), "%s.new", s->head_path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, line, n) != (ssize_t)n || rename(path, s->head_path) < 0)
+		return err_raise(errno ? -errno : -EIO);
+	return 0;
+}
+
+static void signer_append(const struct signer *s, const char *line)
+{
+	_cleanup_(fd_closep) int fd =
+		open(s->anchor, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	size_t n = strlen(line);
+
+	if (fd < 0 || write(fd, line, n) != (ssize_t)n)
+		log_error("anchor", "%s: %s", s->anchor, strerror(errno));
+}
+
+/* The command's process: the line on its stdin, our environment, a time limit. */
+static void signer_exec(const struct signer *s, int in)
+{
+	dup2(in, STDIN_FILENO);
+	alarm(ANCHOR_SECS_MAX);
+	execl("/bin/sh", "sh", "-c", s->anchor_command, (char *)NULL);
+	_exit(127);
+}
+
+/* Twice forked, so that nobody has to wait for it. */
+static void signer_command(const struct signer *s, const char *line)
+{
+	int in[2];
+	pid_t pid;
+
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return;
+	/* Shorter than a pipe holds: this does not wait. */
+	if (write(in[1], line, strlen(line)) < 0)
+		log_error("anchor", "pipe: errno=%d", errno);
+	close(in[1]);
+	pid = fork();
+	if (!pid) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		if (!fork())
+			signer_exec(s, in[0]);
+		_exit(0);
+	}
+	close(in[0]);
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		log_error("anchor", "command: errno=%d", errno);
+}
+
+static void signer_anchor(struct signer *s)
+{
+	char line[CHECKPOINT_LINE_MAX + 2];
+
+	signer_line(&s->last, line);
+	if (s->anchor)
+		signer_append(s, line);
+	if (s->anchor_command)
+		signer_command(s, line);
+	s->anchored_ns = clock_mono_ns();
+	s->is_anchor_due = false;
+}
+
+void signer_finish(struct signer *s)
+{
+	if (s->is_anchor_due)
+		signer_anchor(s);
+}
+
+/* ---- answering ---- */
+
+/* Signs; the number 0 in what is answered says that it could not. */
+static void signer_sign(struct signer *s, struct checkpoint *c)
+{
+	char line[CHECKPOINT_LINE_MAX + 2];
+
+	c->number = s->last.number + 1;
+	c->at_ns = clock_wall_ns();
+	/* A ledger that does not grow was cut. The scribe says so in it; the gap that this leaves
+	 * in its numbers shows it for ever. */
+	if (!memcmp(c->ledger, s->last.ledger, sizeof(c->ledger)) && c->entry <= s->last.entry)
+		log_error("signer", "the ledger is shorter than what was signed: entry=%llu < %llu",
+			(unsigned long long)c->entry, (unsigned long long)s->last.entry);
+	if (checkpoint_sign(s->key, c)) {
+		c->number = 0;
+		return;
+	}
+	signer_line(c, line);
+	/* What was not kept was never signed: else its number would be given again. */
+	if (signer_keep(s, line)) {
+		log_error("signer", "%s cannot be written", s->head_path);
+		c->number = 0;
+		return;
+	}
+	s->last = *c;
+	s->is_anchor_due = s->anchor || s->anchor_command;
+	if (s->is_anchor_due && (!s->anchored_ns || clock_mono_ns() - s->anchored_ns > ANCHOR_NS))
+		signer_anchor(s);
+}
+
+/* One question; false: there is none. */
+static bool signer_answer(struct signer *s)
+{
+	struct channel_message m;
+	int fd, r = channel_receive(s->fds[SIGNER_WARDEN], CHANNEL_IN_SIGNER, &m, &fd);
+
+	if (r == CHANNEL_E_BAD)
+		log_error("channel", "the scribe said what it may not say; it is not answered");
+	if (r == CHANNEL_E_BAD)
+		return true;
+	if (r)
+		return false;
+	m.type = CHANNEL_SIGNED;
+	signer_sign(s, &m.checkpoint);
+	if (channel_send(s->fds[SIGNER_WARDEN], &m, -1))
+		log_warn("channel", "the scribe takes no signature");
+	return true;
+}
+
+static void signer_on_channel(struct loop_source *src, uint32_t events)
+{
+	(void)events;
+	while (signer_answer(src->owner))
+		continue;
+}
+
+int signer_watch(struct signer *s, struct loop *loop)
+{
+	s->src = (struct loop_source){
+		.fd = s->fds[SIGNER_WARDEN], .fn = signer_on_channel, .owner = s};
+	return err_trace(loop_watch(loop, &s->src, EPOLLIN));
+}
+
+void signer_attend(struct signer *s, int pidfd, int timeout_ms)
+{
+	int64_t deadline = clock_mono_ns() + timeout_ms * CLOCK_NS_PER_MS;
+
+	for (;;) {
+		struct pollfd fds[] = {{.fd = pidfd, .events = POLLIN},
+			{.fd = s->fds[SIGNER_WARDEN], .events = POLLIN}};
+		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
+
+		if (left_ms <= 0 || poll(fds, 2, (int)left_ms) <= 0 || fds[0].revents)
+			return;
+		while (signer_answer(s))
+			continue;
+	}
+}
