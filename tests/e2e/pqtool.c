@@ -130,6 +130,17 @@ static int run_binary(PGconn *c, const char *sql)
 	return status;
 }
 
+static int run_params(PGconn *c, const char *sql, int n, const char *const *values)
+{
+	PGresult *res = PQexecParams(c, sql, n, NULL, values, NULL, NULL, 0);
+	int status = PQresultStatus(res) == PGRES_FATAL_ERROR;
+
+	print_rows(res);
+	print_result(res);
+	PQclear(res);
+	return status;
+}
+
 static int run_prepared(PGconn *c, const char *times, const char *sql)
 {
 	PGresult *res = PQprepare(c, "s1", sql, 0, NULL);
@@ -174,7 +185,8 @@ int main(int argc, char **argv)
 	int status = 2;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: pqtool pipeline|binary|stream|prepared CONNINFO …\n");
+		fprintf(stderr,
+			"usage: pqtool pipeline|binary|stream|prepared|params CONNINFO …\n");
 		return 2;
 	}
 	c = connect_or_die(argv[2]);
@@ -186,6 +198,8 @@ int main(int argc, char **argv)
 		status = run_stream(c, argv[3]);
 	else if (strcmp(argv[1], "prepared") == 0 && argc == 5)
 		status = run_prepared(c, argv[3], argv[4]);
+	else if (strcmp(argv[1], "params") == 0)
+		status = run_params(c, argv[3], argc - 4, (const char *const *)argv + 4);
 	if (PQstatus(c) == CONNECTION_OK) {
 		PGresult *res = PQexec(c, "SELECT 'still usable'");
 

@@ -87,4 +87,19 @@ test_conditions_over_masked_columns_are_denied() {
 	assert_eq "$(sql unp "SELECT name FROM customers WHERE id = 1 AND card > '1' ORDER BY name")" 'Ada Byron'
 }
 
+test_masked_values_that_come_back_are_refused() {
+	denied "UPDATE customers SET email = 'a***@example.com', name = 'Ada Lovelace' WHERE id = 1" 'gives back a value that was masked'
+	denied "INSERT INTO customers (id, ssn) VALUES (9, '****')" 'gives back'
+	denied "UPDATE notes SET body = 'card ************1111 was declined' WHERE id = 1" 'gives back'
+	denied "UPDATE customers SET name = 'h:0123456789abcdef' WHERE id = 1" 'gives back'
+	denied "DELETE FROM customers WHERE email = 'a***@example.com'" 'gives back'
+	got=$(in_run unp -- "$B/tests/e2e/pqtool" params "$SHOP" 'UPDATE customers SET email = $1 WHERE id = $2' 'a***@example.com' 1) && fail 'not refused'
+	assert_has "$got" 'gives back'
+	assert_has "$got" 'still usable'
+	assert_eq "$(admin "SELECT email FROM customers WHERE id = 1")" ada@example.com
+	# A row as it was read, but for the masked columns.
+	sql unp "UPDATE notes SET body = 'rated ***** by all, 2 ** 10, **bold**' WHERE id = 2"
+	in_run unp -- "$B/tests/e2e/pqtool" params "$SHOP" 'UPDATE customers SET name = $1 WHERE id = $2' 'Ada Byron' 1
+}
+
 run_tests

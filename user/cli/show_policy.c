@@ -104,8 +104,8 @@ static void show_rule(const struct rule *r)
 
 static void show_mask(const struct mask_rule *m)
 {
-	printf("  %s: as %s, unproven %s", m->name, transform_keywords[m->as],
-		unproven_keywords[m->unproven]);
+	printf("  %s: as %s, unproven %s, written back %s", m->name, transform_keywords[m->as],
+		unproven_keywords[m->unproven], written_back_keywords[m->written_back]);
 	show_words("; columns ", m->columns);
 	for (size_t i = 0, n = 0; i < DETECTOR_N; i++)
 		if (m->detectors & DETECTOR_BIT(i))
@@ -223,6 +223,7 @@ static void show_json_mask(struct json *j, const struct mask_rule *m)
 	jsonw_array_end(j);
 	jsonw_string(j, "as", slice_str(transform_keywords[m->as]));
 	jsonw_string(j, "unproven", slice_str(unproven_keywords[m->unproven]));
+	jsonw_string(j, "written_back", slice_str(written_back_keywords[m->written_back]));
 	jsonw_object_end(j);
 }
 

@@ -9,4 +9,6 @@ const struct detector_info detector_table[DETECTOR_N] = {
 };
 
 const char *const transform_keywords[TRANSFORM_N + 1] = {"redact", "partial", "hash", "null", NULL};
+const char *const written_back_keywords[WRITTEN_BACK_N + 1] = {"deny", "hold", "allow", NULL};
+
 const char *const unproven_keywords[UNPROVEN_N + 1] = {"redact", "hold", "deny", NULL};

@@ -38,6 +38,11 @@ enum unproven { UNPROVEN_REDACT, UNPROVEN_HOLD, UNPROVEN_DENY, UNPROVEN_N };
 
 extern const char *const unproven_keywords[UNPROVEN_N + 1];
 
+/* A masked value that comes back in a change; the strictest of several rules counts. */
+enum written_back { WRITTEN_BACK_DENY, WRITTEN_BACK_HOLD, WRITTEN_BACK_ALLOW, WRITTEN_BACK_N };
+
+extern const char *const written_back_keywords[WRITTEN_BACK_N + 1];
+
 /* One entry of `masks:`; owned by the policy. */
 struct mask_rule {
 	const char *name;
@@ -46,6 +51,7 @@ struct mask_rule {
 	uint32_t detectors; /* DETECTOR_BIT()s */
 	enum transform as;
 	enum unproven unproven;
+	enum written_back written_back;
 };
 
 /* What a value is, so that a masked one keeps its wire type. */

@@ -149,6 +149,15 @@ enum { MASK_TAIL_MAX = 512 };
 ERR_CHECK int mask_piece(const struct mask_plan *p, size_t i, uint8_t *bytes, size_t n,
 	bool is_last, size_t *hold_back, struct mask_stats *stats);
 
+/*
+ * A masked value that an agent read and gives back: is all of `value` one, or with `is_inside` some
+ * part of it? A hash or a marked uuid for certain, the stars of redact and partial by their form.
+ * In binary, text is text and a uuid its 16 bytes.
+ */
+bool mask_is_trace(struct slice value, bool is_binary, bool is_inside);
+/* What the rules together say about that. */
+enum written_back mask_rules_written_back(const struct mask_rule *const *rules);
+
 /* Prose (errors, notices, parameters for the ledger): detectors of all rules. true if changed; no
  * room in the arena gives an empty slice. */
 bool mask_text(const struct mask_rule *const *rules, struct slice text,

@@ -293,7 +293,7 @@ static bool uuid_parse(struct slice text, uint8_t ret[static 16])
 	return n == 32;
 }
 
-/* Another uuid of version 4, the same for the same uuid in text and binary. */
+/* Another uuid, of version 8 and with the mark, the same for the same uuid in text and binary. */
 static struct slice whole_uuid(
 	bool is_binary, struct slice value, const uint8_t key[static 32], struct arena *arena)
 {
@@ -305,7 +305,9 @@ static struct slice whole_uuid(
 		return SLICE_NULL;
 	if (!w.p || !hash_value(is_binary ? value : slice_of(id, 16), key, mac))
 		return SLICE_NULL;
-	mac[6] = (mac[6] & 0x0f) | 0x40;
+	mac[0] = UUID_MARK_0;
+	mac[1] = UUID_MARK_1;
+	mac[6] = (mac[6] & 0x0f) | 0x80;
 	mac[8] = (mac[8] & 0x3f) | 0x80;
 	if (is_binary) {
 		wr_bytes(&w, mac, 16);

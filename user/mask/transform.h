@@ -22,6 +22,9 @@
 #include "util/arena.h"
 #include "util/writer.h"
 
+/* The first two bytes of a uuid that a hash became: "hf". */
+enum { UUID_MARK_0 = 0x68, UUID_MARK_1 = 0x66 };
+
 /* A hit may grow by so much. */
 enum { TRANSFORM_GROWTH_MAX = 18 };
 

@@ -528,6 +528,14 @@ static void parse_mask_unproven(struct binder *b, const struct yaml_node *n, voi
 		((struct mask_entry *)obj)->rule.unproven = (enum unproven)word;
 }
 
+static void parse_mask_written_back(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	size_t word;
+
+	if (bind_word(b, n, "written_back", written_back_keywords, &word))
+		((struct mask_entry *)obj)->rule.written_back = (enum written_back)word;
+}
+
 static const struct bind_key parse_mask_keys[] = {
 	{.name = "name", .bind = parse_mask_name, .is_required = true},
 	{.name = "when", .bind = parse_mask_when},
@@ -535,6 +543,7 @@ static const struct bind_key parse_mask_keys[] = {
 	{.name = "detect", .bind = parse_mask_detect},
 	{.name = "as", .bind = parse_mask_as},
 	{.name = "unproven", .bind = parse_mask_unproven},
+	{.name = "written_back", .bind = parse_mask_written_back},
 	{.name = NULL},
 };
 

@@ -3,6 +3,7 @@
 #include "session/masked.h"
 
 #include "session/catalog.h"
+#include "sql/lex.h"
 
 enum { MASKED_TIMEOUT_MS = 30 * 60 * 1000 };
 
@@ -133,6 +134,46 @@ static bool masked_is_copy(
 	return a->touches && !(l && l->flags & LINEAGE_IS_COPY && shown->is_clear);
 }
 
+/* Does a string constant of the text, or a parameter, hold a value that a mask made? */
+static bool masked_comes_back(const struct session *s)
+{
+	const struct request *q = &s->asked.request;
+	struct lex l = lex_of(q->text);
+	struct lex_token t;
+
+	for (size_t i = 0; i < q->n_params; i++)
+		if (mask_is_trace(q->params[i].value, q->params[i].is_binary, true))
+			return true;
+	if (!memmem(q->text.p, q->text.n, "***", 3) && !memmem(q->text.p, q->text.n, "h:", 2) &&
+		!memmem(q->text.p, q->text.n, "6866", 4) &&
+		!memmem(q->text.p, q->text.n, "683a", 4))
+		return false;
+	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l))
+		if (t.kind == LEX_STRING && mask_is_trace(t.inner, false, true))
+			return true;
+	return false;
+}
+
+static void masked_rule_written_back(struct session *s)
+{
+	static const char message[] =
+		"it gives back a value that was masked, which would replace the "
+		"real one: leave that column out";
+	const uint32_t changes =
+		EFFECT_BIT(EFFECT_INSERT) | EFFECT_BIT(EFFECT_UPDATE) | EFFECT_BIT(EFFECT_DELETE);
+	struct asked *a = &s->asked;
+	enum written_back word = mask_rules_written_back(s->resource->masks);
+
+	if (word == WRITTEN_BACK_ALLOW || a->request.kind != REQUEST_TEXT ||
+		a->ruling.kind == RULING_DENY || !(facts_effects(&a->facts) & changes) ||
+		!masked_comes_back(s))
+		return;
+	if (word == WRITTEN_BACK_DENY)
+		masked_deny(a, message);
+	else
+		(void)masked_hold(a, message);
+}
+
 bool masked_filters(const struct session *s)
 {
 	const struct mask_catalog *known = catalog_believed(s);
@@ -175,4 +216,5 @@ void masked_rule(struct session *s)
 	if (masked_copies(s))
 		(void)masked_hold(a, "it copies masked data to where no mask applies");
 	masked_rule_unproven(s, &shown);
+	masked_rule_written_back(s);
 }
