@@ -11,6 +11,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+enum { PF_FORKNOEXEC = 0x40 }; /* include/linux/sched.h: forked, has not executed */
+
 /* runs: ids of the control groups to look into. Written before each sweep by user/kern/sweep.c. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -50,6 +52,20 @@ static __always_inline __u64 run_of(struct cgroup *group, int *ret_level)
 	return 0;
 }
 
+/*
+ * A child of whoever is looking, the warden, that has executed nothing yet: it is ours, on its way
+ * into the run, and may for a moment still hold what the warden holds, its listeners above all.
+ * Nothing of an agent looks so: its processes are the command, which has executed, or children of
+ * it.
+ */
+static __always_inline int is_on_its_way(const struct task_struct *task)
+{
+	const struct task_struct *looking = (struct task_struct *)bpf_get_current_task();
+
+	return (BPF_CORE_READ(task, flags) & PF_FORKNOEXEC) &&
+	       BPF_CORE_READ(task, real_parent) == BPF_CORE_READ(looking, group_leader);
+}
+
 SEC("iter/task_file")
 int on_sweep(struct bpf_iter__task_file *ctx)
 {
@@ -67,7 +83,7 @@ int on_sweep(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	found.run = run_of(BPF_CORE_READ(task, cgroups, dfl_cgrp), &level);
-	if (!found.run)
+	if (!found.run || is_on_its_way(task))
 		return 0;
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk)

@@ -21,7 +21,7 @@ uapi='bpf_sock bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
 core='ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
 kernfs_node:id cgroup:level:kn:ancestors css_set:dfl_cgrp sock_cgroup_data:cgroup
 sock_common:skc_family:skc_state sock:__sk_common:sk_protocol:sk_type:sk_cgrp_data socket:sk
-inode:i_ino file:f_inode task_struct:tgid:cgroups
+inode:i_ino file:f_inode task_struct:flags:tgid:real_parent:group_leader:cgroups
 bpf_iter_meta:seq bpf_iter__task_file:meta:task:fd:file'
 constants='BPF_MAP_TYPE_HASH BPF_MAP_TYPE_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_LRU_HASH
 BPF_MAP_TYPE_SK_STORAGE BPF_MAP_TYPE_RINGBUF BPF_ANY BPF_F_NO_PREALLOC

@@ -245,7 +245,10 @@ struct file {
 };
 
 struct task_struct {
+	unsigned int flags;
 	__s32 tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
 	struct css_set *cgroups;
 };
 

@@ -54,6 +54,19 @@ test_child_that_outlives_the_command_is_still_the_run() {
 	if server_saw 'DROP TABLE orders /* outlived */'; then fail 'the server saw it'; fi
 }
 
+# A run that is being made holds, for a moment, what the warden holds: nobody shall cut our listeners.
+test_run_on_its_way_is_no_intruder() {
+	many=
+	for i in 1 2 3 4 5 6; do
+		bg "many$i" sh -c "for k in 1 2 3 4 5 6 7 8; do
+			'$B/holdfast' run --quiet --name many -- psql -XqAt '$SHOP' -c 'SELECT 1'; done"
+		many="$many $BG"
+	done
+	for pid in $many; do finish "$pid" 50; done
+	assert_eq "$(cat "$T"/many*.out | grep -cx 1)" 48
+	assert_eq "$(ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket'")" 0
+}
+
 test_stranger_may_not_kill() {
 	bg victim in_run victim -- sh -c 'echo up; exec tail -f /dev/null'
 	wait_until 10 file_has "$T/victim.out" up
