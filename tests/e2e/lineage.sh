@@ -36,4 +36,27 @@ test_nothing_protected_comes_in_any_form() {
 	[ "$n" -ge 60 ] || fail "only $n statements leak without us"
 }
 
+test_results_of_calls_by_number_are_withheld() {
+	oid=$(admin "SELECT 'lab.one_ssn(int)'::regprocedure::oid")
+	/usr/bin/python3 "$L/client.py" call "$E2E_PGPORT" "$oid" 1 > "$T/direct"
+	in_run lin -- /usr/bin/python3 "$L/client.py" call "$E2E_PGPORT" "$oid" 1 > "$T/inside"
+	/usr/bin/python3 "$L/client.py" leaks "$T/direct" > "$T/found" && fail 'nothing to withhold'
+	/usr/bin/python3 "$L/client.py" leaks "$T/inside"
+}
+
+test_what_others_notify_may_come_from_anywhere() {
+	bg listen in_run lin -- /usr/bin/python3 "$L/client.py" listen "$E2E_PGPORT"
+	wait_until 10 file_has "$T/listen.out" listening
+	admin "SELECT pg_notify('lab', reverse(ssn)) FROM lab.people; SELECT pg_notify('lab', 'end of it')"
+	finish "$BG"
+	sed -i /^listening/d "$T/listen.out"
+	/usr/bin/python3 "$L/client.py" leaks "$T/listen.out"
+	assert_has "$(out listen)" "$(printf 'lab' | xxd -p)"
+}
+
+test_settings_of_the_session_come_as_they_are() {
+	got=$(in_run lin -- psql -XqAt "$SHOP" -c "SET application_name = 'my app'" -c 'SHOW application_name' -c 'SELECT count(*) FROM lab.people')
+	assert_eq "$got" "$(printf 'my app\n3')"
+}
+
 run_tests

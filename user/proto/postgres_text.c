@@ -202,6 +202,34 @@ static bool pg_words_may_quote(struct slice unit)
 	return may_quote;
 }
 
+/* Settings whose value is one of a few words, numbers or names that the server knows. */
+static bool pg_setting_is_plain(struct slice unit)
+{
+	static const char *const plain[] = {"client_encoding", "DateStyle", "IntervalStyle",
+		"default_transaction_read_only", "in_hot_standby", "integer_datetimes",
+		"is_superuser", "scram_iterations", "server_encoding", "server_version",
+		"standard_conforming_strings"};
+	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
+	struct slice name = rd_cstr(&r);
+
+	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (slice_eq_str(name, plain[i]))
+			return true;
+	return false;
+}
+
+static bool pg_may_quote(struct slice unit)
+{
+	switch (unit.p[0]) {
+	case 'A':
+	case 'V':
+		return true;
+	case 'S':
+		return !pg_setting_is_plain(unit);
+	}
+	return pg_words_may_quote(unit);
+}
+
 int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 {
 	struct pg_fields f;
@@ -218,7 +246,9 @@ int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 	sink->event.kind = EV_TEXT;
 	sink->event.text.seq = pg_head(st) ? pg_head(st)->seq : 0;
 	sink->event.text.is_row = is_row;
-	sink->event.text.may_quote = pg_words_may_quote(unit);
+	sink->event.text.may_quote = pg_may_quote(unit);
+	sink->event.text.is_foreign = unit.p[0] == 'A';
+	sink->event.text.is_value = unit.p[0] == 'S' || unit.p[0] == 'V';
 	sink->event.text.fields = f.v;
 	sink->event.text.n = f.n;
 	return 0;

@@ -214,8 +214,13 @@ struct event {
 			uint64_t seq;
 			bool is_row; /* a line of COPY output, not prose: n_fields separated by tabs
 				      */
-			/* May hold a value out of a row as part of a sentence, the first field. */
+			/* May hold a value out of a row, alone or as part of a sentence, the first
+			 * field. */
 			bool may_quote;
+			/* Words of somebody's that belong to no request: PostgreSQL's NOTIFY. */
+			bool is_foreign;
+			/* A value, not words to read: what stands for it is short. */
+			bool is_value;
 			struct slice *fields; /* each may be replaced in settle_text() */
 			size_t n;
 		} text;

@@ -305,6 +305,7 @@ static int decide_track(struct session *s)
 		free(q->ring);
 		*q = (struct inflight_queue){.ring = ring, .n = q->n, .cap = cap};
 	}
+	s->touches = a->touches || (s->touches && (q->n || !s->proto->is_drained(s->state)));
 	a->proof.is_released = a->holds_unproven && a->has_hold && hold_outcome_runs(a->outcome);
 	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){
 		.seq = a->request.seq, .id = a->id, .touches = a->touches, .proof = a->proof};

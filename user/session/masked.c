@@ -52,7 +52,8 @@ static const struct lineage *masked_lineage(const struct session *s)
  * copy would lie where no column rule looks. */
 static bool masked_copies(const struct session *s)
 {
-	const uint32_t writes = EFFECT_BIT(EFFECT_INSERT) | EFFECT_BIT(EFFECT_UPDATE);
+	const uint32_t writes = EFFECT_BIT(EFFECT_INSERT) | EFFECT_BIT(EFFECT_UPDATE) |
+				EFFECT_BIT(EFFECT_ADMIN) | EFFECT_BIT(EFFECT_EXECUTE);
 	const struct facts *f = &s->asked.facts;
 	const struct mask_catalog *known = catalog_believed(s);
 
@@ -197,7 +198,7 @@ void masked_rule(struct session *s)
 	a->touches = false;
 	a->holds_unproven = false;
 	a->proof = (struct mask_proof){0};
-	if (!s->wants_text)
+	if (!s->wants_text || request_is_login(&a->request))
 		return;
 	a->touches = masked_touches(s);
 	l = a->touches && known ? masked_lineage(s) : NULL;

@@ -128,16 +128,32 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	return r < 0 ? err_trace(r) : r;
 }
 
-/* Words about a request that may touch protected tables: which value they quote cannot be told. */
+/* Words about a request that may touch protected tables: which value they quote cannot be told.
+ * What others notify belongs to no request and may come from anywhere; the channel is what the
+ * client listens on. Settings are told after the last request of several, at a place that is none
+ * of theirs.
+ */
 static bool rows_withhold(struct session *s, const struct event *ev, struct slice *fields)
 {
 	const struct inflight *f = rows_inflight(s, ev->text.seq);
+	bool is_known = f || ev->text.is_value;
+	bool touches = f ? f->touches : s->touches;
 
-	if (!ev->text.may_quote || !ev->text.n || (f && !f->touches) ||
-		!mask_rules_need_catalog(s->resource->masks))
+	if (!ev->text.may_quote || !ev->text.n || !mask_rules_need_catalog(s->resource->masks))
+		return false;
+	if (ev->text.is_foreign) {
+		fields[0] = ev->text.fields[0];
+		if (ev->text.n < 2 || !ev->text.fields[1].n)
+			return false;
+		fields[1] = SLICE_LIT("****");
+		return true;
+	}
+	if (is_known && !touches)
 		return false;
 	memset(fields, 0, ev->text.n * sizeof(*fields));
-	fields[0] = SLICE_LIT("withheld by holdfast: these words may quote protected values");
+	fields[0] = ev->text.is_value ? SLICE_LIT("****")
+				      : SLICE_LIT("withheld by holdfast: these words may quote "
+						  "protected values");
 	return true;
 }
 

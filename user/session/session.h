@@ -115,6 +115,7 @@ struct session {
 	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
 	bool is_stalled;  /* the server does not keep up with the client's requests */
 	bool is_answered; /* PARK_ASK: the answer is complete */
+	bool touches;     /* a request since the session was last idle may touch protected tables */
 	bool wants_text;  /* rules of this resource look at prose and rows */
 	struct asked asked;
 	struct inflight_queue inflight;

@@ -155,6 +155,8 @@ const struct lin_with *lin_with_add(struct lin *l, uint32_t statement,
 /* INSERT, UPDATE, DELETE, MERGE: what it stores where; the output is that of RETURNING. */
 void lin_change(struct lin *l, uint32_t tag, const struct lin_scope *outer,
 	const struct lin_with *with, struct lin_output *ret);
+/* Kept somewhere that is no column: a setting, a large object, a message. */
+void lin_store(struct lin *l, const struct lineage_set *from);
 /* Rows of a query become those of a new table. */
 void lin_store_output(struct lin *l, const struct lin_output *o);
 

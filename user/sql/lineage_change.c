@@ -33,6 +33,11 @@ static void change_store(
 	lineage_set_join(&l->stores[LINEAGE_STORES_MAX - 1].from, from);
 }
 
+void lin_store(struct lin *l, const struct lineage_set *from)
+{
+	change_store(l, SLICE_NULL, SLICE_NULL, from);
+}
+
 void lin_store_output(struct lin *l, const struct lin_output *o)
 {
 	struct lineage_set all = {0};

@@ -368,6 +368,25 @@ static void expr_function(struct lin *l, struct lineage_set *to, uint32_t tag)
 		expr_add_code(l, to, LINEAGE_FUNCTION, parts[0]);
 }
 
+/* A built-in function that does more than compute may leave what it is given where others find it:
+ * set_config, lo_put, pg_notify. */
+static void expr_keeps(
+	struct lin *l, uint32_t tag, const struct lin_scope *s, const struct lin_with *with)
+{
+	uint32_t list = lin_child(l, tag, "funcname"), args = lin_child(l, tag, "args");
+	struct lineage_set given = {0};
+	bool was_filter = l->is_filter;
+	struct slice name;
+
+	if (!args || !list || !walk_strings(l->w, list, &name, 1) ||
+		sql_function_is_harmless(name) || !sql_function_find(name))
+		return;
+	l->is_filter = true;
+	lin_add_expr(l, &given, args, s, with);
+	l->is_filter = was_filter;
+	lin_store(l, &given);
+}
+
 /* The list of names of an operator, wherever it stands. */
 static void expr_operator(struct lin *l, struct lineage_set *to, uint32_t list)
 {
@@ -438,6 +457,7 @@ static void expr_tag(struct lin *l, struct lineage_set *to, uint32_t i, const st
 		expr_add_anything(l, to);
 	} else if (slice_eq(key, SLICE_LIT("FuncCall"))) {
 		expr_function(l, to, i);
+		expr_keeps(l, i, s, with);
 		expr_condition(l, json_child(&l->w->tree, i, "agg_filter"), s, with);
 	} else if (slice_eq(key, SLICE_LIT("A_Expr"))) {
 		list = json_child(&l->w->tree, i, "name");

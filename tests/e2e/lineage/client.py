@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """client.py ask PORT FILE: each line of FILE to the server, as a simple query and in the extended
 protocol; prints, one line an answer, what was asked and every byte that came back, in hex.
+client.py call PORT OID ARG, client.py listen PORT: the same for a call by number, and for what others notify.
 client.py leaks FILE: which of these answers hold a canary, in any form.
 client.py differ A B: which answers differ between two such files."""
 import base64
@@ -58,6 +59,26 @@ class Session:
                        message(b"B", b"\0\0" + struct.pack("!hhh", 0, 0, 0)) + message(b"D", b"P\0") +
                        message(b"E", b"\0" + struct.pack("!i", 0)) + message(b"S"))
         return self.answer()
+
+
+def call(port, oid, arg):
+    """A function by its number, as PQfn() does."""
+    session = Session(port)
+    body = struct.pack("!ihh", oid, 0, 1) + struct.pack("!i", len(arg)) + arg.encode() + struct.pack("!h", 0)
+    session.s.sendall(message(b"F", body))
+    print("call", session.answer()[0].hex(), "FunctionCall", sep="\t")
+
+
+def listen(port):
+    """What others notify: four messages, then good-bye."""
+    session = Session(port)
+    session.simple("LISTEN lab")
+    print("listening", flush=True)
+    data = b""
+    while data.count(b"lab\0") < 4:
+        head = session.read(5)
+        data += head + session.read(struct.unpack("!i", head[1:])[0] - 4)
+    print("listen", data.hex(), "LISTEN", sep="\t", flush=True)
 
 
 def statements(path):
@@ -141,5 +162,9 @@ def differ(one, other):
 if __name__ == "__main__":
     if sys.argv[1] == "ask":
         ask(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "call":
+        call(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    elif sys.argv[1] == "listen":
+        listen(int(sys.argv[2]))
     else:
         sys.exit(1 if {"leaks": leaks, "differ": differ}[sys.argv[1]](*sys.argv[2:]) else 0)

@@ -28,4 +28,8 @@ CREATE FUNCTION public.peek(lab.orders) RETURNS text LANGUAGE sql STABLE AS 'SEL
 CREATE FUNCTION public.initcap(varchar) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM lab.people WHERE id = 1';
 CREATE FUNCTION public.starts(varchar, varchar) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM lab.people WHERE id = 1';
 CREATE OPERATOR public.^@ (leftarg = varchar, rightarg = varchar, function = public.starts);
+CREATE FUNCTION lab.keep() RETURNS text LANGUAGE sql AS
+  $$SELECT set_config('application_name', ssn, false) FROM lab.people WHERE id = 1$$;
+CREATE FUNCTION lab.keep_zone() RETURNS text LANGUAGE sql AS
+  $$SELECT set_config('TimeZone', '<' || ssn || '>3', false) FROM lab.people WHERE id = 1$$;
 GRANT USAGE ON SCHEMA lab TO PUBLIC;

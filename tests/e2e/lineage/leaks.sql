@@ -106,6 +106,14 @@ UPDATE lab.people SET ssn = (SELECT ssn FROM lab.people WHERE id = 1) WHERE id =
 PREPARE p AS SELECT ssn, ssn || '' FROM lab.people
 EXECUTE p
 EXPLAIN EXECUTE p
+SELECT set_config('application_name', ssn, false) FROM lab.people WHERE id = 1
+SELECT set_config('lab.kept', ssn, false) FROM lab.people WHERE id = 1
+SELECT current_setting('lab.kept', true)
+SELECT lo_from_bytea(4711, ssn::bytea) FROM lab.people WHERE id = 1
+LISTEN lab
+SELECT pg_notify('lab', ssn) FROM lab.people
+SELECT lab.keep()
+SELECT lab.keep_zone()
 BEGIN
 DECLARE c CURSOR FOR SELECT ssn, reverse(ssn), p FROM lab.people p
 FETCH 1 FROM c
