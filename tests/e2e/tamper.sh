@@ -28,6 +28,10 @@ test_a_ledger_is_verified_while_the_daemon_runs_and_after_it() {
 	assert_exit 0 verify
 	assert_has "$OUT" 'verified: '
 	wait_ledger 'SELECT count(*) > 0 FROM checkpoint' 1
+	assert_exit 0 hf audit backup "$T/copy.db"
+	assert_exit 1 hf audit backup "$T/copy.db"
+	assert_exit 0 hf audit verify --key "$G/keys/checkpoint.pub" --ledger "$T/copy.db"
+	assert_has "$(hf audit --ledger "$T/copy.db")" 'tam */'
 	stop_daemon
 	assert_exit 0 verify --anchor "$G/anchor"
 	assert_lacks "$OUT" 'not signed yet' 'a daemon that stopped in peace has signed everything'

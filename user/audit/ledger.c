@@ -251,16 +251,21 @@ void ledger_rollback(struct ledger *l)
 
 /* ---- starting, idling ---- */
 
+/* Also where retention has removed the rows. */
+#define LEDGER_LAST_ID(table)                                                                      \
+	"SELECT max(ifnull((SELECT max(id) FROM " table                                            \
+	"), 0), ifnull((SELECT id FROM settled WHERE what = 'last " table "'), 0))"
+
 int ledger_ids(struct ledger *l, struct ledger_ids *ret)
 {
 	const struct {
 		const char *sql;
 		uint64_t *to;
 	} queries[] = {
-		{"SELECT ifnull(max(id), 0) FROM run", &ret->run},
-		{"SELECT ifnull(max(id), 0) FROM session", &ret->session},
-		{"SELECT ifnull(max(id), 0) FROM request", &ret->request},
-		{"SELECT ifnull(max(id), 0) FROM hold", &ret->hold},
+		{LEDGER_LAST_ID("run"), &ret->run},
+		{LEDGER_LAST_ID("session"), &ret->session},
+		{LEDGER_LAST_ID("request"), &ret->request},
+		{LEDGER_LAST_ID("hold"), &ret->hold},
 	};
 
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {

@@ -81,6 +81,19 @@ ERR_CHECK int ledger_ids(struct ledger *l, struct ledger_ids *ret);
  */
 ERR_CHECK int ledger_close_orphans(struct ledger *l, int64_t at_ns);
 
+/* What is kept. */
+struct ledger_retention {
+	int64_t now_ns; /* wall time */
+	int64_t age_ns; /* rows older than this go; 0 = none do */
+	uint64_t size;  /* bytes in use beyond which the oldest go; 0 = no limit */
+	const char *const
+		*legal_holds; /* names of runs whose rows stay, with * and ?; may be NULL */
+};
+
+/* Removes the oldest rows up to a signed checkpoint, one step of work; LEDGER_E_NONE: nothing is
+ * too old or too much. Outside a transaction. 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_prune(struct ledger *l, const struct ledger_retention *retention);
+
 /* Called when idle: checkpoint in passing, truncate the WAL when large. *ret_wal_pinned: a reader
  * keeps the WAL from shrinking. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_tidy(struct ledger *l, bool *ret_wal_pinned);

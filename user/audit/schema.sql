@@ -93,7 +93,8 @@ CREATE TABLE ring_position (
 	ring INTEGER PRIMARY KEY, birth INTEGER NOT NULL, seq INTEGER NOT NULL
 ) STRICT;
 
--- Up to which ids nothing is open any more, so that a start need not look through all of history.
+-- Up to which ids nothing is open any more, so that a start need not look through all of history;
+-- and, as 'last …', which ids were in use when retention removed rows.
 CREATE TABLE settled (
 	what TEXT PRIMARY KEY, id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

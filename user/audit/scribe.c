@@ -17,7 +17,7 @@
 enum { SCRIBE_BATCH_ROWS = 4000, SCRIBE_BATCH_MS = 20 };
 /* While the ledger is unwritable. */
 enum { SCRIBE_RETRY_MS = 200, SCRIBE_RETRY_MAX_MS = 2000 };
-enum { SCRIBE_TIDY_MS = 250 };
+enum { SCRIBE_TIDY_MS = 250, SCRIBE_PRUNE_MS = 5000 };
 /* A head is signed so long after the last one at the earliest; an answer is awaited so long, before
  * it is asked for again or, at the end, done without. */
 enum { SCRIBE_SIGN_MS = 1000, SCRIBE_SIGN_WAIT_MS = 5000, SCRIBE_SIGN_LAST_MS = 1000 };
@@ -33,11 +33,11 @@ struct scribe {
 	const struct scribe_config *config;
 	struct ledger *ledger; /* NULL until it could be opened */
 	struct scribe_ring *rings;
-	size_t n_rings, first; /* first: where the next batch begins, so that none starves */
-	size_t n_rows;         /* in the open transaction; 0 = none is open */
-	int64_t batch_ns;      /* when its first row came */
-	int64_t tidied_ns;
-	struct checkpoint asked;       /* what was asked to be signed */
+	size_t n_rings, first;       /* first: where the next batch begins, so that none starves */
+	size_t n_rows;               /* in the open transaction; 0 = none is open */
+	int64_t batch_ns;            /* when its first row came */
+	int64_t tidied_ns, prune_ns; /* prune_ns: when to look next */
+	struct checkpoint asked;     /* what was asked to be signed */
 	struct checkpoint signed_last; /* and what was */
 	int64_t asked_ns, signed_ns;   /* asked_ns 0: nothing is awaited */
 	int retry_ms;                  /* 0 = the ledger works */
@@ -451,6 +451,25 @@ static int scribe_become_ready(struct scribe *s)
 	return 0;
 }
 
+/* A step of what retention asks for; while there is more to do, one at each tidying. 0,
+ * LEDGER_E_UNWRITABLE. */
+static int scribe_prune(struct scribe *s)
+{
+	struct ledger_retention retention = s->config->retention;
+	int64_t now = clock_mono_ns();
+	int r;
+
+	if ((!retention.age_ns && !retention.size) || now < s->prune_ns)
+		return 0;
+	retention.now_ns = clock_wall_ns();
+	r = ledger_prune(s->ledger, &retention);
+	if (r == LEDGER_E_NONE)
+		s->prune_ns = now + SCRIBE_PRUNE_MS * CLOCK_NS_PER_MS;
+	if (!r || r == LEDGER_E_NONE)
+		return 0;
+	return r == LEDGER_E_UNWRITABLE ? LEDGER_E_UNWRITABLE : err_fold(r);
+}
+
 /* While a writer or a disk gives us a moment. 0, LEDGER_E_UNWRITABLE. */
 static int scribe_tidy(struct scribe *s)
 {
@@ -461,7 +480,9 @@ static int scribe_tidy(struct scribe *s)
 	if (now - s->tidied_ns < SCRIBE_TIDY_MS * CLOCK_NS_PER_MS)
 		return 0;
 	s->tidied_ns = now;
-	r = ledger_tidy(s->ledger, &is_pinned);
+	r = scribe_prune(s);
+	if (!r)
+		r = ledger_tidy(s->ledger, &is_pinned);
 	/* What is written stays readable; the next commit will tell whether anything is wrong. */
 	if (r == LEDGER_E_UNWRITABLE)
 		return 0;
@@ -484,13 +505,29 @@ static bool scribe_wants_commit(const struct scribe *s)
 	return false;
 }
 
-/* How long until the open transaction, or else a signature, is due; -1 with none. */
+/* Nothing is open: how long until a signature, or a look at what is too old, is due; -1: for ever.
+ */
+static int64_t scribe_idle_ns(const struct scribe *s)
+{
+	const struct ledger_retention *retention = &s->config->retention;
+	int64_t sign = scribe_sign_due_ns(s), prune;
+
+	if (!retention->age_ns && !retention->size)
+		return sign;
+	prune = s->prune_ns - clock_mono_ns();
+	/* Tidying has a rhythm of its own. */
+	prune = prune > SCRIBE_TIDY_MS * CLOCK_NS_PER_MS ? prune : SCRIBE_TIDY_MS * CLOCK_NS_PER_MS;
+	return sign >= 0 && sign < prune ? sign : prune;
+}
+
+/* How long until the open transaction, or else something to do without one, is due; -1: for ever.
+ */
 static int64_t scribe_due_ns(const struct scribe *s)
 {
 	int64_t left;
 
 	if (!s->n_rows)
-		return scribe_sign_due_ns(s);
+		return scribe_idle_ns(s);
 	left = s->batch_ns + SCRIBE_BATCH_MS * CLOCK_NS_PER_MS - clock_mono_ns();
 	return left > 0 ? left : 0;
 }

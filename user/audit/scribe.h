@@ -29,6 +29,7 @@ struct scribe_config {
 	const int *commit_fds; /* eventfd per ring: written after a commit that was asked for */
 	int stop_fd;           /* readable (or closed) = drain what is there, commit, return */
 	int ready_fd; /* struct ledger_ids is written here once replay is done; -1 = nowhere */
+	struct ledger_retention retention;  /* now_ns is set by the scribe */
 	const struct scribe_signer *signer; /* NULL: nobody signs */
 	bool close_orphans; /* at the daemon's start: what a dead daemon left open is closed. Not
 			     * when only the scribe starts again, since the enforcer lives */

@@ -254,11 +254,21 @@ static int verify_checkpoints(struct verify *v, uint64_t last, const uint8_t hea
 static int verify_first_link(struct verify *v, uint64_t first)
 {
 	const struct checkpoint *c = &v->next_checkpoint;
+	uint64_t n_events = 0;
+	char sql[160];
 	bool is_pruned = first > 1 && v->has_next_checkpoint && c->entry == first - 1;
 
 	v->is_first_link = false;
 	v->report->first = first;
 	if (is_pruned) {
+		/* Whoever removes rows without saying so in the chain has not pruned. */
+		snprintf(sql, sizeof(sql),
+			"SELECT count(*) FROM event WHERE kind = 'pruned' AND detail LIKE "
+			"'entry=%" PRIu64 " %%'",
+			first - 1);
+		verify_number(v, sql, &n_events);
+		if (!n_events)
+			verify_find_entries(v, VERIFY_GAP, 1, first - 1);
 		chain_deinit(&v->chain);
 		chain_init(&v->chain, first, c->head);
 		return err_trace(verify_checkpoint(v, true, c->head));

@@ -136,6 +136,66 @@ static void config_bind_foreign_sockets(struct binder *b, const struct yaml_node
 		bind_error(b, n, "foreign_sockets: must be cut or kill");
 }
 
+/* A number and one letter of `letters`; each stands for the number at its place in `units`. */
+static bool config_quantity(
+	const char *text, const char *letters, const int64_t *units, int64_t max, int64_t *ret)
+{
+	const char *letter;
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	letter = *end ? strchr(letters, *end) : NULL;
+	if (*text < '0' || *text > '9' || errno || !letter || end[1] ||
+		n > (unsigned long)(max / units[letter - letters]))
+		return false;
+	*ret = (int64_t)n * units[letter - letters];
+	return *ret > 0;
+}
+
+static void config_bind_retention_age(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	static const int64_t units[] = {3600, 86400, 7 * 86400};
+	struct config *c = obj;
+	const char *text;
+	int64_t s;
+
+	if (!bind_text(b, n, "retention_age", 32, false, &text))
+		return;
+	if (config_quantity(text, "hdw", units, 200LL * 365 * 86400, &s))
+		c->retention_age_ns = s * 1000000000;
+	else
+		bind_error(b, n, "retention_age: must be hours, days or weeks, as 12h, 90d, 52w");
+}
+
+static void config_bind_retention_size(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	static const int64_t units[] = {1 << 20, 1 << 30, 1LL << 40};
+	struct config *c = obj;
+	const char *text;
+	int64_t size;
+
+	if (!bind_text(b, n, "retention_size", 32, false, &text))
+		return;
+	if (config_quantity(text, "MGT", units, 1LL << 50, &size))
+		c->retention_size = (uint64_t)size;
+	else
+		bind_error(b, n, "retention_size: must be a size, as 500M, 20G, 1T");
+}
+
+static void config_bind_legal_hold(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	size_t n_items = 0, i = 0;
+	const struct yaml_node *item = bind_items(b, n, "legal_hold", true, &n_items);
+	const char **list = item ? bind_alloc(b, n_items + 1, sizeof(*list)) : NULL;
+
+	for (; list && item; item = item->next)
+		if (!bind_text(b, item, "legal_hold", 64, false, &list[i++]))
+			return;
+	((struct config *)obj)->legal_holds = list;
+}
+
 static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
@@ -143,6 +203,9 @@ static const struct bind_key config_keys[] = {
 	{"keys", config_bind_keys, false},
 	{"anchor", config_bind_anchor, false},
 	{"anchor_command", config_bind_anchor_command, false},
+	{"retention_age", config_bind_retention_age, false},
+	{"retention_size", config_bind_retention_size, false},
+	{"legal_hold", config_bind_legal_hold, false},
 	{"homes", config_bind_homes, false},
 	{"cgroup", config_bind_cgroup, false},
 	{"user", config_bind_user, true},

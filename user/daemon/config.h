@@ -17,8 +17,11 @@ struct config {
 	const char *ledger;                  /* file */
 	const char *keys;                    /* folder that only root writes */
 	const char *anchor, *anchor_command; /* where heads of the ledger are kept besides; NULL */
-	const char *homes;                   /* folder for the private homes of runs */
-	const char *cgroup;                  /* below the cgroup2 mount; NULL: found out */
+	int64_t retention_age_ns;            /* 0: for ever */
+	uint64_t retention_size;             /* bytes; 0: no limit */
+	const char *const *legal_holds; /* names of runs, with * and ?; NULL-terminated or NULL */
+	const char *homes;              /* folder for the private homes of runs */
+	const char *cgroup;             /* below the cgroup2 mount; NULL: found out */
 	uid_t user, scribe_user;
 	gid_t user_gid, scribe_gid;
 	gid_t operators_group, approvers_group, audit_group;

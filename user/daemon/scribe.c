@@ -59,6 +59,9 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.stop_fd = stop_fd,
 		.ready_fd = ready_fd,
 		.signer = &signer,
+		.retention = {.age_ns = p->config->retention_age_ns,
+			.size = p->config->retention_size,
+			.legal_holds = p->config->legal_holds},
 		.close_orphans = close_orphans,
 	};
 	int keep[5 + 2 * RINGS_MAX];
