@@ -150,15 +150,18 @@ static void ledger_bind(struct ledger *l, enum record_kind kind, int64_t at_ns, 
 
 int ledger_insert(struct ledger *l, enum record_kind kind, int64_t at_ns, const void *rec)
 {
+	int64_t id;
 	int rc;
 
 	ledger_bind(l, kind, at_ns, rec);
 	rc = sqlite3_step(l->insert[kind]);
 	sqlite3_reset(l->insert[kind]);
-	if (rc == SQLITE_DONE &&
-		chain_add(&l->chain, (uint8_t)kind, sqlite3_last_insert_rowid(l->db), at_ns, rec))
+	if (rc != SQLITE_DONE)
+		return rc;
+	id = sqlite3_last_insert_rowid(l->db);
+	if (chain_add(&l->chain, (uint8_t)kind, id, at_ns, rec))
 		return SQLITE_NOMEM;
-	return rc;
+	return ledger_find_put(l, kind, id, at_ns, rec);
 }
 
 /* Says that a record was kept out: only a mistake of ours or a taken-over writer makes one. */
@@ -225,6 +228,8 @@ int ledger_commit(struct ledger *l)
 	if (!r)
 		r = ledger_write_link(l);
 	if (!r)
+		r = ledger_find_flush(l);
+	if (!r)
 		r = ledger_step(l, l->commit);
 	if (r) {
 		ledger_rollback(l);
@@ -245,6 +250,7 @@ void ledger_rollback(struct ledger *l)
 	if (!sqlite3_get_autocommit(l->db) && ledger_exec(l, "ROLLBACK"))
 		log_error("ledger.rollback", "text=\"%s\"", sqlite3_errmsg(l->db));
 	chain_drop_link(&l->chain);
+	ledger_find_drop(l);
 	for (int i = 0; i < LEDGER_RINGS_MAX; i++)
 		l->rings[i].seq = l->rings[i].committed_seq;
 }

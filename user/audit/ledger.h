@@ -21,8 +21,9 @@ enum {
 };
 
 enum {
-	LEDGER_VERSION = 2,
-	LEDGER_BUSY_MS = 250, /* readers never block us, save for moments of theirs */
+	LEDGER_VERSION = 3,
+	LEDGER_ZONE_BITS = 12, /* table zone: so many low bits of ids make a block */
+	LEDGER_BUSY_MS = 250,  /* readers never block us, save for moments of theirs */
 	LEDGER_RINGS_MAX = 256,
 	LEDGER_NO_RING = -1, /* for records that the scribe makes itself */
 };

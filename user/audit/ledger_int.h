@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the ledger's writer share: ledger.c (writing), ledger_open.c (opening),
- * ledger_seal.c (the chain's ends), migrate.c (older versions). */
+ * ledger_seal.c (the chain's ends), ledger_find.c (search), migrate.c (older versions). */
 #pragma once
 
 #include <sqlite3.h>
@@ -13,6 +13,37 @@ struct ledger_ring {
 	uint64_t committed_seq; /* last record committed */
 };
 
+enum {
+	FIND_SESSIONS = 256, /* whose words are remembered */
+	FIND_ASKED = 8192,   /* requests whose time is */
+};
+
+struct find_session {
+	uint64_t id;
+	size_t n;
+	bool is_known;
+	char words[1024];
+};
+
+/* A block of ids: when their rows were written. */
+struct find_zone {
+	int64_t zone, first_ns, last_ns;
+	bool is_new; /* since it was written */
+};
+
+struct find_asked {
+	uint64_t request;
+	int64_t at_ns;
+};
+
+struct ledger_find {
+	sqlite3_stmt *session, *put, *remove, *zone, *when, *slow;
+	struct buf doc;
+	struct find_session sessions[FIND_SESSIONS];
+	struct find_zone zones[RECORD_N][2];
+	struct find_asked asked[FIND_ASKED];
+};
+
 struct ledger {
 	sqlite3 *db;
 	sqlite3_stmt *begin, *commit, *position, *link, *checkpoint;
@@ -22,6 +53,7 @@ struct ledger {
 	struct chain chain;
 	uint8_t id[CHAIN_ID_SIZE];
 	int wal_pages;
+	struct ledger_find find;
 };
 
 /* What SQLite's word means to us. LEDGER_E_UNWRITABLE, or < 0 where waiting would not help. */
@@ -41,6 +73,20 @@ int ledger_insert(struct ledger *l, enum record_kind kind, int64_t at_ns, const 
 ERR_CHECK int ledger_write_link(struct ledger *l);
 /* Reads where the chain ends. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_load_chain(struct ledger *l);
+
+/* ---- ledger_find.c ---- */
+
+ERR_CHECK int ledger_find_prepare(struct ledger *l);
+void ledger_find_deinit(struct ledger *l);
+/* After a row was put: what is searched. SQLITE_DONE, or what SQLite says. */
+int ledger_find_put(
+	struct ledger *l, enum record_kind kind, int64_t id, int64_t at_ns, const void *rec);
+/* Before a request is removed, its session still being there. */
+int ledger_find_remove(struct ledger *l, int64_t id, const struct record_request *q);
+/* Before a commit. 0, LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_find_flush(struct ledger *l);
+/* After a rollback. */
+void ledger_find_drop(struct ledger *l);
 
 /* Makes the tables of a new ledger, or brings an older one to this version; its rows enter the
  * chain if they are in none. 0, LEDGER_E_UNWRITABLE, LEDGER_E_VERSION. */

@@ -129,6 +129,8 @@ static int ledger_prepare(struct ledger *l)
 			"INSERT INTO checkpoint (number, at, entry, head, signature) "
 			"VALUES (?1, ?2, ?3, ?4, ?5)",
 			&l->checkpoint);
+	if (!r)
+		r = ledger_find_prepare(l);
 	for (enum record_kind kind = RECORD_NONE + 1; !r && kind < RECORD_N; kind++) {
 		r = ledger_prepare_insert(l, kind);
 		if (!r)
@@ -146,6 +148,7 @@ struct ledger *ledger_close(struct ledger *l)
 	sqlite3_finalize(l->position);
 	sqlite3_finalize(l->link);
 	sqlite3_finalize(l->checkpoint);
+	ledger_find_deinit(l);
 	for (size_t i = 0; i < RECORD_N; i++)
 		sqlite3_finalize(l->insert[i]);
 	if (sqlite3_close(l->db) != SQLITE_OK)

@@ -151,18 +151,47 @@ static int prune_is_needed(struct prune *p, enum record_kind kind, int64_t row, 
 	return r;
 }
 
-/* The row enters the chain again. 0, LEDGER_E_UNWRITABLE. */
-static int prune_carry(struct prune *p, enum record_kind kind, int64_t row)
+/* Prepares the reading of a row. 0, LEDGER_E_UNWRITABLE. */
+static int prune_reader(struct prune *p, enum record_kind kind)
 {
 	char sql[PRUNE_SQL_MAX];
 	struct writer w = writer_of(sql, sizeof(sql));
+
+	row_write_select(&w, kind);
+	wr_cstr(&w, SLICE_LIT(" WHERE rowid = ?1"));
+	return prune_prepare(p, sql, &p->read[kind]);
+}
+
+/* The index of words forgets what it knows of a request, which takes the words themselves. 0,
+ * LEDGER_E_UNWRITABLE. */
+static int prune_words(struct prune *p, int64_t row)
+{
+	sqlite3_stmt *stmt;
+	union record rec;
+	int64_t id, at;
+	int r = prune_reader(p, RECORD_REQUEST), rc;
+
+	if (r)
+		return r;
+	stmt = p->read[RECORD_REQUEST];
+	sqlite3_bind_int64(stmt, 1, row);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		row_read(stmt, RECORD_REQUEST, &id, &at, &rec);
+		rc = ledger_find_remove(p->l, id, &rec.request);
+	}
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE ? 0 : ledger_error(p->l, rc);
+}
+
+/* The row enters the chain again. 0, LEDGER_E_UNWRITABLE. */
+static int prune_carry(struct prune *p, enum record_kind kind, int64_t row)
+{
 	union record rec;
 	int64_t id, at;
 	int rc, r;
 
-	row_write_select(&w, kind);
-	wr_cstr(&w, SLICE_LIT(" WHERE rowid = ?1"));
-	r = prune_prepare(p, sql, &p->read[kind]);
+	r = prune_reader(p, kind);
 	if (r)
 		return r;
 	sqlite3_bind_int64(p->read[kind], 1, row);
@@ -184,6 +213,11 @@ static int prune_remove(struct prune *p, enum record_kind kind, int64_t row)
 	char sql[128];
 	int r;
 
+	if (kind == RECORD_REQUEST) {
+		r = prune_words(p, row);
+		if (r)
+			return r;
+	}
 	snprintf(sql, sizeof(sql), "DELETE FROM \"%s\" WHERE rowid = ?1", record_table[kind].name);
 	r = prune_prepare(p, sql, &p->remove[kind]);
 	if (r)
@@ -247,14 +281,15 @@ static const char prune_remember_sql[] =
 static int prune_run(struct prune *p, const struct checkpoint *upto, const char *because)
 {
 	struct record_event event = {.kind = SLICE_LIT("pruned")};
-	char detail[160], sql[160];
+	char detail[160], sql[256];
 	int r = ledger_exec(p->l, prune_remember_sql);
 
 	for (int pass = 0; !r && pass < PRUNE_PASSES; pass++)
 		r = prune_links(p, upto->entry, pass);
 	snprintf(sql, sizeof(sql),
-		"DELETE FROM chain WHERE first <= %" PRIu64
-		"; DELETE FROM checkpoint WHERE number < %" PRIu64,
+		"DELETE FROM chain WHERE first <= %" PRIu64 ";"
+		" DELETE FROM slow WHERE request < (SELECT min(id) FROM request);"
+		" DELETE FROM checkpoint WHERE number < %" PRIu64,
 		upto->entry, upto->number);
 	if (!r)
 		r = ledger_exec(p->l, sql);

@@ -263,6 +263,35 @@ static int migrate_adopt(struct ledger *l)
 	return r ? r : migrate_write_link(l);
 }
 
+/* Rows from before there was a search become part of it. 0, LEDGER_E_UNWRITABLE. */
+static int migrate_find(struct ledger *l)
+{
+	static const enum record_kind kinds[] = {RECORD_RUN, RECORD_SESSION, RECORD_REQUEST,
+		RECORD_HOLD, RECORD_DECISION, RECORD_REPLY, RECORD_EVENT};
+	int r = ledger_find_prepare(l);
+
+	for (size_t i = 0; !r && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		_cleanup_(migrate_finalizep) sqlite3_stmt *stmt = NULL;
+		char sql[MIGRATE_SQL_MAX];
+		struct writer w = writer_of(sql, sizeof(sql));
+		int rc = SQLITE_DONE;
+
+		row_write_select(&w, kinds[i]);
+		wr_cstr(&w, SLICE_LIT(" ORDER BY rowid"));
+		r = migrate_prepare(l, l->db, sql, &stmt);
+		while (!r && rc == SQLITE_DONE && sqlite3_step(stmt) == SQLITE_ROW) {
+			union record rec;
+			int64_t id, at;
+
+			row_read(stmt, kinds[i], &id, &at, &rec);
+			rc = ledger_find_put(l, kinds[i], id, at, &rec);
+		}
+		if (rc != SQLITE_DONE)
+			return ledger_error(l, rc);
+	}
+	return r ? r : ledger_find_flush(l);
+}
+
 /* 0, LEDGER_E_UNWRITABLE. */
 static int migrate_identify(const struct ledger *l)
 {
@@ -299,6 +328,8 @@ static int migrate_run(struct ledger *l, bool is_new, int64_t from)
 		r = ledger_load_chain(l);
 	if (!r && !is_new && from < 2)
 		r = migrate_adopt(l);
+	if (!r && !is_new && from < 3)
+		r = migrate_find(l);
 	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", LEDGER_VERSION);
 	if (!r)
 		r = ledger_exec(l, sql);

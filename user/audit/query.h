@@ -9,6 +9,7 @@
 
 #include "audit/record.h"
 #include "util/err.h"
+#include "util/writer.h"
 
 enum {
 	QUERY_E_MISSING = 1,   /* no such file */
@@ -42,9 +43,17 @@ enum query_what {
 struct query_filter {
 	uint64_t run, session; /* 0 = any */
 	const char *run_name;
-	const char *verdict;        /* a word of query_verdicts */
-	const char *effect;         /* a keyword of effects.def */
-	const char *text;           /* anywhere in the statement, ASCII case folded */
+	const char *verdict; /* a word of query_verdicts */
+	const char *effect;  /* a keyword of effects.def */
+	const char *text;    /* in the statement, from the beginning of a word; ASCII case folded */
+	const char *role;    /* at the server */
+	const char *database;
+	const char *target; /* name of the resource, or address */
+	const char *object; /* with or without its schema */
+	const char *rule;
+	const char *decided_by;     /* name of the user who approved or denied */
+	uint64_t min_us;            /* took so long at least, the wait for a human included */
+	uint64_t min_rows;          /* given to the agent, or changed at the server */
 	int64_t since_ns, until_ns; /* wall time; 0 = any */
 	uint64_t limit;             /* the newest so many; 0 = all */
 };
@@ -70,6 +79,10 @@ struct query_row {
 
 /* Begins a listing, oldest first; an older one is dropped. 0, QUERY_E_TOO_LONG, QUERY_E_FILTER. */
 ERR_CHECK int query_list(struct query *q, enum query_what what, const struct query_filter *filter);
+/* What SQLite makes of such a listing, a line a step, each with a newline; for tests of the
+ * indexes. */
+ERR_CHECK int query_explain(struct query *q, enum query_what what,
+	const struct query_filter *filter, struct writer *ret);
 /* The next row, valid until the next call. 0, QUERY_E_END, QUERY_E_TOO_LONG. */
 ERR_CHECK int query_next(struct query *q, struct query_row *ret);
 

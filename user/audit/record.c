@@ -108,11 +108,13 @@ int record_decode(enum record_kind kind, struct slice body, union record *ret)
 	char *member = (char *)ret;
 
 	for (size_t i = 0; i < info->n_fields; i++) {
+		bool is_there = i == 0 || rd_left(&r);
+
 		if (info->fields[i].is_slice) {
-			*(struct slice *)(void *)member = rd_be32_bytes(&r);
+			*(struct slice *)(void *)member = is_there ? rd_be32_bytes(&r) : SLICE_NULL;
 			member += sizeof(struct slice);
 		} else {
-			*(uint64_t *)(void *)member = rd_be64(&r);
+			*(uint64_t *)(void *)member = is_there ? rd_be64(&r) : 0;
 			member += sizeof(uint64_t);
 		}
 	}

@@ -64,7 +64,8 @@ void record_encode(enum record_kind kind, const void *rec, struct writer *w);
  */
 size_t record_canonical_len(enum record_kind kind, const void *rec);
 void record_encode_canonical(enum record_kind kind, const void *rec, struct writer *w);
-/* The slices of *ret point into body. 0, RECORD_E_MALFORMED. */
+/* The slices of *ret point into body; fields that it lacks at its end are 0 or empty. 0,
+ * RECORD_E_MALFORMED. */
 ERR_CHECK int record_decode(enum record_kind kind, struct slice body, union record *ret);
 
 /*

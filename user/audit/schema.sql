@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The ledger of holdfast, version 2.
+-- The ledger of holdfast, version 3.
 --
 -- Ask the views at the end of this file (runs, sessions, requests, holds, decisions, replies,
 -- events): they are the documented interface and keep their columns. The tables behind them, one
@@ -74,11 +74,13 @@ CREATE TABLE hold_end (
 ) STRICT;
 
 -- What became of a request: ok, error, refused, skipped, lost (may have been forwarded, never
--- answered), unsent (never forwarded). Once per request.
+-- answered), unsent (never forwarded). Once per request. n_rows: given to the agent; n_affected:
+-- changed at the server, as its command tag says; masked: how many values by which means.
 CREATE TABLE reply (
 	at INTEGER NOT NULL, request INTEGER PRIMARY KEY, status TEXT NOT NULL,
 	n_rows INTEGER NOT NULL, n_bytes INTEGER NOT NULL, n_masked INTEGER NOT NULL,
-	tag TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL
+	tag TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, n_affected INTEGER NOT NULL,
+	masked TEXT NOT NULL
 ) STRICT;
 
 -- start, stop, policy, degraded, denied, dropped, garbage …; detail is `key=value …`.
@@ -119,6 +121,32 @@ CREATE TABLE checkpoint (
 	signature BLOB NOT NULL
 ) STRICT;
 
+-- What search needs; it follows from the rows and is in no chain. words: what requests consist of,
+-- and words of ours for what people filter by (words.h); rowid is the request's id.
+CREATE VIRTUAL TABLE words USING fts5 (
+	doc, content = '', detail = none, tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
+);
+
+-- When the rows of a block of 4096 ids were written: a time is a range of ids. kind: as in chain.
+CREATE TABLE zone (
+	kind INTEGER NOT NULL, zone INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+	PRIMARY KEY (kind, zone)
+) STRICT, WITHOUT ROWID;
+
+-- Requests that took 100 ms or more, the wait for a human included.
+CREATE TABLE slow (
+	us INTEGER NOT NULL, request INTEGER NOT NULL, PRIMARY KEY (us, request)
+) STRICT, WITHOUT ROWID;
+
+-- Few rows, asked for often.
+CREATE INDEX reply_not_ok ON reply (status) WHERE status <> 'ok';
+CREATE INDEX reply_large ON reply (max(n_rows, n_affected)) WHERE max(n_rows, n_affected) >= 1000;
+CREATE INDEX hold_end_of_outcome ON hold_end (outcome);
+CREATE INDEX decision_of_user ON decision (user);
+CREATE INDEX event_of_kind ON event (kind);
+CREATE INDEX event_of_session ON event (session) WHERE session <> 0;
+CREATE INDEX run_of_name ON run (name);
+
 CREATE VIEW runs AS
 SELECT run.id, run.at, strftime('%Y-%m-%dT%H:%M:%fZ', run.at / 1e9, 'unixepoch') AS time, run.name,
 	run.owner_uid, run.uid, run.command, run.degraded, run.cgroup,
@@ -148,8 +176,8 @@ SELECT request.id, request.at, strftime('%Y-%m-%dT%H:%M:%fZ', request.at / 1e9, 
 	request.kind, request.text, request.text_len, request.params, request.effects,
 	request.objects, request.ruling, request.rule, request.policy, request.tx, request.hmac,
 	hold.id AS hold, hold_end.outcome AS hold_outcome, decision.user AS decided_by,
-	decision.reason, reply.status, reply.n_rows, reply.n_bytes, reply.n_masked, reply.tag,
-	reply.code, reply.message, reply.at AS reply_at,
+	decision.reason, reply.status, reply.n_rows, reply.n_affected, reply.n_bytes, reply.n_masked,
+	reply.masked, reply.tag, reply.code, reply.message, reply.at AS reply_at,
 	strftime('%Y-%m-%dT%H:%M:%fZ', reply.at / 1e9, 'unixepoch') AS reply_time,
 	(reply.at - request.at) / 1000 AS us
 FROM request
@@ -191,7 +219,7 @@ CREATE VIEW replies AS
 SELECT reply.request AS id, reply.at,
 	strftime('%Y-%m-%dT%H:%M:%fZ', reply.at / 1e9, 'unixepoch') AS time, session.run,
 	request.session, reply.request, reply.status, reply.n_rows, reply.n_bytes, reply.n_masked,
-	reply.tag, reply.code, reply.message
+	reply.tag, reply.code, reply.message, reply.n_affected, reply.masked
 FROM reply
 	LEFT JOIN request ON request.id = reply.request
 	LEFT JOIN session ON session.id = request.session;
@@ -204,4 +232,4 @@ SELECT event.rowid AS id, event.at,
 FROM event;
 
 PRAGMA application_id = 0x68646661;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

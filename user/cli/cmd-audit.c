@@ -21,7 +21,15 @@ static const struct cmd_opt cmd_audit_opts[] = {
 	{'s', "session", "ID", "only of this session"},
 	{'v', "verdict", "WORD", "only with this ruling, outcome or status"},
 	{'e', "effect", "EFFECT", "only requests with this effect, such as delete"},
-	{'t', "text", "TEXT", "only statements that contain this"},
+	{'t', "text", "TEXT", "only statements that contain this, from the start of a word"},
+	{'w', "role", "NAME", "only of this user at the server"},
+	{'d', "database", "NAME", "only in this database"},
+	{'T', "target", "NAME", "only to this resource, or to this address"},
+	{'o', "object", "NAME", "only about this table or other object, with or without schema"},
+	{'R', "rule", "NAME", "only ruled by this rule"},
+	{'b', "by", "USER", "only decided by this user"},
+	{'D', "slower", "TIME", "only those that took so long at least: 250ms, 2s, 5m"},
+	{'N', "rows", "N", "only with so many rows at least, read or changed"},
 	{'S', "since", "TIME", "not older: 90s, 30m, 2h, 7d, or 2026-01-31[T14:03[:07]][Z]"},
 	{'U', "until", "TIME", "older than this"},
 	{'n', "limit", "N", "the newest N; default: 50, 0 = all"},
@@ -79,6 +87,25 @@ static bool cmd_audit_ago(const char *text, int64_t *ret_ns)
 		if (*end != units[i].letter)
 			continue;
 		*ret_ns = clock_wall_ns() - n * units[i].s * CLOCK_NS_PER_S;
+		return true;
+	}
+	return false;
+}
+
+/* "250ms" */
+static bool cmd_audit_duration(const char *text, uint64_t *ret_us)
+{
+	static const struct {
+		const char *unit;
+		uint64_t us;
+	} units[] = {{"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"h", 3600000000}};
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (*text < '0' || *text > '9' || n > 1000000000 || strcmp(end, units[i].unit))
+			continue;
+		*ret_us = n * units[i].us;
 		return true;
 	}
 	return false;
@@ -150,6 +177,31 @@ static int cmd_audit_option(struct cmd_audit *a, int letter, const char *value)
 		f->text = value;
 		return strlen(value) < 1000 ? 0
 					    : cli_fail(CLI_USAGE, "audit: that text is too long");
+	case 'w':
+		f->role = value;
+		return 0;
+	case 'd':
+		f->database = value;
+		return 0;
+	case 'T':
+		f->target = value;
+		return 0;
+	case 'o':
+		f->object = value;
+		return 0;
+	case 'R':
+		f->rule = value;
+		return 0;
+	case 'b':
+		f->decided_by = value;
+		return 0;
+	case 'D':
+		return cmd_audit_duration(value, &f->min_us)
+			       ? 0
+			       : cmd_audit_bad("duration", value, NULL);
+	case 'N':
+		return cmd_audit_number(value, &f->min_rows) ? 0
+							     : cmd_audit_bad("number", value, NULL);
 	case 'S':
 		return cmd_audit_time(value, &f->since_ns) ? 0 : cmd_audit_bad("time", value, NULL);
 	case 'U':

@@ -105,8 +105,11 @@ static void cmd_replay_reply(const struct record_reply *r)
 	cmd_replay_word(" ", r->code);
 	cmd_replay_word(" ", r->message);
 	printf(" · %" PRIu64 " rows, %" PRIu64 " bytes", r->n_rows, r->n_bytes);
+	if (r->n_affected)
+		printf(", %" PRIu64 " changed", r->n_affected);
 	if (r->n_masked)
 		printf(", %" PRIu64 " values masked", r->n_masked);
+	cmd_replay_word(" by ", r->masked);
 	putchar('\n');
 }
 

@@ -23,7 +23,8 @@ enum show_how {
 	SHOW_MS,
 	SHOW_WHO,
 	SHOW_OUTCOME,
-	SHOW_RULING
+	SHOW_RULING,
+	SHOW_ROWS
 };
 
 /* The last column of a table takes what is left. */
@@ -41,7 +42,7 @@ static const struct show_column show_tables[QUERY_WHAT_N][SHOW_COLUMNS_MAX] = {
 		{"RUN", "run_name", SHOW_TEXT, 10, 80}, {"SESSION", "session", SHOW_NUMBER, 7, 110},
 		{"WHO", "role", SHOW_WHO, 16, 130}, {"TARGET", "target", SHOW_TEXT, 20, 150},
 		{"RULING", "ruling", SHOW_RULING, 6, 0}, {"OUTCOME", "status", SHOW_OUTCOME, 14, 0},
-		{"ROWS", "n_rows", SHOW_NUMBER, 6, 102}, {"MS", "us", SHOW_MS, 9, 102},
+		{"ROWS", "n_rows", SHOW_ROWS, 6, 90}, {"MS", "us", SHOW_MS, 9, 102},
 		{"STATEMENT", "text", SHOW_TEXT, 0, 0}},
 	[QUERY_RUNS] = {{"ID", "id", SHOW_NUMBER, 7, 0}, {"START", "at", SHOW_TIME, 19, 0},
 		{"END", "end_at", SHOW_TIME, 19, 90}, {"NAME", "name", SHOW_TEXT, 14, 0},
@@ -220,6 +221,14 @@ static struct slice show_value(
 			return SLICE_NULL;
 		snprintf(buf, max, "%s%" PRId64, c->how == SHOW_HOLD ? "h" : "", v->number);
 		break;
+	case SHOW_ROWS:
+		/* Given to the agent, or changed at the server. */
+		if (query_value(row, "n_affected")->number)
+			v = query_value(row, "n_affected");
+		if (v->type != QUERY_INT)
+			return SLICE_NULL;
+		snprintf(buf, max, "%" PRId64, v->number);
+		break;
 	case SHOW_TIME:
 		if (v->type != QUERY_INT)
 			return SLICE_NULL;
@@ -252,7 +261,7 @@ static const char *show_colour(const struct show_column *c, struct slice value)
 
 static bool show_is_right(const struct show_column *c)
 {
-	return c->how == SHOW_NUMBER || c->how == SHOW_MS;
+	return c->how == SHOW_NUMBER || c->how == SHOW_ROWS || c->how == SHOW_MS;
 }
 
 void show_ledger_head(FILE *to, enum query_what what, unsigned columns)

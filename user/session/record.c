@@ -297,7 +297,40 @@ void record_hold_end(struct session *s, const char *outcome)
 	record_past(s, RECORD_HOLD_END, &rec);
 }
 
-void record_reply(struct session *s, uint64_t request, const struct reply *reply, uint64_t n_masked)
+/* By which means how many values were masked: "columns=3 email=2". */
+static struct slice record_masked_by(const struct mask_stats *masked, char *text, size_t max)
+{
+	size_t n = 0;
+
+	if (masked->n_columns)
+		n += (size_t)snprintf(
+			text, max, "columns=%llu", (unsigned long long)masked->n_columns);
+	for (size_t i = 0; i < DETECTOR_N && n < max; i++)
+		if (masked->by_detector[i])
+			n += (size_t)snprintf(text + n, max - n, "%s%s=%llu", n ? " " : "",
+				detector_table[i].keyword,
+				(unsigned long long)masked->by_detector[i]);
+	return slice_of(text, n < max ? n : max - 1);
+}
+
+/* Rows that a command changed, by the last word of its tag: "DELETE 3", "INSERT 0 3". */
+static uint64_t record_affected(struct slice tag)
+{
+	static const char *const words[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", "COPY "};
+	const uint8_t *blank = memrchr(tag.p, ' ', tag.n);
+	uint64_t n = 0;
+
+	for (size_t i = 0; blank && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!slice_starts(tag, words[i]))
+			continue;
+		for (const uint8_t *p = blank + 1; p < tag.p + tag.n && *p >= '0' && *p <= '9'; p++)
+			n = 10 * n + (uint64_t)(*p - '0');
+	}
+	return n;
+}
+
+void record_reply(struct session *s, uint64_t request, const struct reply *reply,
+	const struct mask_stats *masked)
 {
 	static const char *const status[] = {
 		[REPLY_OK] = "ok",
@@ -305,15 +338,19 @@ void record_reply(struct session *s, uint64_t request, const struct reply *reply
 		[REPLY_REFUSED] = "refused",
 		[REPLY_SKIPPED] = "skipped",
 	};
+	char text[256];
 	const struct record_reply rec = {
 		.request = request,
 		.status = slice_str(status[reply->status]),
 		.n_rows = reply->n_rows,
 		.n_bytes = reply->bytes,
-		.n_masked = n_masked,
+		.n_masked = masked->n_values,
 		.tag = reply->tag,
 		.code = reply->code,
 		.message = reply->text,
+		.n_affected = reply->n_rows ? 0 : record_affected(reply->tag),
+		.masked = masked->n_values ? record_masked_by(masked, text, sizeof(text))
+					   : SLICE_NULL,
 	};
 
 	record_past(s, RECORD_REPLY, &rec);

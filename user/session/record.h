@@ -12,8 +12,8 @@ void record_login(struct session *s);
 ERR_CHECK int record_request(struct session *s);
 ERR_CHECK int record_hold(struct session *s);
 void record_hold_end(struct session *s, const char *outcome);
-void record_reply(
-	struct session *s, uint64_t request, const struct reply *reply, uint64_t n_masked);
+void record_reply(struct session *s, uint64_t request, const struct reply *reply,
+	const struct mask_stats *masked);
 /* A reply that never came: "lost", "unsent". */
 void record_no_reply(struct session *s, uint64_t request, const char *status);
 

@@ -103,7 +103,7 @@ static void relay_on_reply(struct session *s, const struct reply *reply)
 	if (!f || f->is_done)
 		return;
 	if (f->id)
-		record_reply(s, f->id, reply, f->n_masked);
+		record_reply(s, f->id, reply, &f->masked);
 	f->is_done = true;
 	while (q->n && q->ring[q->head].is_done) {
 		q->head = (q->head + 1) & (q->cap - 1);

@@ -56,8 +56,12 @@ static void rows_count(struct session *s, uint64_t seq, const struct mask_stats 
 {
 	struct inflight *f = rows_inflight(s, seq);
 
-	if (f)
-		f->n_masked += stats->n_values;
+	if (!f)
+		return;
+	f->masked.n_values += stats->n_values;
+	f->masked.n_columns += stats->n_columns;
+	for (size_t i = 0; stats->n_values && i < DETECTOR_N; i++)
+		f->masked.by_detector[i] += stats->by_detector[i];
 }
 
 /* Replacement values of one row, or NULL if nothing changes. */

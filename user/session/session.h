@@ -60,7 +60,7 @@ struct peer {
 /* A request between settle and reply. */
 struct inflight {
 	uint64_t seq, id;
-	uint64_t n_masked;
+	struct mask_stats masked;
 	bool touches; /* may touch protected tables: columns without provenance are unproven … */
 	struct mask_proof proof; /* … but for those that the text clears */
 	bool is_done;
