@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 1
+#define HOLDFAST_ABI 2
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -25,9 +25,31 @@ struct origin {
 	__u8 family; /* AF_INET, AF_INET6 as the agent asked; v4-mapped on AF_INET6 is AF_INET6 */
 	__u8 is_set; /* 1: holds an origin */
 	char comm[16];
-	__u8 _pad[4];
+	__u8 is_in_run; /* 1: goes to a listener of the same run, directly */
+	__u8 _pad[3];
 };
 _Static_assert(sizeof(struct origin) == 80, "abi: origin");
+
+/* One entry of the maps `targets` (what may be reached) and `inbound` (who may reach what a run
+ * listens on, and at which port of it). v4 as v4-mapped; the first 32 bits are the trie's own. */
+struct reach_key {
+	__u32 prefix; /* significant bits of what follows: 16 for the port, then the address's */
+	__u16 port;   /* network order; 0: any */
+	__u8 addr[16];
+	__u8 _pad[2];
+};
+enum { REACH_PORT_BITS = 16, REACH_BITS = 16 + 128 };
+_Static_assert(sizeof(struct reach_key) == 24, "abi: reach_key");
+
+/* What is known of a socket that was bound or listens, in its own storage; a socket that it accepts
+ * inherits it. */
+struct listening {
+	__u64 cgroup;     /* the run's; 0 for the enforcer's own */
+	__u8 is_ours;     /* 1: a listener of the enforcer */
+	__u8 is_accepted; /* 1: a connection that was let in */
+	__u8 _pad[6];
+};
+_Static_assert(sizeof(struct listening) == 16, "abi: listening");
 
 /* Set before load, constant afterwards. */
 struct intercept_config {
@@ -41,8 +63,11 @@ struct intercept_config {
 struct intercept_state {
 	__u64 netns;       /* cookie of the namespace that has listeners; others are refused */
 	__u32 is_refusing; /* 1: the enforcer is dead or frozen: ECONNREFUSED at once */
-	__u8 _pad[4];
+	__u8 is_listed;    /* 1: `targets` is whole: what is not in it is refused right there */
+	__u8 may_in_run;   /* 1: a run may reach its own listeners on loopback */
+	__u8 _pad[2];
 };
+_Static_assert(sizeof(struct intercept_state) == 16, "abi: intercept_state");
 
 /* What the kernel side refused, for the ledger (ring buffer `denials`; lost ones are counted). */
 struct denial {

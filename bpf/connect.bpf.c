@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
  * connect(): a TCP connect of an agent goes to the enforcer on the loopback of its own network
- * namespace, and the socket remembers where it was meant to go. Every other connect is refused.
+ * namespace, and the socket remembers where it was meant to go. One to a listener of the same run
+ * goes straight there, where the policy has it so. Every other connect is refused.
  */
-#include "deny.bpf.h"
+#include "listen.bpf.h"
 
 const volatile struct intercept_config config = {};
 
-/* 0, or the errno that this netns and the daemon's state ask for. */
-static __always_inline int state_error(__u64 netns)
+static __always_inline struct intercept_state *state_get(void)
 {
 	__u32 zero = 0;
-	struct intercept_state *s = bpf_map_lookup_elem(&state, &zero);
 
+	return bpf_map_lookup_elem(&state, &zero);
+}
+
+/* 0, or the errno that this netns and the daemon's state ask for. */
+static __always_inline int state_error(const struct intercept_state *s, __u64 netns)
+{
 	/* Without a listener in this very netns, the redirect would reach whoever listens there. */
 	if (!s || s->is_refusing || s->netns != netns)
 		return ECONNREFUSED;
@@ -49,20 +54,48 @@ static __always_inline bool is_our_listener(const __u32 want[4], __u16 port)
 	return port == config.port && (addr_is_loopback(want) || addr_is_any(want));
 }
 
+/* A socket that was accepted, disconnected and connects now is no answer to anybody any more. */
+static __always_inline void accepted_forget(struct bpf_sock_addr *ctx)
+{
+	struct listening *l = bpf_sk_storage_get(&listening, ctx->sk, 0, 0);
+
+	if (l)
+		l->is_accepted = 0;
+}
+
+/* To a listener of the same run, on loopback? The packets are looked at again: contain.bpf.c. */
+static __always_inline bool is_to_same_run(struct bpf_sock_addr *ctx,
+	const struct intercept_state *s, const __u32 want[4], const struct origin *o)
+{
+	__u32 to[4] = {want[0], want[1], want[2], want[3]};
+
+	if (!s || !s->may_in_run || !o->cgroup)
+		return false;
+	if (addr_is_any(want))
+		to[3] = addr_is_mapped(want) ? BE32(0x7f000001) : BE32(1);
+	return addr_is_loopback(to) && is_run_listener_at(ctx, to, o->port, o->cgroup);
+}
+
 /*
- * May this connect go on, to the enforcer? Completes *o and stores it with the socket. Returns 0 or
- * the errno for the agent; there is no failure in here after which the connect goes on.
+ * May this connect go on, to the enforcer (or, is_in_run being set, to where it wants)? Completes
+ * *o and stores it with the socket. Returns 0 or the errno for the agent; there is no failure in
+ * here after which the connect goes on.
  */
 static __always_inline int connect_admit(
 	struct bpf_sock_addr *ctx, enum hook hook, const __u32 want[4], struct origin *o)
 {
+	struct intercept_state *s = state_get();
 	int e;
 
 	origin_set_caller(o, ctx, hook);
 	origin_set_target(o, want, (__u16)ctx->user_port, ctx->family);
 	if (ctx->protocol != PROTO_TCP)
 		return EPERM;
-	e = state_error(o->netns);
+	accepted_forget(ctx);
+	o->is_in_run = is_to_same_run(ctx, s, want, o);
+	if (o->is_in_run)
+		return 0;
+	e = state_error(s, o->netns);
 	if (e)
 		return e;
 	if (is_our_listener(want, o->port))
@@ -75,6 +108,9 @@ static __always_inline int connect_admit(
 		return EPERM;
 	if (has_ip_options(ctx))
 		return EPERM;
+	/* The enforcer would refuse it too, with a reset; this says it in the call itself. */
+	if (s->is_listed && !is_reach(&targets, want, o->port))
+		return EACCES;
 	return 0;
 }
 
@@ -104,6 +140,8 @@ int on_connect4(struct bpf_sock_addr *ctx)
 		e = origin_store(ctx, HOOK_CONNECT4, &o);
 	if (e)
 		return deny(HOOK_CONNECT4, &o, e);
+	if (o.is_in_run)
+		return VERDICT_PASS;
 	ctx->user_ip4 = token_of(token_net(), want, o.port);
 	ctx->user_port = config.port;
 	return VERDICT_PASS;
@@ -136,6 +174,8 @@ int on_connect6(struct bpf_sock_addr *ctx)
 		e = origin_store(ctx, HOOK_CONNECT6, &o);
 	if (e)
 		return deny(HOOK_CONNECT6, &o, e);
+	if (o.is_in_run)
+		return VERDICT_PASS;
 	redirect6(ctx, want, o.port);
 	return VERDICT_PASS;
 }

@@ -3,7 +3,7 @@
  * Containment: which sockets an agent may make, what it may bind, and the backstop under all other
  * hooks, where every packet that is not between an agent and the enforcer is dropped.
  */
-#include "deny.bpf.h"
+#include "listen.bpf.h"
 
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
@@ -32,18 +32,34 @@ int on_sock_create(struct bpf_sock *ctx)
 	return deny(HOOK_SOCK_CREATE, &o, EPROTONOSUPPORT);
 }
 
+/* Whose it will be, should it listen. Without the mark nobody reaches it: closed. */
+static __always_inline void listening_mark(struct bpf_sock_addr *ctx, enum hook hook)
+{
+	struct listening *l;
+
+	if (ctx->protocol != PROTO_TCP)
+		return;
+	l = bpf_sk_storage_get(&listening, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (l)
+		l->cgroup = bpf_get_current_ancestor_cgroup_id(config.run_level);
+	else
+		count(hook, COUNT_NO_STORAGE);
+}
+
 /*
  * bind() is free but for the enforcer's port. While the listener is away an agent could take that
  * port: two agents, both bound to it, could then speak to each other through the backstop, and the
- * daemon could not come back. No helper whose failure matters, so there is no error to decide on.
+ * daemon could not come back.
  */
 static __always_inline int bind_verdict(
 	struct bpf_sock_addr *ctx, enum hook hook, const __u32 want[4])
 {
 	struct origin o = {};
 
-	if (ctx->user_port != config.port)
+	if (ctx->user_port != config.port) {
+		listening_mark(ctx, hook);
 		return VERDICT_PASS;
+	}
 	origin_set_caller(&o, ctx, hook);
 	origin_set_target(&o, want, (__u16)ctx->user_port, ctx->family);
 	return deny(hook, &o, EADDRINUSE);
@@ -87,45 +103,152 @@ int on_setsockopt(struct bpf_sockopt *ctx)
 	return VERDICT_PASS;
 }
 
-/* The interface is checked as well as the address: a socket bound to a device, or a route, sends a
- * packet for 127.0.0.1 out of a real one. What cannot be read is not ours. */
-static __always_inline bool is_ours(struct __sk_buff *skb, enum hook hook)
+/* What cannot be read, or holds anything unusual, is nobody's and is dropped. */
+static __always_inline bool packet_read(struct __sk_buff *skb, struct packet *ret)
 {
-	bool is_egress = hook == HOOK_EGRESS;
 	struct packet4 v4;
 	struct packet6 v6;
 
-	if (skb->ifindex != LOOPBACK_IFINDEX)
-		return false;
 	if (skb->protocol == BE16(ETH_P_IP) && !bpf_skb_load_bytes(skb, 0, &v4, sizeof(v4)))
-		return packet4_is_ours(&v4, is_egress, token_net(), config.port);
+		return packet_of4(&v4, ret);
 	if (skb->protocol == BE16(ETH_P_IPV6) && !bpf_skb_load_bytes(skb, 0, &v6, sizeof(v6)))
-		return packet6_is_ours(&v6, is_egress, config.port);
+		return packet_of6(&v6, ret);
 	return false;
 }
 
-static __always_inline int backstop(struct __sk_buff *skb, enum hook hook)
+/* ---- between an agent and the enforcer ------------------------------------------------------- */
+
+/*
+ * Before anything of the agent's is on its way, the listener must have proved to be ours: at the
+ * answer to its SYN, or, where the SYN itself has data (fast open), at the SYN. A SYN without data
+ * may meet anybody, and is what a refusal answers to.
+ */
+static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct packet *p)
 {
-	if (is_ours(skb, hook)) {
-		count(hook, COUNT_OK);
-		return VERDICT_PASS;
-	}
-	count(hook, COUNT_DENIED);
-	return VERDICT_REFUSE;
+	if (!packet_is_ours(p, true, token_net(), config.port))
+		return false;
+	return !packet_is_syn(p) || !p->has_data || is_own_listener_at(skb, p->dst, p->dst_port);
+}
+
+static __always_inline bool is_from_enforcer(struct __sk_buff *skb, const struct packet *p)
+{
+	if (!packet_is_ours(p, false, token_net(), config.port))
+		return false;
+	return !packet_is_syn_ack(p) || is_own_listener_at(skb, p->src, p->src_port);
+}
+
+/* ---- between two sockets of one run, and what comes in from outside -------------------------- */
+
+static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_fullsock(sk) : 0;
+}
+
+/* A connect that connect.bpf.c let go straight to a listener of its run. */
+static __always_inline struct origin *origin_in_run(struct bpf_sock *sk)
+{
+	struct origin *o = bpf_sk_storage_get(&client, sk, 0, 0);
+
+	return o && o->is_in_run ? o : 0;
+}
+
+static __always_inline bool is_out_to_peer(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock *sk = socket_of(skb);
+	struct listening *l;
+	struct origin *o;
+
+	if (!sk)
+		return false;
+	/* Answers only: a listener and what it accepted have nobody to speak to but who was let in.
+	 */
+	l = bpf_sk_storage_get(&listening, sk, 0, 0);
+	if (l && (l->is_accepted || sk->state == BPF_TCP_LISTEN))
+		return true;
+	o = origin_in_run(sk);
+	if (!o || skb->ifindex != LOOPBACK_IFINDEX || p->dst_port != o->port ||
+		!addr_is_loopback(p->dst))
+		return false;
+	return !packet_is_syn(p) || !p->has_data ||
+	       is_run_listener_at(skb, p->dst, p->dst_port, o->cgroup);
+}
+
+/* A SYN for a listener of the run: from the same run, or from whom the policy lets in? */
+static __always_inline bool is_let_in(
+	struct __sk_buff *skb, const struct packet *p, const struct listening *l)
+{
+	struct bpf_sock *sender = 0;
+	bool is_same = false;
+
+	if (is_reach(&inbound, p->src, p->dst_port))
+		return true;
+	if (skb->ifindex == LOOPBACK_IFINDEX)
+		sender = socket_at(skb, p->dst, p->dst_port, p->src, p->src_port);
+	if (!sender)
+		return false;
+	struct origin *o = origin_in_run(sender);
+
+	is_same = o && o->cgroup == l->cgroup;
+	bpf_sk_release(sender);
+	return is_same;
+}
+
+static __always_inline bool is_in_from_peer(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_sock *sk = socket_of(skb);
+	struct listening *l;
+	struct origin *o;
+
+	if (!sk)
+		return false;
+	l = bpf_sk_storage_get(&listening, sk, 0, 0);
+	if (l && l->is_accepted)
+		return true;
+	/* Behind its SYN a peer is known by the handshake. */
+	if (l && sk->state == BPF_TCP_LISTEN)
+		return !packet_is_syn(p) || is_let_in(skb, p, l);
+	o = origin_in_run(sk);
+	if (!o || skb->ifindex != LOOPBACK_IFINDEX || p->src_port != o->port ||
+		!addr_is_loopback(p->src))
+		return false;
+	/* Somebody else may have taken the port between connect() and here. */
+	return !packet_is_syn_ack(p) || is_run_listener_at(skb, p->src, p->src_port, o->cgroup);
+}
+
+static __always_inline int backstop_say(enum hook hook, bool may_pass)
+{
+	count(hook, may_pass ? COUNT_OK : COUNT_DENIED);
+	return may_pass ? VERDICT_PASS : VERDICT_REFUSE;
 }
 
 /* On any error: dropped. No denial event: the task at hand need not be the sender. */
 SEC("cgroup_skb/egress")
 int on_egress(struct __sk_buff *skb)
 {
-	return backstop(skb, HOOK_EGRESS);
+	struct packet p;
+
+	if (!packet_read(skb, &p))
+		return backstop_say(HOOK_EGRESS, false);
+	/* The interface counts as well as the address: a socket bound to a device, or a route,
+	 * sends a packet for 127.0.0.1 out of a real one. */
+	if (skb->ifindex == LOOPBACK_IFINDEX && is_to_enforcer(skb, &p))
+		return backstop_say(HOOK_EGRESS, true);
+	return backstop_say(HOOK_EGRESS, is_out_to_peer(skb, &p));
 }
 
 /* On any error: dropped. Keeps UDP and connections from elsewhere out of an agent's listeners. */
 SEC("cgroup_skb/ingress")
 int on_ingress(struct __sk_buff *skb)
 {
-	return backstop(skb, HOOK_INGRESS);
+	struct packet p;
+
+	if (!packet_read(skb, &p))
+		return backstop_say(HOOK_INGRESS, false);
+	if (skb->ifindex == LOOPBACK_IFINDEX && is_from_enforcer(skb, &p))
+		return backstop_say(HOOK_INGRESS, true);
+	return backstop_say(HOOK_INGRESS, is_in_from_peer(skb, &p));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -66,6 +66,14 @@ static __always_inline __u32 token_of(__u32 net, const __u32 a[4], __u16 port)
 	return net | BE32(h & TOKEN_MASK);
 }
 
+/* Behind the ports of a TCP header. A UDP packet of that length has data of at least 8 bytes. */
+struct tcp_start {
+	__u32 seq, ack;
+	__u8 offset, flags;
+	__u16 window;
+};
+enum { TCP_SYN = 0x02, TCP_ACK = 0x10 };
+
 /* The start of a packet, as far as the backstop reads it. */
 struct packet4 {
 	__u8 version_ihl, tos;
@@ -74,8 +82,9 @@ struct packet4 {
 	__u16 check;
 	__u32 src, dst;
 	__u16 src_port, dst_port;
+	struct tcp_start tcp;
 };
-_Static_assert(sizeof(struct packet4) == 24, "lib: packet4");
+_Static_assert(sizeof(struct packet4) == 36, "lib: packet4");
 
 struct packet6 {
 	__u32 version_flow;
@@ -83,30 +92,85 @@ struct packet6 {
 	__u8 next_header, hop_limit;
 	__u32 src[4], dst[4];
 	__u16 src_port, dst_port;
+	struct tcp_start tcp;
 };
-_Static_assert(sizeof(struct packet6) == 44, "lib: packet6");
+_Static_assert(sizeof(struct packet6) == 56, "lib: packet6");
 
-/*
- * Towards the enforcer (or from it): its side of the packet is a token address and its port. The
- * agent's side is not looked at, since a source bound before connect() stays what it was. Options
- * (a source route changes where a packet goes) and fragments (no ports to read) never match.
- */
-static __always_inline bool packet4_is_ours(
-	const struct packet4 *p, bool is_egress, __u32 token_net, __u16 port)
+/* What both come down to, where nothing unusual is in them. */
+struct packet {
+	__u32 src[4], dst[4]; /* v4 as v4-mapped */
+	__u16 src_port, dst_port;
+	__u8 protocol, flags; /* flags: of TCP, else of no meaning */
+	__u8 has_data;
+	__u8 _pad;
+};
+
+static __always_inline bool packet_is_syn(const struct packet *p)
 {
-	__u32 addr = is_egress ? p->dst : p->src;
-
-	return p->version_ihl == 0x45 && p->protocol == PROTO_TCP &&
-	       !(p->fragment & BE16(0x3fff)) && (addr & ~BE32(TOKEN_MASK)) == token_net &&
-	       (is_egress ? p->dst_port : p->src_port) == port;
+	return (p->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* The same for v6, where the enforcer is ::1. Any extension header is another next_header. */
-static __always_inline bool packet6_is_ours(const struct packet6 *p, bool is_egress, __u16 port)
+static __always_inline bool packet_is_syn_ack(const struct packet *p)
+{
+	return (p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+}
+
+/*
+ * False: options (a source route changes where a packet goes), a fragment (no ports to read) or
+ * another protocol, none of which may pass.
+ */
+static __always_inline bool packet_of4(const struct packet4 *from, struct packet *ret)
+{
+	if (from->version_ihl != 0x45 || (from->fragment & BE16(0x3fff)) ||
+		from->protocol != PROTO_TCP)
+		return false;
+	ret->src[0] = ret->src[1] = ret->dst[0] = ret->dst[1] = 0;
+	ret->src[2] = ret->dst[2] = BE32(0xffff);
+	ret->src[3] = from->src;
+	ret->dst[3] = from->dst;
+	ret->src_port = from->src_port;
+	ret->dst_port = from->dst_port;
+	ret->protocol = from->protocol;
+	ret->flags = from->tcp.flags;
+	ret->has_data = BE16(from->len) > 20 + (from->tcp.offset >> 4) * 4;
+	ret->_pad = 0;
+	return true;
+}
+
+/* The same for v6: any extension header is another next_header. */
+static __always_inline bool packet_of6(const struct packet6 *from, struct packet *ret)
+{
+	if ((from->version_flow & BE32(0xf0000000)) != BE32(0x60000000) ||
+		from->next_header != PROTO_TCP)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		ret->src[i] = from->src[i];
+		ret->dst[i] = from->dst[i];
+	}
+	/* On the wire a mapped address is no IPv4 one, and would be taken for it. */
+	if (addr_is_mapped(ret->src) || addr_is_mapped(ret->dst))
+		return false;
+	ret->src_port = from->src_port;
+	ret->dst_port = from->dst_port;
+	ret->protocol = from->next_header;
+	ret->flags = from->tcp.flags;
+	ret->has_data = BE16(from->payload_len) > (from->tcp.offset >> 4) * 4;
+	ret->_pad = 0;
+	return true;
+}
+
+/*
+ * Towards the enforcer (or from it): its side of the packet is a token address, or ::1, and its
+ * port. The agent's side is not looked at, since a source bound before connect() stays what it was.
+ */
+static __always_inline bool packet_is_ours(
+	const struct packet *p, bool is_egress, __u32 token_net, __u16 port)
 {
 	const __u32 *addr = is_egress ? p->dst : p->src;
 
-	return (p->version_flow & BE32(0xf0000000)) == BE32(0x60000000) &&
-	       p->next_header == PROTO_TCP && !addr[0] && !addr[1] && !addr[2] &&
-	       addr[3] == BE32(1) && (is_egress ? p->dst_port : p->src_port) == port;
+	if ((is_egress ? p->dst_port : p->src_port) != port)
+		return false;
+	if (addr_is_mapped(addr))
+		return (addr[3] & ~BE32(TOKEN_MASK)) == token_net;
+	return addr_is_loopback(addr);
 }

@@ -57,6 +57,36 @@ struct {
 	__type(value, struct intercept_state);
 } state __weak SEC(".maps");
 
+/* targets: what some resource of the policy names. Written by the warden when a policy is loaded,
+ * read at each connect: what is not in it need not wait for the enforcer to be refused. As large as
+ * the policy's own limit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct reach_key);
+	__type(value, __u32);
+} targets __weak SEC(".maps");
+
+/* inbound: who may connect to what runs listen on. Written as `targets`, read at each SYN. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct reach_key);
+	__type(value, __u32);
+} inbound __weak SEC(".maps");
+
+/* listening: whose a listener is. Written at bind() by contain.bpf.c for runs, at listen() by
+ * sockops.bpf.c for the enforcer; read where somebody connects to it; dies with the socket. The
+ * sockets that it accepts carry a copy (BPF_F_CLONE). */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct listening);
+} listening __weak SEC(".maps");
+
 /* counts: [hook * COUNT_N + what], summed over CPUs by user/kern/counts.c. Never reset. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

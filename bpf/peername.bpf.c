@@ -11,7 +11,7 @@ static __always_inline struct origin *origin_of_client(struct bpf_sock_addr *ctx
 {
 	struct origin *o = bpf_sk_storage_get(&client, ctx->sk, 0, 0);
 
-	return o && o->is_set ? o : 0;
+	return o && o->is_set && !o->is_in_run ? o : 0;
 }
 
 SEC("cgroup/getpeername4")

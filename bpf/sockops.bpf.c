@@ -68,6 +68,8 @@ static __always_inline void handshake_publish(struct bpf_sock_ops *ctx)
 		count(HOOK_SOCKOPS_CLIENT, COUNT_NO_ORIGIN);
 		return;
 	}
+	if (o->is_in_run)
+		return;
 	if (bpf_map_update_elem(&handshake, &k, o, BPF_ANY)) {
 		count(HOOK_SOCKOPS_CLIENT, COUNT_NO_MAP);
 		return;
@@ -87,10 +89,22 @@ static __always_inline void handshake_withdraw(struct bpf_sock_ops *ctx)
 		&handshake, &k); /* fails when the server's side was quicker: the rule */
 }
 
+/* A run's listener has a connection: whoever it is was let in when its SYN came. */
+static __always_inline void accepted_by_run(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct listening *l = sk ? bpf_sk_storage_get(&listening, sk, 0, 0) : 0;
+
+	if (l)
+		l->is_accepted = 1;
+}
+
 /* In the agents' cgroup. */
 SEC("sockops")
 int on_sockops_client(struct bpf_sock_ops *ctx)
 {
+	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		accepted_by_run(ctx);
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
 		handshake_publish(ctx);
 	else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE)
@@ -115,11 +129,25 @@ static __always_inline void handshake_take(struct bpf_sock_ops *ctx)
 	bpf_map_delete_elem(&handshake, &k);
 }
 
+/* Marks the listener as ours: nobody else's is one, whatever its port. */
+static __always_inline void listener_mark(struct bpf_sock_ops *ctx)
+{
+	const struct listening ours = {.is_ours = 1};
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk || !bpf_sk_storage_get(&listening, sk, (void *)&ours, BPF_SK_STORAGE_GET_F_CREATE))
+		count(HOOK_SOCKOPS_SERVER, COUNT_NO_STORAGE);
+}
+
 /* In the enforcer's own cgroup, where other listeners may live too (metrics): only its port. */
 SEC("sockops")
 int on_sockops_server(struct bpf_sock_ops *ctx)
 {
-	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB && ctx->local_port == BE16(config.port))
+	if (ctx->local_port != BE16(config.port))
+		return VERDICT_PASS;
+	if (ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		listener_mark(ctx);
+	else if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		handshake_take(ctx);
 	return VERDICT_PASS;
 }

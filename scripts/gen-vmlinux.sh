@@ -16,7 +16,7 @@ dump=$(mktemp)
 trap 'rm -f "$dump"' EXIT
 "$bpftool" btf dump file "$btf" format c > "$dump"
 
-uapi='bpf_sock bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
+uapi='bpf_sock bpf_sock_tuple bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
 # struct:field…, a struct before those that hold it
 core='ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
 kernfs_node:id cgroup:level:kn:ancestors css_set:dfl_cgrp sock_cgroup_data:cgroup
@@ -26,7 +26,8 @@ bpf_iter_meta:seq bpf_iter__task_file:meta:task:fd:file'
 constants='BPF_MAP_TYPE_HASH BPF_MAP_TYPE_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_LRU_HASH
 BPF_MAP_TYPE_SK_STORAGE BPF_MAP_TYPE_RINGBUF BPF_ANY BPF_F_NO_PREALLOC
 BPF_SK_STORAGE_GET_F_CREATE BPF_SOCK_OPS_TCP_CONNECT_CB BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB
-BPF_SOCK_OPS_STATE_CB BPF_SOCK_OPS_STATE_CB_FLAG BPF_TCP_CLOSE'
+BPF_SOCK_OPS_STATE_CB BPF_SOCK_OPS_STATE_CB_FLAG BPF_TCP_CLOSE BPF_TCP_LISTEN
+BPF_SOCK_OPS_TCP_LISTEN_CB BPF_MAP_TYPE_LPM_TRIE BPF_F_CLONE BPF_F_CURRENT_NETNS BPF_NOEXIST'
 
 # Body of a struct, closing line included.
 body() {
@@ -67,7 +68,7 @@ END
 
 echo 'enum {'
 for c in $constants; do
-	line=$(sed -n "s/^[[:space:]]*\($c = [0-9]*,\)\$/\1/p" "$dump" | head -n 1)
+	line=$(sed -n "s/^[[:space:]]*\($c = -*[0-9]*,\)\$/\1/p" "$dump" | head -n 1)
 	need "$line" "$c"
 	printf '\t%s\n' "$line"
 done

@@ -38,6 +38,12 @@ enum {
 	BPF_SOCK_OPS_STATE_CB = 10,
 	BPF_SOCK_OPS_STATE_CB_FLAG = 4,
 	BPF_TCP_CLOSE = 7,
+	BPF_TCP_LISTEN = 10,
+	BPF_SOCK_OPS_TCP_LISTEN_CB = 11,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_F_CLONE = 512,
+	BPF_F_CURRENT_NETNS = -1,
+	BPF_NOEXIST = 1,
 };
 
 struct bpf_sock {
@@ -55,6 +61,23 @@ struct bpf_sock {
 	__u32 dst_ip6[4];
 	__u32 state;
 	__s32 rx_queue_mapping;
+};
+
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+			__be16 sport;
+			__be16 dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4];
+			__be32 daddr[4];
+			__be16 sport;
+			__be16 dport;
+		} ipv6;
+	};
 };
 
 struct bpf_sock_addr {

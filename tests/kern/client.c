@@ -17,19 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/kern/try.h"
 #include "util/cleanup.h"
-
-#define try_(call)                                                                                 \
-	do {                                                                                       \
-		const char *why_ = (call);                                                         \
-		if (why_)                                                                          \
-			return why_;                                                               \
-	} while (0)
-#define must(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			return #x;                                                                 \
-	} while (0)
 
 /* A target that exists nowhere: whoever answers is the enforcer. */
 #define TARGET4 "203.0.113.7"

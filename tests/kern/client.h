@@ -30,3 +30,14 @@ const char *client_is_refused(struct world *w);
 const char *client_unserved_netns(struct world *w);
 const char *client_is_dropped(struct world *w);
 const char *client_reaches_real(struct world *w);
+
+/* client_run.c */
+const char *client_in_run(struct world *w);
+const char *client_listens(struct world *w);
+const char *client_meets_enforcer(struct world *w);
+const char *client_listed(struct world *w);
+const char *client_meets_nobody(struct world *w);
+const char *client_soak(struct world *w);
+const char *client_soak_direct(struct world *w);
+const char *client_time_connects(struct world *w);
+const char *client_time_real(struct world *w);

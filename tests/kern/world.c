@@ -361,6 +361,36 @@ void enforcer_stop(struct world *w)
 	stop(&w->shared->enforcer);
 }
 
+pid_t impostor_start(struct world *w)
+{
+	int ready, fds[2];
+	pid_t pid = start(&ready);
+
+	if (pid)
+		return pid;
+	fds[0] = listen_at("0.0.0.0", ENFORCER_PORT, BACKLOG);
+	fds[1] = listen_at("::", ENFORCER_PORT, BACKLOG);
+	close(ready);
+	for (;;) {
+		struct pollfd p[2] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}};
+
+		poll(p, 2, -1);
+		for (int i = 0; i < 2; i++) {
+			int fd = p[i].revents ? accept(fds[i], NULL, NULL) : -1;
+
+			if (fd < 0)
+				continue;
+			add(&w->shared->n_taken);
+			(void)!send(fd, "FALSE", 5, MSG_NOSIGNAL);
+		}
+	}
+}
+
+void world_stop(pid_t *pid)
+{
+	stop(pid);
+}
+
 /* ---- servers that agents must not reach ------------------------------------------------------ */
 
 static pid_t real_start(void)

@@ -16,6 +16,7 @@
 enum {
 	ENFORCER_PORT = 24871,
 	REAL_PORT = 24872,
+	RUN_PORT = 24874,  /* what runs listen on */
 	AGENT_UID = 61234, /* no account */
 	DEADLINE_S = 30,
 };
@@ -37,6 +38,9 @@ struct truth {
 /* In memory shared by all processes of the test. */
 struct shared {
 	unsigned n_accepted, n_no_origin, n_match, n_mismatch;
+	unsigned n_taken;    /* connections that the impostor was given */
+	unsigned n_each;     /* connections that each of many processes makes */
+	unsigned connect_ns; /* what one connect() took */
 	uint64_t run_cgroup; /* what origin.cgroup must be for the client at work */
 	pid_t enforcer;
 	char why[256]; /* the client's words when it failed */
@@ -60,6 +64,9 @@ void world_remove(struct world *w, const char *name);
 enum { BACKLOG = 4096 };
 void enforcer_start(struct world *w, int origin_fd, int backlog);
 void enforcer_stop(struct world *w);
+/* Somebody else at the enforcer's port, outside of its cgroup. */
+pid_t impostor_start(struct world *w);
+void world_stop(pid_t *pid);
 /* Cookie of the test's network namespace. */
 uint64_t world_netns(void);
 /* Writes a sysctl of the test's network namespace, below net/ipv4. */

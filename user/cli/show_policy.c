@@ -129,6 +129,13 @@ void show_policy(const struct policy *p, const char *path, bool resolved)
 	printf("\nresources (%zu)\n", p->n_targets);
 	for (size_t i = 0; i < p->n_targets; i++)
 		show_resource(&p->targets[i], resolved);
+	printf("\nlisteners of runs\n  in_run: %s\n", p->may_in_run ? "allow" : "deny");
+	for (size_t i = 0; i < p->n_inbound; i++) {
+		char text[80];
+
+		at_print(&p->inbound[i], text, sizeof(text));
+		printf("  inbound: %s\n", text);
+	}
 	printf("\nrules (%zu)\n", p->n_rules);
 	for (size_t i = 0; i < p->n_rules; i++)
 		show_rule(&p->rules[i]);
@@ -241,6 +248,15 @@ void show_policy_json(struct json *j, const struct policy *p, const char *path)
 	jsonw_array(j, "resources");
 	for (size_t i = 0; i < p->n_targets; i++)
 		show_json_resource(j, &p->targets[i]);
+	jsonw_array_end(j);
+	jsonw_string(j, "in_run", slice_str(p->may_in_run ? "allow" : "deny"));
+	jsonw_array(j, "inbound");
+	for (size_t i = 0; i < p->n_inbound; i++) {
+		char text[80];
+
+		at_print(&p->inbound[i], text, sizeof(text));
+		jsonw_string(j, NULL, slice_str(text));
+	}
 	jsonw_array_end(j);
 	jsonw_array(j, "rules");
 	for (size_t i = 0; i < p->n_rules; i++)

@@ -58,6 +58,8 @@ static bool denials_is_repeated(struct denials *d, const struct denial *denial)
 static void denials_on_one(void *arg, const struct denial *denial)
 {
 	bool is_unix = denial->hook == HOOK_CONNECT_UNIX || denial->hook == HOOK_SENDMSG_UNIX;
+	bool is_connect = denial->hook == HOOK_CONNECT4 || denial->hook == HOOK_CONNECT6;
+	int error = denial->error < 0 ? -denial->error : denial->error;
 	char name[SOCK_NAME_MAX] = "-", detail[512];
 	struct denials *d = arg;
 
@@ -69,10 +71,11 @@ static void denials_on_one(void *arg, const struct denial *denial)
 		"hook=%s target=%s pid=%u uid=%u comm=%.15s cgroup=%llu errno=%d",
 		denial->hook < HOOK_N ? kern_hook_names[denial->hook] : "?", name,
 		denial->origin.tgid, denial->origin.uid, denial->origin.comm,
-		(unsigned long long)denial->origin.cgroup,
-		denial->error < 0 ? -denial->error : denial->error);
-	d->config.tell(
-		d->config.arg, d->config.run_of(d->config.arg, denial->origin.cgroup), detail);
+		(unsigned long long)denial->origin.cgroup, error);
+	/* A target that no resource names has the same word as where the enforcer finds it. */
+	d->config.tell(d->config.arg,
+		is_connect && error == EACCES ? "target-denied" : "kernel-denied",
+		d->config.run_of(d->config.arg, denial->origin.cgroup), detail);
 }
 
 static void denials_on_ready(struct loop_source *src, uint32_t events)
@@ -124,7 +127,7 @@ void denials_tick(struct denials *d)
 	if (d->n > DENIALS_A_TICK) {
 		snprintf(detail, sizeof(detail), "%llu more, not listed",
 			(unsigned long long)(d->n - DENIALS_A_TICK));
-		d->config.tell(d->config.arg, 0, detail);
+		d->config.tell(d->config.arg, "kernel-denied", 0, detail);
 	}
 	d->n = 0;
 }

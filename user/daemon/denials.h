@@ -13,8 +13,8 @@ struct denials;
 
 struct denials_config {
 	void *arg;
-	/* run: 0 = of no run that is known */
-	void (*tell)(void *arg, uint64_t run, const char *detail);
+	/* kind: of the event; run: 0 = of no run that is known */
+	void (*tell)(void *arg, const char *kind, uint64_t run, const char *detail);
 	void (*told)(void *arg); /* after some were read, told or not */
 	uint64_t (*run_of)(void *arg, uint64_t cgroup);
 };

@@ -14,6 +14,7 @@
 
 #include "ctl/server.h"
 #include "daemon/process.h"
+#include "daemon/reach.h"
 #include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "session/parser.h"
@@ -50,6 +51,17 @@ static int enforcer_want_policy(void *arg)
 	return enforcer_say(arg, CHANNEL_WANT_POLICY, NULL);
 }
 
+/* The kernel side learns what this policy names. */
+static int enforcer_say_reach(struct enforcer_process *e, const struct policy *policy)
+{
+	const struct channel_message m = {.type = CHANNEL_REACH};
+	_cleanup_(fd_closep) int fd = reach_write(policy);
+
+	if (fd < 0)
+		return err_trace(fd);
+	return channel_send(e->channel, &m, fd) ? err_raise(-EPIPE) : 0;
+}
+
 /* ---- what the warden says -------------------------------------------------------------------- */
 
 static int enforcer_load(
@@ -81,6 +93,9 @@ static void enforcer_on_policy(struct enforcer_process *e, int fd)
 	ssize_t n = text ? pread(fd, text, POLICY_TEXT_MAX, 0) : -1;
 	int r = n < 0 ? -EIO : enforcer_load(e->p, slice_of(text, (size_t)n), &policy, &errors);
 
+	/* First the kernel, so that nobody is refused there for what is allowed here. */
+	if (!r)
+		r = enforcer_say_reach(e, policy);
 	if (!r)
 		r = ctl_set_policy(&e->ctl, policy);
 	if (r)
@@ -306,6 +321,8 @@ int enforcer_main(const struct process *p, int channel)
 	e->p = p;
 	e->channel = channel;
 	r = enforcer_start(e);
+	if (!r)
+		r = enforcer_say_reach(e, e->ctl.policy);
 	if (!r)
 		r = enforcer_say(e, CHANNEL_READY, NULL);
 	if (r) {

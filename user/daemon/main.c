@@ -349,34 +349,14 @@ static int main_open_kernel(struct process *p)
 	return 0;
 }
 
-/* First port that any user may listen on, as ip(7) has it; 1024 where it cannot be read. */
-static unsigned main_unprivileged_port(void)
-{
-	_cleanup_(fd_closep) int fd =
-		open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_RDONLY | O_CLOEXEC);
-	char text[16] = "";
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 1024;
-	return (unsigned)strtoul(text, NULL, 10);
-}
-
 /* What this host or configuration lacks is stored with every run. What runs cannot do without is
  * required by kern_open(); these have a second line of defence, or make the first one thinner. */
 static void main_judge_host(struct process *p)
 {
-	bool is_open_port = p->config->port >= main_unprivileged_port();
-
-	snprintf(p->degraded, sizeof(p->degraded), "%s%s%s",
+	snprintf(p->degraded, sizeof(p->degraded), "%s%s",
 		kern_has_connect_unix(p->kern) ? ""
 					       : "no connect_unix hook: no unix sockets in runs. ",
-		sandbox_landlock_abi() ? "" : "no Landlock: enforcer and scribe see more files. ",
-		is_open_port ? "port is not privileged: anyone may listen there while the daemon "
-			       "is down. "
-			     : "");
-	if (is_open_port)
-		log_warn("degraded", "port=%u is not privileged; use one below %u",
-			(unsigned)p->config->port, main_unprivileged_port());
+		sandbox_landlock_abi() ? "" : "no Landlock: enforcer and scribe see more files. ");
 }
 
 /* ---- what the processes share ---------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 
 #include "audit/journal.h"
 #include "daemon/denials.h"
+#include "daemon/reach.h"
 #include "daemon/run_record.h"
 #include "daemon/signer.h"
 #include "net/loop.h"
@@ -68,9 +69,10 @@ struct warden {
 	struct journal *journal;
 	uint64_t last_run, n_broken_layers;
 	int64_t next_verify_ns;
-	struct slice coming_policy; /* sent, not yet judged */
-	bool wants_policy;          /* the file was to be read again meanwhile */
-	const char *why;            /* a failed start, for the last line */
+	struct intercept_state state; /* as the hooks read it */
+	struct slice coming_policy;   /* sent, not yet judged */
+	bool wants_policy;            /* the file was to be read again meanwhile */
+	const char *why;              /* a failed start, for the last line */
 };
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -95,9 +97,9 @@ static void warden_event(struct warden *w, const char *kind, uint64_t run, const
 		log_info("event", "kind=%s run=%llu %s", kind, (unsigned long long)run, detail);
 }
 
-static void warden_on_denial(void *arg, uint64_t run, const char *detail)
+static void warden_on_denial(void *arg, const char *kind, uint64_t run, const char *detail)
 {
-	warden_event(arg, "kernel-denied", run, "%s", detail);
+	warden_event(arg, kind, run, "%s", detail);
 }
 
 /* Who is refused may have helped himself otherwise. */
@@ -112,14 +114,25 @@ static void warden_on_denials(void *arg)
 
 static int warden_set_refusing(struct warden *w, bool is_refusing)
 {
-	struct intercept_state state = {.is_refusing = is_refusing};
-	socklen_t len = sizeof(state.netns);
+	socklen_t len = sizeof(w->state.netns);
 
-	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &state.netns, &len) <
-		0)
+	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &w->state.netns,
+		    &len) < 0)
 		return err_raise(-errno);
 	w->is_refusing = is_refusing;
-	return err_trace(kern_set_state(w->p->kern, &state));
+	w->state.is_refusing = is_refusing;
+	return err_trace(kern_set_state(w->p->kern, &w->state));
+}
+
+/* What the policy in force names, for the hooks. */
+static void warden_on_reach(struct warden *w, int fd)
+{
+	int r = reach_apply(w->p->kern, fd, &w->state);
+
+	if (r)
+		log_error("reach", "errno=%d: what no resource names is refused later", -r);
+	if (kern_set_state(w->p->kern, &w->state))
+		log_error("state", "the kernel side could not be told of the new policy");
 }
 
 static void warden_watch_enforcer(struct warden *w, int64_t now)
@@ -326,8 +339,9 @@ static void warden_announce(void *arg, const struct run *run)
 /* One message; false: nothing more, or the channel ended. */
 static bool warden_read_channel(struct warden *w)
 {
+	_cleanup_(fd_closep) int fd = -1;
 	struct channel_message m;
-	int fd, r;
+	int r;
 
 	r = channel_receive(w->channel,
 		w->is_enforcer_ready ? CHANNEL_IN_WARDEN : CHANNEL_IN_WARDEN_STARTING, &m, &fd);
@@ -346,6 +360,8 @@ static bool warden_read_channel(struct warden *w)
 		warden_watch_enforcer(w, clock_mono_ns());
 		if (w->wants_policy)
 			warden_send_policy(w);
+	} else if (m.type == CHANNEL_REACH) {
+		warden_on_reach(w, fd);
 	} else if (m.type == CHANNEL_RUN_ADDED) {
 		w->acknowledged_run = m.run.id;
 	} else if (m.type == CHANNEL_WANT_POLICY) {

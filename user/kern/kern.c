@@ -11,6 +11,7 @@
 #include "kern/cgroup.h"
 #include "kern/load.h"
 #include "kern/pin.h"
+#include "kern/reach.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -265,6 +266,13 @@ int kern_set_state(struct kern *k, const struct intercept_state *state)
 	if (bpf_map_update_elem(load_map_fd(k->object, "state"), &zero, state, BPF_ANY))
 		return err_raise(-errno);
 	return 0;
+}
+
+int kern_set_reach(struct kern *k, enum kern_reach which, const struct reach_key *keys, size_t n)
+{
+	static const char *const maps[] = {"targets", "inbound"};
+
+	return err_trace(reach_replace(load_map_fd(k->object, maps[which]), keys, n));
 }
 
 /* The pin counts, not our descriptor: without the pin the hook would die with us. */

@@ -46,6 +46,13 @@ int kern_denials_fd(const struct kern *k); /* ring buffer map */
 /* What the hooks read while they run; in force from the next connect on. 0, -errno. */
 ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
 
+/* What runs may reach, and who may reach what they listen on: the kernel's copy of the policy, by
+ * which it refuses at once what the enforcer would refuse anyway, and lets in who is let in. */
+enum kern_reach { KERN_TARGETS, KERN_INBOUND };
+/* Replaces the list; a key that stays is in force throughout. 0, -errno: the list is a mixture. */
+ERR_CHECK int kern_set_reach(
+	struct kern *k, enum kern_reach which, const struct reach_key *keys, size_t n);
+
 /* Sums over CPUs into out[HOOK_N][COUNT_N], from a counts descriptor. */
 ERR_CHECK int kern_read_counts(int counts_fd, uint64_t out[HOOK_N][COUNT_N]);
 extern const char *const kern_hook_names[HOOK_N];

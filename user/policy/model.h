@@ -136,7 +136,10 @@ struct policy {
 	char version[13];
 	bool is_partial; /* resources had errors: what refers to them cannot be checked */
 	bool is_observe;
-	bool asks_filters;                   /* some rule has filters_on */
+	bool asks_filters;        /* some rule has filters_on */
+	bool may_in_run;          /* `in_run: allow` */
+	struct endpoint *inbound; /* `inbound:`: from where, to which port of a run */
+	size_t n_inbound;
 	enum ruling_kind fallback[EFFECT_N]; /* `default:` */
 	struct rule defaults[3];             /* fallback as rules, by enum ruling_kind */
 
@@ -182,8 +185,21 @@ bool at_parse(struct slice text, struct arena *a, struct at *ret, const char **r
 /* "10.0.0.5:5432", "10.0.0.0/8:*", "[::1]:5432" */
 void at_print(const struct endpoint *e, char *buf, size_t n);
 
+struct binder;
+struct yaml_node;
+
+/* ---- reach.c: keys of the file that say who reaches a run's listeners */
+void reach_parse_in_run(struct binder *b, const struct yaml_node *n, struct policy *p);
+void reach_parse_inbound(struct binder *b, const struct yaml_node *n, struct policy *p);
+
+/* ---- guarded.c: the prefix that an endpoint needs at least to cover this address; 0: any */
+uint8_t guarded_prefix(const uint8_t addr[static 16]);
+
 /* ---- resolve.c: names → addresses, addresses → targets. 0, -errno; errors are in the diag */
 ERR_CHECK int policy_resolve(struct policy *p, unsigned flags, struct diag *d);
+
+/* Is the address in the endpoint's network? Ports are not looked at. */
+bool endpoint_holds(const struct endpoint *e, const uint8_t addr[static 16]);
 
 /* ---- compile.c: everything that can be decided before the first request. 0, -errno */
 ERR_CHECK int policy_compile(struct policy *p, struct diag *d);

@@ -119,7 +119,12 @@ static inline void policy_freep(struct policy **p)
 const char *policy_version(const struct policy *p);
 /* `mode: observe`: rule and record, but enforce nothing. */
 bool policy_is_observe(const struct policy *p);
-/* NULL when no resource names this target: then nothing may go there. */
+/* `in_run: allow`: a run may connect to its own listeners on loopback. */
+bool policy_may_in_run(const struct policy *p);
+/* `inbound:`: networks that may connect to what runs listen on; the port is the run's. */
+const struct endpoint *policy_inbound(const struct policy *p, size_t *ret_n);
+/* NULL when no resource names this target: then nothing may go there. Loopback, link-local,
+ * metadata and multicast addresses are named by entries within their range only. */
 const struct resource *policy_find_resource(
 	const struct policy *p, const uint8_t addr[static 16], uint16_t port);
 const struct resource *policy_resource_by_name(const struct policy *p, struct slice name);

@@ -174,15 +174,18 @@ int policy_resolve(struct policy *p, unsigned flags, struct diag *d)
 	return 0;
 }
 
-static bool resolve_is_in(const struct endpoint *e, const uint8_t addr[static 16], uint16_t port)
+bool endpoint_holds(const struct endpoint *e, const uint8_t addr[static 16])
 {
 	unsigned whole = e->prefix / 8, rest = e->prefix % 8;
 
-	if (e->port && e->port != port)
-		return false;
 	if (memcmp(e->addr, addr, whole))
 		return false;
 	return !rest || !((e->addr[whole] ^ addr[whole]) >> (8 - rest));
+}
+
+static bool resolve_is_in(const struct endpoint *e, const uint8_t addr[static 16], uint16_t port)
+{
+	return (!e->port || e->port == port) && endpoint_holds(e, addr);
 }
 
 const struct resource *policy_find_resource(
@@ -191,12 +194,14 @@ const struct resource *policy_find_resource(
 	struct endpoint e = {.prefix = 128, .port = port};
 	struct endpoint_key key;
 	const struct target *t;
+	uint8_t least;
 
 	memcpy(e.addr, addr, sizeof(e.addr));
 	t = map_get(&p->endpoints, resolve_key(&e, &key));
 	if (t && port)
 		return &t->res;
-	for (size_t i = 0; i < p->n_wide; i++)
+	least = guarded_prefix(addr);
+	for (size_t i = 0; i < p->n_wide && p->wide[i].endpoint.prefix >= least; i++)
 		if (resolve_is_in(&p->wide[i].endpoint, addr, port))
 			return &p->wide[i].target->res;
 	return NULL;

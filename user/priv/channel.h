@@ -32,6 +32,8 @@ enum channel_type {
 	CHANNEL_WANT_POLICY = 18, /* somebody asked for a reload */
 	CHANNEL_POLICY_GOOD = 19, /* the policy sent last is in force */
 	CHANNEL_POLICY_BAD = 20,  /* it is not; the old one stays */
+	CHANNEL_REACH = 21, /* + descriptor: the addresses of a policy, for the kernel side; see
+			       daemon/reach.h */
 	/* scribe → warden */
 	CHANNEL_SIGN = 32, /* struct checkpoint (ledger, entry, head); answered by SIGNED */
 	/* warden → scribe */

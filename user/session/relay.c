@@ -645,8 +645,8 @@ static uint32_t relay_server_events(const struct session *s)
 
 int relay_flush(struct session *s)
 {
-	bool wants_server = buf_len(&s->server.out) || (!s->proto && s->client.src.is_added) ||
-			    (s->proto && s->proto->is_server_first);
+	/* Without a decoder nobody knows who speaks first. */
+	bool wants_server = buf_len(&s->server.out) || !s->proto || s->proto->is_server_first;
 	int r;
 
 	if (s->is_dead)

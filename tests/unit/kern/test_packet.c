@@ -33,9 +33,18 @@ static struct packet4 packet4_of(const char *src, __u16 src_port, const char *ds
 	};
 }
 
-static bool is_ours4(const struct packet4 *p, bool is_egress)
+static bool is_ours4(const struct packet4 *from, bool is_egress)
 {
-	return packet4_is_ours(p, is_egress, v4("127.64.0.0"), htons(PORT));
+	struct packet p;
+
+	return packet_of4(from, &p) && packet_is_ours(&p, is_egress, v4("127.64.0.0"), htons(PORT));
+}
+
+static bool is_ours6(const struct packet6 *from, bool is_egress)
+{
+	struct packet p;
+
+	return packet_of6(from, &p) && packet_is_ours(&p, is_egress, v4("127.64.0.0"), htons(PORT));
 }
 
 Test(packet, v4_passes_only_between_agent_and_enforcer)
@@ -104,16 +113,50 @@ Test(packet, v6_passes_only_between_agent_and_enforcer)
 	struct packet6 out = packet6_of("fd00::1", 40000, "::1", PORT), p;
 	struct packet6 in = packet6_of("::1", PORT, "fd00::1", 40000);
 
-	cr_expect(packet6_is_ours(&out, true, htons(PORT)));
-	cr_expect(packet6_is_ours(&in, false, htons(PORT)));
-	cr_expect_not(packet6_is_ours(&out, false, htons(PORT)));
-	cr_expect_not(packet6_is_ours(&in, true, htons(PORT)));
+	cr_expect(is_ours6(&out, true));
+	cr_expect(is_ours6(&in, false));
+	cr_expect_not(is_ours6(&out, false));
+	cr_expect_not(is_ours6(&in, true));
 	p = packet6_of("::1", 40000, "fd00::1", PORT);
-	cr_expect_not(packet6_is_ours(&p, true, htons(PORT)));
+	cr_expect_not(is_ours6(&p, true));
 	p = packet6_of("::1", 40000, "::ffff:127.64.1.2", PORT);
-	cr_expect_not(packet6_is_ours(&p, true, htons(PORT)));
+	cr_expect_not(is_ours6(&p, true));
 	p = packet6_of("::1", 40000, "::1", 5432);
-	cr_expect_not(packet6_is_ours(&p, true, htons(PORT)));
+	cr_expect_not(is_ours6(&p, true));
+}
+
+/* Fast open: what a SYN carries is on its way before anybody has proved who listens. */
+Test(packet, data_in_a_syn_is_seen)
+{
+	static const struct {
+		__u8 flags, offset;
+		__u16 n_tcp; /* header and data */
+		bool is_syn, is_syn_ack, has_data;
+	} rows[] = {
+		{TCP_SYN, 5 << 4, 20, true, false, false},
+		{TCP_SYN, 10 << 4, 40, true, false, false},
+		{TCP_SYN, 10 << 4, 41, true, false, true},
+		{TCP_SYN | TCP_ACK, 10 << 4, 40, false, true, false},
+		{TCP_ACK, 8 << 4, 33, false, false, true},
+		{0x04 /* RST */, 5 << 4, 20, false, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packet4 v4 = packet4_of("127.0.0.1", 40000, "127.64.1.2", PORT);
+		struct packet6 v6 = packet6_of("::1", 40000, "::1", PORT);
+		struct packet p4, p6;
+
+		v4.tcp.flags = v6.tcp.flags = rows[i].flags;
+		v4.tcp.offset = v6.tcp.offset = rows[i].offset;
+		v4.len = htons((__u16)(20 + rows[i].n_tcp));
+		v6.payload_len = htons(rows[i].n_tcp);
+		cr_assert(packet_of4(&v4, &p4) && packet_of6(&v6, &p6));
+		cr_expect_eq(packet_is_syn(&p4), rows[i].is_syn, "row %zu", i);
+		cr_expect_eq(packet_is_syn_ack(&p4), rows[i].is_syn_ack, "row %zu", i);
+		cr_expect_eq(p4.has_data, rows[i].has_data, "row %zu", i);
+		cr_expect_eq(p6.has_data, rows[i].has_data, "row %zu v6", i);
+		cr_expect_eq(p6.flags, rows[i].flags, "row %zu v6", i);
+	}
 }
 
 Test(packet, v6_extension_headers_do_not_pass)
@@ -123,7 +166,7 @@ Test(packet, v6_extension_headers_do_not_pass)
 
 	for (size_t i = 0; i < sizeof(headers); i++) {
 		p.next_header = headers[i];
-		cr_expect_not(packet6_is_ours(&p, true, htons(PORT)), "header %u", headers[i]);
+		cr_expect_not(is_ours6(&p, true), "header %u", headers[i]);
 	}
 }
 

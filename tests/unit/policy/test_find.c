@@ -15,6 +15,8 @@ static const char text[] =
 	"- {name: host, at: '10.1.2.3:*', protocol: opaque}\n"
 	"- {name: exact, at: ['10.1.2.3:5432', '[fd00::1]:5432'], protocol: postgres}\n"
 	"- {name: six, at: ['[fd00::/9]:5432', 'unix:/run/x.sock'], protocol: postgres}\n"
+	"- {name: all-v6, at: '[::/0]:5433', protocol: opaque}\n"
+	"- {name: named-link, at: '169.254.7.0/24:5432', protocol: opaque}\n"
 	"- {name: local, at: 'localhost:6000', protocol: postgres}\n";
 
 static const char *find(const struct policy *p, const char *host, uint16_t port)
@@ -44,10 +46,27 @@ static const struct {
 	{"10.9.9.9", 5432, "ten"},
 	{"10.9.9.9", 5433, "ten"},
 	{"11.0.0.0", 5432, "all-v4"},
-	{"11.0.0.0", 5433, "none"},
-	{"255.255.255.255", 5432, "all-v4"},
+	{"11.0.0.0", 5433, "none"}, /* an IPv6 network has no IPv4 address in it */
+	/* What only the enforcer's host means by it, a wide network never covers. */
+	{"255.255.255.255", 5432, "none"},
+	{"127.0.0.1", 5432, "none"},
+	{"0.0.0.0", 5432, "none"},
+	{"169.254.169.254", 5432, "none"},
+	{"169.254.7.7", 5432, "named-link"},
+	{"168.63.129.16", 5432, "none"},
+	{"100.100.100.200", 5432, "none"},
+	{"224.0.0.251", 5432, "none"},
+	{"126.255.255.255", 5432, "all-v4"},
+	{"169.253.0.1", 5432, "all-v4"},
+	{"::1", 5433, "none"},
+	{"fe80::1", 5433, "none"},
+	{"fd00:ec2::254", 5433, "none"},
+	{"64:ff9b::a9fe:a9fe", 5433, "none"},
+	{"2002:7f00:1::", 5433, "none"},
+	{"ff02::1", 5433, "none"},
+	{"2001:db8::1", 5433, "all-v6"},
 	{"fd00::1", 5432, "exact"},
-	{"fd00::1", 5433, "none"},
+	{"fd00::1", 5433, "all-v6"},
 	{"fd7f::2", 5432, "six"},
 	{"fd80::2", 5432, "none"},
 	{"::ffff:10.1.2.3", 5432, "exact"},
@@ -81,7 +100,10 @@ Test(policy_find, every_bit_of_a_prefix_counts)
 {
 	for (unsigned prefix = 1; prefix <= 32; prefix++) {
 		uint32_t base = htonl(0xAAAAAAAAu & (UINT32_MAX << (32 - prefix)));
-		uint32_t in = ntohl(base) | (prefix < 32 ? UINT32_MAX >> prefix : 0);
+		/* Of /1 the last that is not multicast: that is nobody's but by name. */
+		uint32_t in = ntohl(base) | (prefix == 1          ? 0xdfffffff
+						    : prefix < 32 ? UINT32_MAX >> prefix
+								  : 0);
 		uint32_t out = ntohl(base) ^ (1u << (32 - prefix));
 		char host[INET_ADDRSTRLEN], a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN], yaml[256];
 		struct policy *p;

@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a run may connect to and who may connect to it, as the policy says, refused in the kernel.
+. "$(dirname "$0")/lib.sh"
+
+RUN_PORT=$(free_port) OUT_PORT=$(free_port)
+with_reach() { # keys of the file on stdin
+	policy <<-YAML
+	version: 1
+	default: {read: allow, session: allow, other: hold}
+	$(cat)
+	$(standard_resources)
+	  - {name: wide, at: "0.0.0.0/0:$OUT_PORT", protocol: opaque}
+	YAML
+}
+with_reach < /dev/null
+start_daemon || exit 1
+
+dial() { # NAME HOST PORT: what connect() says, or what the server says first
+	in_run "$1" -- /usr/bin/python3 -c "
+import socket
+try:
+    s = socket.create_connection(('$2', $3), timeout=10)
+    print(s.recv(100).decode() or 'closed')
+except OSError as e:
+    print(e.strerror or e)"
+}
+says() { # TEXT PORT: python that says it once to each of a few who connect
+	cat <<-PY
+	import socket
+	l = socket.create_server(('127.0.0.1', $2))
+	print('ready', flush=True)
+	while True:
+	    c, _ = l.accept()
+	    c.sendall(b'$1')
+	    c.close()
+	PY
+}
+
+test_unnamed_target_is_refused_in_the_call_itself() {
+	assert_eq "$(dial refused 127.0.0.1 1)" 'Permission denied'
+	assert_eq "$(dial refused 192.0.2.7 5432)" 'Permission denied'
+	wait_ledger "SELECT count(*) FROM events e JOIN runs r ON r.id = e.run WHERE r.name = 'refused' AND e.kind = 'target-denied' AND e.detail LIKE '%192.0.2.7:5432%'" 1
+}
+
+test_named_target_is_still_reached() {
+	assert_eq "$(sql reached 'SELECT 41 + 1')" 42
+}
+
+test_wide_network_opens_neither_loopback_nor_metadata() {
+	says 'the hosts own' "$OUT_PORT" > "$T/server.py"
+	bg server /usr/bin/python3 "$T/server.py"
+	wait_until 10 file_has "$T/server.out" ready
+	assert_lacks "$(dial relay 127.0.0.1 "$OUT_PORT")" 'hosts own'
+	assert_lacks "$(dial relay 0.0.0.0 "$OUT_PORT")" 'hosts own'
+	assert_lacks "$(dial relay ::ffff:127.0.0.1 "$OUT_PORT")" 'hosts own'
+	for metadata in 169.254.169.254 100.100.100.200 168.63.129.16; do
+		case $(dial relay $metadata "$OUT_PORT") in
+		*denied* | *reset*) ;;
+		*) fail "$metadata" ;;
+		esac
+	done
+	wait_ledger "SELECT count(*) > 0 FROM events WHERE kind = 'target-denied' AND detail LIKE '%169.254.169.254%'" 1
+	kill "$BG"
+}
+
+test_reload_changes_what_is_refused() {
+	assert_eq "$(dial reload 127.0.0.1 "$RUN_PORT")" 'Permission denied'
+	policy <<-YAML
+	version: 1
+	default: {read: allow, session: allow, other: hold}
+	resources: [{name: now, at: "127.0.0.1:$RUN_PORT", protocol: opaque}]
+	YAML
+	hf reload
+	says 'now named' "$RUN_PORT" > "$T/server.py"
+	bg server /usr/bin/python3 "$T/server.py"
+	wait_until 10 file_has "$T/server.out" ready
+	wait_until 5 sh -c "[ \"\$('$B/holdfast' run --quiet -- /usr/bin/python3 -c \"
+import socket
+print(socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=5).recv(100).decode())\")\" = 'now named' ]"
+	assert_eq "$(dial reload 127.0.0.1 "$E2E_PGPORT")" 'Permission denied'
+	kill "$BG"
+	with_reach < /dev/null
+	hf reload
+}
+
+own_server() { # a run that serves itself
+	cat <<-PY
+	import socket, threading
+	l = socket.create_server(('127.0.0.1', $RUN_PORT))
+	def serve():
+	    c, _ = l.accept()
+	    c.sendall(b'to myself')
+	    c.close()
+	threading.Thread(target=serve, daemon=True).start()
+	try:
+	    print(socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=5).recv(100).decode())
+	except OSError as e:
+	    print(e.strerror or e)
+	PY
+}
+
+test_own_listener_is_reached_only_if_in_run_allows() {
+	own_server > "$T/own.py"
+	assert_eq "$(in_run own -- /usr/bin/python3 "$T/own.py")" 'Permission denied'
+	with_reach <<< 'in_run: allow'
+	hf reload
+	assert_eq "$(in_run own -- /usr/bin/python3 "$T/own.py")" 'to myself'
+	says 'not for you' "$RUN_PORT" > "$T/other.py"
+	bg other in_run other -- /usr/bin/python3 "$T/other.py"
+	wait_until 10 file_has "$T/other.out" ready
+	assert_eq "$(dial stranger 127.0.0.1 "$RUN_PORT")" 'Permission denied' 'another run'
+	assert_eq "$(timeout 2 /usr/bin/python3 -c "
+import socket
+try:
+    print(socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=1).recv(100))
+except OSError as e:
+    print('no')")" no 'somebody outside'
+	signal_run other TERM
+	finish "$BG" || true
+	with_reach < /dev/null
+	hf reload
+}
+
+test_inbound_lets_in_whom_it_names() {
+	says 'come in' "$RUN_PORT" > "$T/server.py"
+	bg server in_run server -- /usr/bin/python3 "$T/server.py"
+	wait_until 10 file_has "$T/server.out" ready
+	knock="/usr/bin/python3 -c \"
+import socket
+s = socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=1, source_address=('\$0', 0))
+assert s.recv(100) == b'come in'\""
+	if sh -c "$knock" 127.0.0.1; then fail 'before it was allowed'; fi
+	with_reach <<< "inbound: ['127.0.0.7:$RUN_PORT']"
+	hf reload
+	wait_until 5 sh -c "$knock" 127.0.0.7
+	if sh -c "$knock" 127.0.0.1; then fail 'from another address'; fi
+	signal_run server TERM
+	finish "$BG" || true
+}
+
+run_tests

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the policy's addresses do in the kernel, whose listeners count, and many at once. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/kern/client.h"
+#include "tests/kern/test.h"
+#include "util/cleanup.h"
+
+static struct reach_key key(const char *addr, unsigned bits, uint16_t port)
+{
+	struct reach_key k = {.prefix = REACH_PORT_BITS + bits, .port = htons(port)};
+
+	if (!strchr(addr, ':')) {
+		k.prefix += 96;
+		k.addr[10] = k.addr[11] = 0xff;
+		inet_pton(AF_INET, addr, k.addr + 12);
+	} else {
+		inet_pton(AF_INET6, addr, k.addr);
+	}
+	return k;
+}
+
+static void set_state(struct test *t, bool is_listed, bool may_in_run)
+{
+	struct intercept_state state = {
+		.netns = world_netns(), .is_listed = is_listed, .may_in_run = may_in_run};
+
+	if (kern_set_state(t->kern, &state))
+		die("set_state");
+}
+
+void test_targets(struct test *t)
+{
+	const struct reach_key old[] = {key("203.0.113.8", 32, 5432), key("10.0.0.0", 8, 0)};
+	const struct reach_key keys[] = {
+		key("203.0.113.7", 32, 5432),
+		key("198.51.100.0", 24, 0),
+		key("2001:db8::", 32, 5432),
+		key("::", 0, 7777),
+	};
+
+	set_state(t, true, false);
+	/* A list replaces the one before it. */
+	check(t, "targets_can_be_set", !kern_set_reach(t->kern, KERN_TARGETS, old, 2));
+	check(t, "targets_can_be_replaced", !kern_set_reach(t->kern, KERN_TARGETS, keys, 4));
+	t->n_seen = 0;
+	client(t, "unnamed_targets_are_refused_in_the_call", "a", AGENT_UID, client_listed);
+	kern_denials_drain(t->denials);
+	check(t, "and_told", was_denied(t, HOOK_CONNECT4, EACCES, AGENT_UID));
+	check(t, "targets_can_be_emptied", !kern_set_reach(t->kern, KERN_TARGETS, NULL, 0));
+	set_state(t, false, false);
+	client(t, "without_a_list_all_goes_to_the_enforcer", "a", AGENT_UID, client_v4);
+}
+
+/* What an outsider gets of a run's listener. */
+static bool reaches_run(const char *from)
+{
+	struct sockaddr_storage at, to;
+	socklen_t n = sockaddr_of(&at, from, 0);
+	struct timeval patience = {.tv_usec = 300 * 1000};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4] = "";
+	bool is_reached;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, n))
+		die("bind");
+	n = sockaddr_of(&to, "127.0.0.1", RUN_PORT);
+	is_reached = !connect(fd, (struct sockaddr *)&to, n) && read_all(fd, text, 4) &&
+		     !memcmp(text, "RUNS", 4);
+	close(fd);
+	return is_reached;
+}
+
+static void test_listener(struct test *t)
+{
+	const struct reach_key in[] = {key("127.0.0.0", 8, RUN_PORT)};
+	const struct reach_key other[] = {key("127.0.0.0", 8, RUN_PORT + 1)};
+	pid_t pid = in_run_start(&t->world, "b", AGENT_UID + 1, client_listens);
+
+	client(t, "listener_of_another_run_is_a_target", "a", AGENT_UID, client_meets_enforcer);
+	client(t, "also_for_root_in_a_run", "a", 0, client_meets_enforcer);
+	check(t, "outsiders_do_not_reach_a_run", !reaches_run("127.0.0.1"));
+	if (kern_set_reach(t->kern, KERN_INBOUND, other, 1))
+		die("inbound");
+	check(t, "nor_by_an_entry_for_another_port", !reaches_run("127.0.0.1"));
+	if (kern_set_reach(t->kern, KERN_INBOUND, in, 1))
+		die("inbound");
+	check(t, "who_is_let_in_reaches_a_run", reaches_run("127.0.0.1"));
+	check(t, "and_from_elsewhere_still_nobody", !reaches_run(REAL_ADDR4));
+	if (kern_set_reach(t->kern, KERN_INBOUND, NULL, 0))
+		die("inbound");
+	check(t, "until_it_is_taken_back", !reaches_run("127.0.0.1"));
+	world_stop(&pid);
+}
+
+void test_in_run(struct test *t)
+{
+	set_state(t, true, true); /* and nothing in the list: this does not go by it */
+	client(t, "run_reaches_its_own_listener", "a", AGENT_UID, client_in_run);
+	client(t, "run_reaches_its_own_listener_as_root", "a", 0, client_in_run);
+	client(t, "nested_cgroup_is_the_same_run", "a/sub/deep", AGENT_UID, client_in_run);
+	set_state(t, false, true);
+	test_listener(t);
+	set_state(t, false, false);
+	check(t, "without_in_run_it_is_a_target_like_any_other",
+		!in_run(&t->world, "a", AGENT_UID, client_in_run));
+	check(t, "no_handshake_is_left_by_in_run_connects", n_handshakes(t) == 0);
+}
+
+/* While nobody of ours listens, somebody else does. */
+void test_impostor(struct test *t)
+{
+	pid_t impostor;
+
+	enforcer_stop(&t->world);
+	impostor = impostor_start(&t->world);
+	client(t, "impostor_at_our_port_gets_nothing", "a", AGENT_UID, client_meets_nobody);
+	client(t, "impostor_gets_nothing_of_root_in_a_run", "a", 0, client_meets_nobody);
+	check(t, "impostor_had_no_connection", t->world.shared->n_taken == 0);
+	world_stop(&impostor);
+	client(t, "after_the_impostor_connects_are_refused", "a", AGENT_UID, client_is_refused);
+	enforcer_start(&t->world, kern_origin_fd(t->kern), BACKLOG);
+	client(t, "and_the_enforcer_is_known_again", "a", AGENT_UID, client_v4);
+}
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+enum { SOAK_PROCESSES = 64 };
+
+static double seconds_since(const struct timespec *a)
+{
+	struct timespec b;
+
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (double)(b.tv_sec - a->tv_sec) + (double)(b.tv_nsec - a->tv_nsec) / 1e9;
+}
+
+/* Connections a second; 0 when a process failed. */
+static double many(struct test *t, const char *run, const char *(*fn)(struct world *w))
+{
+	pid_t pids[SOAK_PROCESSES];
+	bool is_whole = true;
+	struct timespec a;
+
+	strcpy(t->world.shared->why, "client died");
+	fflush(NULL);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (int i = 0; i < SOAK_PROCESSES; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			die("fork");
+		if (!pids[i])
+			_exit(!(run ? in_run(&t->world, run, AGENT_UID, fn) : !fn(&t->world)));
+	}
+	for (int i = 0; i < SOAK_PROCESSES; i++)
+		is_whole &= in_run_wait(pids[i]);
+	if (!is_whole)
+		return 0;
+	return SOAK_PROCESSES * t->world.shared->n_each / seconds_since(&a);
+}
+
+void test_soak(struct test *t)
+{
+	struct shared *s = t->world.shared;
+	double direct, controlled;
+	unsigned n;
+
+	s->n_each = getenv("SOAK") ? 100000 / SOAK_PROCESSES + 1 : 40;
+	n = s->n_each * SOAK_PROCESSES;
+	s->n_match = s->n_mismatch = s->n_no_origin = 0;
+	direct = many(t, NULL, client_soak_direct);
+	controlled = many(t, "a", client_soak);
+	report(t, controlled > 0, "many_processes_at_once_each_with_its_target", s->why);
+	wait_until(&s->n_match, n);
+	printf("# %u connections by %d processes: %.0f/s direct, %.0f/s controlled\n", n,
+		SOAK_PROCESSES, direct, controlled);
+	check(t, "none_of_many_was_lost", s->n_match == n && !s->n_no_origin);
+	check(t, "none_of_many_was_confused", s->n_mismatch == 0);
+	check(t, "no_handshake_is_left_by_many", n_handshakes(t) == 0);
+}
+
+void test_cost(struct test *t)
+{
+	const char *why = client_time_real(&t->world);
+	unsigned outside = t->world.shared->connect_ns;
+
+	if (!report(t, !why, "connects_outside_are_timed", why ? why : "") ||
+		!client(t, "connects_inside_are_timed", "a", AGENT_UID, client_time_connects))
+		return;
+	printf("# one connect(): %u ns outside, %u ns inside\n", outside,
+		t->world.shared->connect_ns);
+}
