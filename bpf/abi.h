@@ -65,7 +65,8 @@ struct intercept_state {
 	__u32 is_refusing; /* 1: the enforcer is dead or frozen: ECONNREFUSED at once */
 	__u8 is_listed;    /* 1: `targets` is whole: what is not in it is refused right there */
 	__u8 may_in_run;   /* 1: a run may reach its own listeners on loopback */
-	__u8 _pad[2];
+	__u8 may_resolve;  /* 1: what a run asks a resolver goes to the enforcer */
+	__u8 _pad[1];
 };
 _Static_assert(sizeof(struct intercept_state) == 16, "abi: intercept_state");
 
@@ -94,6 +95,8 @@ enum hook {
 	HOOK_BIND4,
 	HOOK_BIND6,
 	HOOK_SETSOCKOPT,
+	HOOK_RECVMSG4,
+	HOOK_RECVMSG6,
 	HOOK_N,
 };
 

@@ -4,16 +4,9 @@
  * namespace, and the socket remembers where it was meant to go. One to a listener of the same run
  * goes straight there, where the policy has it so. Every other connect is refused.
  */
-#include "listen.bpf.h"
+#include "resolve.bpf.h"
 
 const volatile struct intercept_config config = {};
-
-static __always_inline struct intercept_state *state_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&state, &zero);
-}
 
 /* 0, or the errno that this netns and the daemon's state ask for. */
 static __always_inline int state_error(const struct intercept_state *s, __u64 netns)
@@ -89,6 +82,8 @@ static __always_inline int connect_admit(
 
 	origin_set_caller(o, ctx, hook);
 	origin_set_target(o, want, (__u16)ctx->user_port, ctx->family);
+	if (ctx->protocol == PROTO_UDP && is_question(s, o))
+		return 0;
 	if (ctx->protocol != PROTO_TCP)
 		return EPERM;
 	accepted_forget(ctx);
@@ -109,7 +104,7 @@ static __always_inline int connect_admit(
 	if (has_ip_options(ctx))
 		return EPERM;
 	/* The enforcer would refuse it too, with a reset; this says it in the call itself. */
-	if (s->is_listed && !is_reach(&targets, want, o->port))
+	if (s->is_listed && !is_reach(&targets, want, o->port) && !is_question(s, o))
 		return EACCES;
 	return 0;
 }
@@ -128,12 +123,22 @@ static __always_inline int origin_store(
 	return 0;
 }
 
+/* The loopback address that this connect goes to instead; 0: none, refuse. */
+static __always_inline __u32 stand_in(
+	struct bpf_sock_addr *ctx, enum hook hook, const __u32 want[4], const struct origin *o)
+{
+	if (ctx->protocol == PROTO_UDP)
+		return asker_address(hook, o);
+	return token_of(token_net(), want, o->port);
+}
+
 /* On any error: refused, because a connect that went on unchanged would reach its real target. */
 SEC("cgroup/connect4")
 int on_connect4(struct bpf_sock_addr *ctx)
 {
 	__u32 want[4] = {0, 0, BE32(0xffff), ctx->user_ip4};
 	struct origin o = {};
+	__u32 to;
 	int e = connect_admit(ctx, HOOK_CONNECT4, want, &o);
 
 	if (!e)
@@ -142,22 +147,31 @@ int on_connect4(struct bpf_sock_addr *ctx)
 		return deny(HOOK_CONNECT4, &o, e);
 	if (o.is_in_run)
 		return VERDICT_PASS;
-	ctx->user_ip4 = token_of(token_net(), want, o.port);
+	to = stand_in(ctx, HOOK_CONNECT4, want, &o);
+	if (!to)
+		return deny(HOOK_CONNECT4, &o, ECONNREFUSED);
+	ctx->user_ip4 = to;
 	ctx->user_port = config.port;
 	return VERDICT_PASS;
 }
 
-/* A mapped target stays mapped: the packets are IPv4 then, and a bound source is too. */
-static __always_inline void redirect6(struct bpf_sock_addr *ctx, const __u32 want[4], __u16 port)
+/* A mapped target stays mapped: the packets are IPv4 then, and a bound source is too. A question
+ * goes over IPv4 in any case (a socket for IPv6 alone cannot follow, and is refused by the kernel):
+ * IPv6 has one loopback address, which can stand for nothing. */
+static __always_inline bool redirect6(
+	struct bpf_sock_addr *ctx, const __u32 want[4], const struct origin *o)
 {
 	__u32 to[4] = {0, 0, 0, BE32(1)};
 
-	if (addr_is_mapped(want)) {
+	if (addr_is_mapped(want) || ctx->protocol == PROTO_UDP) {
 		to[2] = BE32(0xffff);
-		to[3] = token_of(token_net(), want, port);
+		to[3] = stand_in(ctx, HOOK_CONNECT6, want, o);
+		if (!to[3])
+			return false;
 	}
 	addr_to_ctx6(ctx, to);
 	ctx->user_port = config.port;
+	return true;
 }
 
 /* On any error: refused, as connect4. */
@@ -176,7 +190,8 @@ int on_connect6(struct bpf_sock_addr *ctx)
 		return deny(HOOK_CONNECT6, &o, e);
 	if (o.is_in_run)
 		return VERDICT_PASS;
-	redirect6(ctx, want, o.port);
+	if (!redirect6(ctx, want, &o))
+		return deny(HOOK_CONNECT6, &o, ECONNREFUSED);
 	return VERDICT_PASS;
 }
 

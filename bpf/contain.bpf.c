@@ -127,6 +127,8 @@ static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct p
 {
 	if (!packet_is_ours(p, true, token_net(), config.port))
 		return false;
+	if (p->is_udp)
+		return is_own_udp_at(skb, p->dst, p->dst_port);
 	return !packet_is_syn(p) || !p->has_data || is_own_listener_at(skb, p->dst, p->dst_port);
 }
 
@@ -134,6 +136,8 @@ static __always_inline bool is_from_enforcer(struct __sk_buff *skb, const struct
 {
 	if (!packet_is_ours(p, false, token_net(), config.port))
 		return false;
+	if (p->is_udp)
+		return is_own_udp_at(skb, p->src, p->src_port);
 	return !packet_is_syn_ack(p) || is_own_listener_at(skb, p->src, p->src_port);
 }
 
@@ -160,7 +164,7 @@ static __always_inline bool is_out_to_peer(struct __sk_buff *skb, const struct p
 	struct listening *l;
 	struct origin *o;
 
-	if (!sk)
+	if (!sk || p->is_udp)
 		return false;
 	/* Answers only: a listener and what it accepted have nobody to speak to but who was let in.
 	 */
@@ -201,7 +205,7 @@ static __always_inline bool is_in_from_peer(struct __sk_buff *skb, const struct 
 	struct listening *l;
 	struct origin *o;
 
-	if (!sk)
+	if (!sk || p->is_udp)
 		return false;
 	l = bpf_sk_storage_get(&listening, sk, 0, 0);
 	if (l && l->is_accepted)

@@ -100,7 +100,7 @@ _Static_assert(sizeof(struct packet6) == 56, "lib: packet6");
 struct packet {
 	__u32 src[4], dst[4]; /* v4 as v4-mapped */
 	__u16 src_port, dst_port;
-	__u8 protocol, flags; /* flags: of TCP, else of no meaning */
+	__u8 is_udp, flags; /* flags: of TCP */
 	__u8 has_data;
 	__u8 _pad;
 };
@@ -122,7 +122,7 @@ static __always_inline bool packet_is_syn_ack(const struct packet *p)
 static __always_inline bool packet_of4(const struct packet4 *from, struct packet *ret)
 {
 	if (from->version_ihl != 0x45 || (from->fragment & BE16(0x3fff)) ||
-		from->protocol != PROTO_TCP)
+		(from->protocol != PROTO_TCP && from->protocol != PROTO_UDP))
 		return false;
 	ret->src[0] = ret->src[1] = ret->dst[0] = ret->dst[1] = 0;
 	ret->src[2] = ret->dst[2] = BE32(0xffff);
@@ -130,8 +130,8 @@ static __always_inline bool packet_of4(const struct packet4 *from, struct packet
 	ret->dst[3] = from->dst;
 	ret->src_port = from->src_port;
 	ret->dst_port = from->dst_port;
-	ret->protocol = from->protocol;
-	ret->flags = from->tcp.flags;
+	ret->is_udp = from->protocol == PROTO_UDP;
+	ret->flags = ret->is_udp ? 0 : from->tcp.flags;
 	ret->has_data = BE16(from->len) > 20 + (from->tcp.offset >> 4) * 4;
 	ret->_pad = 0;
 	return true;
@@ -152,7 +152,7 @@ static __always_inline bool packet_of6(const struct packet6 *from, struct packet
 		return false;
 	ret->src_port = from->src_port;
 	ret->dst_port = from->dst_port;
-	ret->protocol = from->next_header;
+	ret->is_udp = 0; /* over IPv6 there is none */
 	ret->flags = from->tcp.flags;
 	ret->has_data = BE16(from->payload_len) > (from->tcp.offset >> 4) * 4;
 	ret->_pad = 0;

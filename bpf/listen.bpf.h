@@ -52,6 +52,22 @@ static __always_inline bool is_own_listener_at(void *ctx, const __u32 addr[4], _
 	return listener_at(ctx, addr, port, &l) && l.is_ours;
 }
 
+/* The same for a socket of UDP. */
+static __always_inline bool is_own_udp_at(void *ctx, const __u32 addr[4], __u16 port)
+{
+	struct bpf_sock_tuple t = {.ipv4 = {.daddr = addr[3], .dport = port}};
+	struct bpf_sock *sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	struct listening *l;
+	bool is_ours;
+
+	if (!sk)
+		return false;
+	l = bpf_sk_storage_get(&listening, sk, 0, 0);
+	is_ours = l && l->is_ours;
+	bpf_sk_release(sk);
+	return is_ours;
+}
+
 static __always_inline bool is_run_listener_at(
 	void *ctx, const __u32 addr[4], __u16 port, __u64 cgroup)
 {

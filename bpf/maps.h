@@ -87,6 +87,25 @@ struct {
 	__type(value, struct listening);
 } listening __weak SEC(".maps");
 
+/* askers: what the loopback address stands for that a run's question to a resolver is sent to:
+ * which run asks, and whom it meant. Written by resolve.bpf.h, read there for the way back and by
+ * user/kern/origin.c. LRU: a run has at most ASKERS_OF_RUN of them, so that 256 runs never take
+ * each other's, and those of dead runs make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct origin);
+} askers __weak SEC(".maps");
+
+/* asker_counts: how many of them a run has had. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} asker_counts __weak SEC(".maps");
+
 /* counts: [hook * COUNT_N + what], summed over CPUs by user/kern/counts.c. Never reset. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
- * UDP to an address given with the message: refused. A UDP socket itself may be made (resolvers
- * make one before they know whether they need it), it just reaches nobody. On any error: refused.
+ * UDP to an address given with the message: a question to a resolver goes to the enforcer, and its
+ * answer seems to come from where it was asked; everything else is refused. A UDP socket itself may
+ * be made (resolvers make one before they know whether they need it), it just reaches nobody. On
+ * any error: refused.
  */
-#include "deny.bpf.h"
+#include "resolve.bpf.h"
 
 /* A v6 socket with a mapped target runs this one: the family is the socket's, not the hook's. */
 SEC("cgroup/sendmsg4")
 int on_sendmsg4(struct bpf_sock_addr *ctx)
 {
-	__u32 want[4] = {0, 0, BE32(0xffff), ctx->user_ip4};
+	__u32 want[4] = {0, 0, BE32(0xffff), ctx->user_ip4}, to;
 	struct origin o = {};
 
 	origin_set_caller(&o, ctx, HOOK_SENDMSG4);
 	origin_set_target(&o, want, (__u16)ctx->user_port, ctx->family);
-	return deny(HOOK_SENDMSG4, &o, EPERM);
+	if (is_asker_address(want[3], o.port, o.cgroup))
+		return VERDICT_PASS;
+	if (!is_question(state_get(), &o))
+		return deny(HOOK_SENDMSG4, &o, EPERM);
+	to = asker_address(HOOK_SENDMSG4, &o);
+	if (!to)
+		return deny(HOOK_SENDMSG4, &o, ECONNREFUSED);
+	count(HOOK_SENDMSG4, COUNT_OK);
+	ctx->user_ip4 = to;
+	ctx->user_port = config.port;
+	return VERDICT_PASS;
 }
 
+/* To a resolver at an IPv6 address only connected sockets get through: see connect.bpf.c. */
 SEC("cgroup/sendmsg6")
 int on_sendmsg6(struct bpf_sock_addr *ctx)
 {
@@ -27,6 +40,42 @@ int on_sendmsg6(struct bpf_sock_addr *ctx)
 	origin_set_caller(&o, ctx, HOOK_SENDMSG6);
 	origin_set_target(&o, want, (__u16)ctx->user_port, ctx->family);
 	return deny(HOOK_SENDMSG6, &o, EPERM);
+}
+
+/* Whom the run meant that this answer comes from; NULL: it is none. */
+static __always_inline struct origin *asked_at(__u32 addr, __u16 port)
+{
+	return port == config.port ? bpf_map_lookup_elem(&askers, &addr) : 0;
+}
+
+/* These programs only change what is seen, and cannot refuse. */
+SEC("cgroup/recvmsg4")
+int on_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	struct origin *o = asked_at(ctx->user_ip4, (__u16)ctx->user_port);
+
+	if (!o)
+		return VERDICT_PASS;
+	count(HOOK_RECVMSG4, COUNT_OK);
+	ctx->user_ip4 = *(__u32 *)&o->addr[12];
+	ctx->user_port = o->port;
+	return VERDICT_PASS;
+}
+
+SEC("cgroup/recvmsg6")
+int on_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	struct origin *o;
+	__u32 from[4];
+
+	addr_of_ctx6(ctx, from);
+	o = addr_is_mapped(from) ? asked_at(from[3], (__u16)ctx->user_port) : 0;
+	if (!o)
+		return VERDICT_PASS;
+	count(HOOK_RECVMSG6, COUNT_OK);
+	addr_to_ctx6(ctx, (const __u32 *)o->addr);
+	ctx->user_port = o->port;
+	return VERDICT_PASS;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -6,13 +6,15 @@
 
 static const char *const show_tls[] = {"inspect", "passthrough", "refuse"};
 
-static void show_at(const struct at *at, const struct at *end, bool resolved)
+static void show_at(const struct at *at, const struct at *end, bool resolved, bool by_runs)
 {
 	for (; at < end; at++) {
 		const char *sep = " → ";
 
 		printf("      %s", at->text);
-		if (at->kind == AT_NAME && !resolved)
+		if (at->kind == AT_NAME && by_runs)
+			printf(" (as runs resolve it)");
+		else if (at->kind == AT_NAME && !resolved)
 			printf(" (not looked up)");
 		for (size_t i = 0; at->kind == AT_NAME && i < at->n_found; i++, sep = ", ") {
 			char text[80];
@@ -30,12 +32,12 @@ static void show_words(const char *label, const char *const *words)
 		printf("%s%s", i ? ", " : label, words[i]);
 }
 
-static void show_resource(const struct target *t, bool resolved)
+static void show_resource(const struct target *t, bool resolved, bool by_runs)
 {
 	printf("  %s: %s, tls %s", t->res.name, t->res.protocol, show_tls[t->res.tls]);
 	show_words(", tags ", (const char *const *)t->res.tags);
 	putchar('\n');
-	show_at(t->ats, t->ats + t->n_ats, resolved);
+	show_at(t->ats, t->ats + t->n_ats, resolved, by_runs);
 	printf("      rules:");
 	for (size_t i = 0; i < t->n_rules; i++)
 		printf(" %s", t->rules[i].rule->name);
@@ -128,7 +130,18 @@ void show_policy(const struct policy *p, const char *path, bool resolved)
 	}
 	printf("\nresources (%zu)\n", p->n_targets);
 	for (size_t i = 0; i < p->n_targets; i++)
-		show_resource(&p->targets[i], resolved);
+		show_resource(&p->targets[i], resolved, p->has_dns);
+	if (p->has_dns) {
+		printf("\nnames are resolved by\n");
+		for (size_t i = 0; i < p->dns.n_upstreams; i++) {
+			char text[80];
+
+			at_print(&p->dns.upstreams[i], text, sizeof(text));
+			printf("  %s\n", text);
+		}
+		for (size_t i = 0; i < p->dns.names.n; i++)
+			printf("  also %s\n", (const char *)p->dns.names.v[i].whole.text.p);
+	}
 	printf("\nlisteners of runs\n  in_run: %s\n", p->may_in_run ? "allow" : "deny");
 	for (size_t i = 0; i < p->n_inbound; i++) {
 		char text[80];

@@ -18,6 +18,7 @@
 #include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "session/parser.h"
+#include "session/resolver.h"
 #include "session/worker.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
@@ -160,19 +161,21 @@ static int enforcer_open_journals(struct enforcer_process *e)
 static int enforcer_drop_descriptors(const struct enforcer_process *e)
 {
 	const struct process *p = e->p;
-	int keep[8 + 3 * ENFORCER_WORKERS_MAX];
+	int keep[9 + 4 * ENFORCER_WORKERS_MAX];
 	size_t n = 0;
 
 	keep[n++] = e->channel;
 	keep[n++] = p->ctl_fd;
 	keep[n++] = p->wake_fd;
 	keep[n++] = kern_origin_fd(p->kern);
+	keep[n++] = kern_askers_fd(p->kern);
 	keep[n++] = kern_counts_fd(p->kern);
 	keep[n++] = p->commit_fds[RING_CONTROL];
 	keep[n++] = e->shared.control.event_fd;
 	for (unsigned i = 0; i < p->config->workers; i++) {
 		keep[n++] = p->listener_fds[i][0];
 		keep[n++] = p->listener_fds[i][1];
+		keep[n++] = p->question_fds[i];
 		keep[n++] = p->commit_fds[RING_WORKERS + i];
 	}
 	return err_trace(fd_close_except(keep, n));
@@ -221,6 +224,9 @@ static int enforcer_start_workers(struct enforcer_process *e, const struct polic
 
 		r = worker_init(w, &e->shared, i, p->listener_fds[i], e->journals[RING_WORKERS + i],
 			p->commit_fds[RING_WORKERS + i], policy);
+		if (r)
+			return err_trace(r);
+		r = resolver_new(w, p->question_fds[i], kern_askers_fd(p->kern), &w->resolver);
 		if (r)
 			return err_trace(r);
 		e->shared.workers[i] = w;

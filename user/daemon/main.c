@@ -22,6 +22,7 @@
 #include "daemon/warden.h"
 #include "kern/cgroup.h"
 #include "net/sock.h"
+#include "net/udp.h"
 #include "policy/policy.h"
 #include "priv/doctor.h"
 #include "priv/sandbox.h"
@@ -411,6 +412,15 @@ static int main_open_listeners(struct process *p)
 					strerror(-fd));
 			p->listener_fds[i][v6] = fd;
 		}
+	for (unsigned i = 0; i < c->workers; i++) {
+		int fd = udp_listen((uint16_t)c->port);
+
+		if (fd < 0 || kern_mark_own(p->kern, fd))
+			return main_fail(EXIT_HOST,
+				"the enforcer's port cannot be opened for UDP; set `port:`",
+				strerror(fd < 0 ? -fd : EIO));
+		p->question_fds[i] = fd;
+	}
 	snprintf(path, sizeof(path), "%s/ctl.sock", c->dir);
 	/* Open to all: who may do what is decided by who they are (SO_PEERCRED), never by the path.
 	 */

@@ -36,6 +36,7 @@ struct process {
 			     drained */
 	int wake_fd;      /* eventfd the scribe sleeps on */
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
+	int question_fds[ENFORCER_WORKERS_MAX]; /* UDP, the same port: what runs ask resolvers */
 	int ctl_fd;
 	uint8_t ledger_key[32], mask_key[32];
 	struct slice policy_text;    /* the policy in force; the warden's */

@@ -14,7 +14,7 @@
 enum { REACH_MAGIC = 0x68666472, REACH_ROWS_MAX = 65536 + 1024 };
 
 struct reach_head {
-	uint32_t magic, may_in_run, n_targets, n_inbound;
+	uint32_t magic, may_in_run, may_resolve, n_targets, n_inbound;
 };
 
 static struct reach_key reach_key_of(const struct endpoint *e)
@@ -44,10 +44,31 @@ static ERR_CHECK int reach_put_endpoints(int fd, const struct endpoint *e, size_
 	return 0;
 }
 
+/* Which address a name has the enforcer knows, for each run: the kernel lets through what goes to
+ * the port of one. */
+static ERR_CHECK int reach_put_resource(int fd, const struct resource *res)
+{
+	int r = reach_put_endpoints(fd, res->endpoints, res->n_endpoints);
+
+	for (size_t i = 0; !r && i < res->n_name_ports; i++) {
+		const struct endpoint any[] = {
+			{.port = res->name_ports[i]},
+			{.addr = {[10] = 0xff, [11] = 0xff},
+				.prefix = 96,
+				.port = res->name_ports[i]},
+		};
+
+		r = reach_put_endpoints(fd, any, 2);
+	}
+	return r ? err_trace(r) : 0;
+}
+
 int reach_write(const struct policy *policy)
 {
 	_cleanup_(fd_closep) int fd = memfd_create("reach", MFD_CLOEXEC);
-	struct reach_head head = {.magic = REACH_MAGIC, .may_in_run = policy_may_in_run(policy)};
+	struct reach_head head = {.magic = REACH_MAGIC,
+		.may_in_run = policy_may_in_run(policy),
+		.may_resolve = policy_resolves(policy)};
 	const struct resource *res;
 	size_t n_inbound;
 	const struct endpoint *in = policy_inbound(policy, &n_inbound);
@@ -56,11 +77,11 @@ int reach_write(const struct policy *policy)
 	if (fd < 0)
 		return err_raise(-errno);
 	for (size_t i = 0; (res = policy_resource_at(policy, i)); i++)
-		head.n_targets += (uint32_t)res->n_endpoints;
+		head.n_targets += (uint32_t)(res->n_endpoints + 2 * res->n_name_ports);
 	head.n_inbound = (uint32_t)n_inbound;
 	r = reach_put(fd, &head, sizeof(head));
 	for (size_t i = 0; !r && (res = policy_resource_at(policy, i)); i++)
-		r = reach_put_endpoints(fd, res->endpoints, res->n_endpoints);
+		r = reach_put_resource(fd, res);
 	if (!r)
 		r = reach_put_endpoints(fd, in, n_inbound);
 	return r ? err_trace(r) : TAKE_FD(fd);
@@ -101,6 +122,7 @@ int reach_apply(struct kern *k, int fd, struct intercept_state *state)
 	if (r)
 		return err_trace(r);
 	state->may_in_run = head.may_in_run != 0;
+	state->may_resolve = head.may_resolve != 0;
 	r = kern_set_reach(k, KERN_TARGETS, keys, head.n_targets);
 	state->is_listed = !r;
 	if (!r)

@@ -17,11 +17,11 @@
 
 struct kern {
 	struct intercept *object;
-	char dir[PATH_MAX];              /* the pins */
-	uint32_t layers;                 /* those attached */
-	uint64_t cgroups[AT_DAEMON + 1]; /* ids, by enum layer_at */
-	int cgroup_fds[AT_DAEMON + 1];   /* borrowed, only during kern_open */
-	int origin_fd, counts_fd;        /* read-only */
+	char dir[PATH_MAX];                  /* the pins */
+	uint32_t layers;                     /* those attached */
+	uint64_t cgroups[AT_DAEMON + 1];     /* ids, by enum layer_at */
+	int cgroup_fds[AT_DAEMON + 1];       /* borrowed, only during kern_open */
+	int origin_fd, askers_fd, counts_fd; /* read-only */
 	struct {
 		int fd;
 		uint32_t id, prog_id;
@@ -34,7 +34,7 @@ static struct kern *kern_new(void)
 
 	if (!k)
 		return NULL;
-	k->origin_fd = k->counts_fd = -1;
+	k->origin_fd = k->askers_fd = k->counts_fd = -1;
 	for (int l = 0; l < LAYER_N; l++)
 		k->links[l].fd = -1;
 	return k;
@@ -47,6 +47,7 @@ struct kern *kern_close(struct kern *k)
 	for (int l = 0; l < LAYER_N; l++)
 		fd_close(k->links[l].fd);
 	fd_close(k->origin_fd);
+	fd_close(k->askers_fd);
 	fd_close(k->counts_fd);
 	load_free(k->object);
 	free(k);
@@ -179,6 +180,9 @@ static ERR_CHECK int kern_open_maps(struct kern *k)
 	k->origin_fd = pin_open_map_readonly(k->dir, "accepted");
 	if (k->origin_fd < 0)
 		return err_trace(k->origin_fd);
+	k->askers_fd = pin_open_map_readonly(k->dir, "askers");
+	if (k->askers_fd < 0)
+		return err_trace(k->askers_fd);
 	k->counts_fd = pin_open_map_readonly(k->dir, "counts");
 	if (k->counts_fd < 0)
 		return err_trace(k->counts_fd);
@@ -244,6 +248,20 @@ bool kern_has_connect_unix(const struct kern *k)
 int kern_origin_fd(const struct kern *k)
 {
 	return k->origin_fd;
+}
+
+int kern_askers_fd(const struct kern *k)
+{
+	return k->askers_fd;
+}
+
+int kern_mark_own(struct kern *k, int socket_fd)
+{
+	const struct listening ours = {.is_ours = 1};
+
+	if (bpf_map_update_elem(load_map_fd(k->object, "listening"), &socket_fd, &ours, BPF_ANY))
+		return err_raise(-errno);
+	return 0;
 }
 
 int kern_counts_fd(const struct kern *k)

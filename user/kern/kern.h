@@ -40,9 +40,13 @@ ERR_CHECK int kern_detach(const char *bpffs);
 bool kern_has_connect_unix(const struct kern *k);
 /* Read-only descriptors for the enforcer, owned by kern. */
 int kern_origin_fd(const struct kern *k);  /* socket storage of accepted sockets */
+int kern_askers_fd(const struct kern *k);  /* what the addresses of questions stand for */
 int kern_counts_fd(const struct kern *k);  /* per-CPU array [HOOK_N * COUNT_N] */
 int kern_denials_fd(const struct kern *k); /* ring buffer map */
 
+/* Marks a UDP socket as the enforcer's own, to which runs may speak. (Listeners for TCP, born in
+ * the daemon's cgroup, are marked when they listen.) 0, -errno. */
+ERR_CHECK int kern_mark_own(struct kern *k, int socket_fd);
 /* What the hooks read while they run; in force from the next connect on. 0, -errno. */
 ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
 

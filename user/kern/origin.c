@@ -12,3 +12,10 @@ int origin_lookup(int origin_fd, int accepted_fd, struct origin *ret)
 		return errno == ENOENT ? ORIGIN_E_NONE : err_raise(-errno);
 	return ret->is_set ? 0 : ORIGIN_E_NONE;
 }
+
+int origin_of_token(int askers_fd, uint32_t token, struct origin *ret)
+{
+	if (bpf_map_lookup_elem(askers_fd, &token, ret))
+		return errno == ENOENT ? ORIGIN_E_NONE : err_raise(-errno);
+	return ret->is_set ? 0 : ORIGIN_E_NONE;
+}

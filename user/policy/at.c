@@ -63,6 +63,9 @@ static bool at_is_name(struct slice s)
 {
 	bool has_letter = false;
 
+	if (slice_starts(s, "*."))
+		s = slice_skip(s, 2);
+
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i], low = c | 0x20;
 
@@ -71,7 +74,7 @@ static bool at_is_name(struct slice s)
 		else if (!(c >= '0' && c <= '9') && c != '.' && c != '-' && c != '_')
 			return false;
 	}
-	return has_letter && s.n <= 253 && s.p[0] != '.' && s.p[0] != '-';
+	return has_letter && s.n <= 250 && s.p[0] != '.' && s.p[0] != '-';
 }
 
 static bool at_port(struct slice s, struct at *at, const char **ret_why)

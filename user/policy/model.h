@@ -23,6 +23,7 @@ enum {
 	POLICY_MAX_APPROVERS = 64, /* different ones in the whole file */
 	POLICY_MAX_APPROVER_SETS = 128,
 	POLICY_MAX_ENDPOINTS = 64 * 1024,
+	POLICY_MAX_UPSTREAMS = 8,
 	POLICY_TEXT_MAX = 255,
 	POLICY_MESSAGE_MAX = 500,
 	POLICY_TIMEOUT_MS = 30 * 60 * 1000,
@@ -104,7 +105,7 @@ struct at {
 	const char *text;
 	enum at_kind kind;
 	struct endpoint endpoint; /* AT_ADDRESS; AT_NAME: the port */
-	const char *host;         /* AT_NAME */
+	const char *host;         /* AT_NAME; may begin with *. */
 	struct endpoint *found;   /* what it stands for */
 	size_t n_found;
 	unsigned line, col;
@@ -136,7 +137,13 @@ struct policy {
 	char version[13];
 	bool is_partial; /* resources had errors: what refers to them cannot be checked */
 	bool is_observe;
-	bool asks_filters;        /* some rule has filters_on */
+	bool asks_filters; /* some rule has filters_on */
+	bool has_dns;      /* names are what runs resolve, not what we did */
+	struct {
+		struct endpoint *upstreams;
+		size_t n_upstreams;
+		struct pattern_list names; /* besides those in `at:` */
+	} dns;
 	bool may_in_run;          /* `in_run: allow` */
 	struct endpoint *inbound; /* `inbound:`: from where, to which port of a run */
 	size_t n_inbound;
@@ -194,6 +201,17 @@ void reach_parse_inbound(struct binder *b, const struct yaml_node *n, struct pol
 
 /* ---- guarded.c: the prefix that an endpoint needs at least to cover this address; 0: any */
 uint8_t guarded_prefix(const uint8_t addr[static 16]);
+/* Loopback, link-local, metadata and the like. */
+bool guarded_is_special(const uint8_t addr[static 16]);
+/* 10.0.0.0/8 and the like, addresses inside of a house: that network's prefix, or 0. */
+uint8_t guarded_private(const uint8_t addr[static 16]);
+
+/* ---- dns.c: `dns:` */
+void dns_parse(struct binder *b, const struct yaml_node *n, struct policy *p);
+/* The resource at this port with one of these names; *ret_name: which, and set as well where names
+ * lead to resources of different protocols, which is no answer. */
+const struct resource *dns_find(const struct policy *p, uint16_t port, const char *const *names,
+	size_t n, const char **ret_name);
 
 /* ---- resolve.c: names → addresses, addresses → targets. 0, -errno; errors are in the diag */
 ERR_CHECK int policy_resolve(struct policy *p, unsigned flags, struct diag *d);

@@ -648,11 +648,17 @@ static void parse_inbound(struct binder *b, const struct yaml_node *n, void *obj
 	reach_parse_inbound(b, n, ((struct parse_file *)obj)->p);
 }
 
+static void parse_dns(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	dns_parse(b, n, ((struct parse_file *)obj)->p);
+}
+
 static const struct bind_key parse_file_keys[] = {
 	{.name = "version", .bind = parse_version, .is_required = true},
 	{.name = "mode", .bind = parse_mode},
 	{.name = "default", .bind = parse_default, .is_required = true},
 	{.name = "resources", .bind = parse_resources},
+	{.name = "dns", .bind = parse_dns},
 	{.name = "in_run", .bind = parse_in_run},
 	{.name = "inbound", .bind = parse_inbound},
 	{.name = "rules", .bind = parse_rules},

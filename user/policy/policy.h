@@ -56,6 +56,8 @@ struct resource {
 	const char **at;            /* as written, NULL-terminated */
 	struct endpoint *endpoints; /* what `at` resolved to when the policy was loaded */
 	size_t n_endpoints;
+	uint16_t *name_ports; /* with `dns:`, the ports of its names; 0: any */
+	size_t n_name_ports;
 	enum tls_mode tls;
 	const struct mask_rule **masks; /* those that apply here, NULL-terminated */
 };
@@ -128,6 +130,28 @@ const struct endpoint *policy_inbound(const struct policy *p, size_t *ret_n);
 const struct resource *policy_find_resource(
 	const struct policy *p, const uint8_t addr[static 16], uint16_t port);
 const struct resource *policy_resource_by_name(const struct policy *p, struct slice name);
+/* The same for a connection to an address that the run resolved these names to (newest first).
+ * Endpoints of one address come before names, names before networks. *ret_name: the one that the
+ * resource was found by, or NULL. Names that lead to resources of different protocols lead to none:
+ * *ret_name is then set, and NULL returned. */
+const struct resource *policy_find_target(const struct policy *p, const uint8_t addr[static 16],
+	uint16_t port, const char *const *names, size_t n, const char **ret_name);
+
+/* `dns:` is there: runs may resolve, and names in `at:` are what they resolved. */
+bool policy_resolves(const struct policy *p);
+const struct endpoint *policy_upstreams(const struct policy *p, size_t *ret_n);
+/* How a name may be resolved: not at all; because the policy writes it out in `at:`, or in
+ * `names:`; because a pattern covers it, so that its owner and its letters are anybody's choice. */
+enum policy_name {
+	POLICY_NAME_DENIED,
+	POLICY_NAME_EXACT,
+	POLICY_NAME_LISTED,
+	POLICY_NAME_PATTERN,
+};
+/* name: lower case, no dot at the end. */
+enum policy_name policy_may_resolve(const struct policy *p, const char *name);
+/* May such a name have this address? */
+bool policy_may_answer(const struct policy *p, enum policy_name may, const uint8_t addr[static 16]);
 /* All resources, for status and check. */
 const struct resource *policy_resource_at(const struct policy *p, size_t i); /* NULL past the end */
 

@@ -2,8 +2,9 @@
 /*
  * Names → addresses → the table that finds a resource by where a connection wants to go.
  *
- * Names are looked up once, when the policy is loaded: what the agent's own resolver says later
- * moves nothing from one resource to another.
+ * Without `dns:` names are looked up once, when the policy is loaded: what the agent's own resolver
+ * says later moves nothing from one resource to another. With it they are looked up by runs,
+ * through ours (dns.c), and have no address here.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -42,8 +43,14 @@ static int resolve_name(struct policy *p, struct at *at, struct diag *d)
 {
 	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
-	int r = getaddrinfo(at->host, NULL, &hints, &list);
-	int ret = 0;
+	int ret = 0, r;
+
+	if (at->host[0] == '*') {
+		diag_add(d, at->line, at->col,
+			"at: \"%.100s\" is many names, which only `dns:` can tell", at->host);
+		return 0;
+	}
+	r = getaddrinfo(at->host, NULL, &hints, &list);
 
 	if (r) {
 		diag_add(d, at->line, at->col, "at: \"%.100s\" does not resolve: %s", at->host,
@@ -107,12 +114,17 @@ static int resolve_target(struct policy *p, struct target *t, unsigned flags, st
 	size_t n = 0;
 	int r = 0;
 
+	t->res.name_ports = arena_array(&p->arena, t->n_ats, sizeof(*t->res.name_ports));
+	if (!t->res.name_ports)
+		return err_raise(-ENOMEM);
 	for (size_t i = 0; i < t->n_ats; i++) {
 		struct at *at = &t->ats[i];
 
 		if (at->kind == AT_ADDRESS) {
 			at->found = &at->endpoint;
 			at->n_found = 1;
+		} else if (at->kind == AT_NAME && p->has_dns) {
+			t->res.name_ports[t->res.n_name_ports++] = at->endpoint.port;
 		} else if (at->kind == AT_NAME && flags & POLICY_RESOLVE) {
 			r = resolve_name(p, at, d);
 			if (r)
@@ -188,21 +200,34 @@ static bool resolve_is_in(const struct endpoint *e, const uint8_t addr[static 16
 	return (!e->port || e->port == port) && endpoint_holds(e, addr);
 }
 
-const struct resource *policy_find_resource(
-	const struct policy *p, const uint8_t addr[static 16], uint16_t port)
+const struct resource *policy_find_target(const struct policy *p, const uint8_t addr[static 16],
+	uint16_t port, const char *const *names, size_t n, const char **ret_name)
 {
 	struct endpoint e = {.prefix = 128, .port = port};
+	const struct resource *named;
 	struct endpoint_key key;
 	const struct target *t;
 	uint8_t least;
 
+	*ret_name = NULL;
 	memcpy(e.addr, addr, sizeof(e.addr));
 	t = map_get(&p->endpoints, resolve_key(&e, &key));
 	if (t && port)
 		return &t->res;
+	named = n ? dns_find(p, port, names, n, ret_name) : NULL;
+	if (named || *ret_name)
+		return named;
 	least = guarded_prefix(addr);
 	for (size_t i = 0; i < p->n_wide && p->wide[i].endpoint.prefix >= least; i++)
 		if (resolve_is_in(&p->wide[i].endpoint, addr, port))
 			return &p->wide[i].target->res;
 	return NULL;
+}
+
+const struct resource *policy_find_resource(
+	const struct policy *p, const uint8_t addr[static 16], uint16_t port)
+{
+	const char *name;
+
+	return policy_find_target(p, addr, port, NULL, 0, &name);
 }

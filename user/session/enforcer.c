@@ -16,6 +16,7 @@ void enforcer_init(struct enforcer *e)
 		.origin_fd = -1, .sessions_max = UINT64_MAX, .run_sessions_max = UINT64_MAX};
 	pthread_mutex_init(&e->runs_lock, NULL);
 	map_init(&e->runs, RUNS_MAX);
+	names_init(&e->names);
 }
 
 void enforcer_deinit(struct enforcer *e)
@@ -26,6 +27,7 @@ void enforcer_deinit(struct enforcer *e)
 	while (map_next(&e->runs, &pos, NULL, &run))
 		free(run);
 	map_deinit(&e->runs);
+	names_deinit(&e->names);
 	pthread_mutex_destroy(&e->runs_lock);
 }
 
@@ -57,6 +59,7 @@ void enforcer_remove_run(struct enforcer *e, uint64_t cgroup)
 	pthread_mutex_unlock(&e->runs_lock);
 	if (!run)
 		return;
+	names_forget(&e->names, cgroup);
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		struct mail *m = mail_new(MAIL_CUT_RUN);
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "session/mailbox.h"
+#include "session/names.h"
 #include "util/map.h"
 
 enum { ENFORCER_WORKERS_MAX = 32 };
@@ -42,7 +43,8 @@ struct enforcer {
 
 	uint64_t sessions_max, run_sessions_max; /* what descriptors are there for */
 	pthread_mutex_t runs_lock;
-	struct map runs; /* cgroup id → struct run_info, owned */
+	struct map runs;    /* cgroup id → struct run_info, owned */
+	struct names names; /* what runs resolved */
 };
 
 void enforcer_init(struct enforcer *e);

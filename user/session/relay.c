@@ -567,7 +567,7 @@ int relay_resume(struct session *s)
 
 static int relay_unreachable(struct session *s, int error)
 {
-	char text[256];
+	char text[sizeof(s->target) + 128];
 
 	snprintf(text, sizeof(text), "cannot connect to %s: %s (errno %d)", s->target,
 		strerror(error), error);

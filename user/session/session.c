@@ -14,6 +14,7 @@
 #include "session/held.h"
 #include "session/record.h"
 #include "session/relay.h"
+#include "session/resolver.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -58,8 +59,20 @@ static bool session_masks(const struct session *s)
 	return s->resource->masks && s->resource->masks[0] && !policy_is_observe(s->policy);
 }
 
+/* "orders.db.internal:5432 (10.0.0.5)", or the address alone. */
+static void session_set_target(struct session *s)
+{
+	char name[SOCK_NAME_MAX];
+
+	sock_name(s->origin.addr, s->target_port, name, sizeof(name));
+	if (*s->host)
+		snprintf(s->target, sizeof(s->target), "%s:%u (%s)", s->host, s->target_port, name);
+	else
+		snprintf(s->target, sizeof(s->target), "%s", name);
+}
+
 static struct session *session_new(struct worker *w, int fd, const struct origin *origin,
-	const struct run_info *run, const struct resource *resource)
+	const struct run_info *run, const struct resource *resource, const char *host)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	size_t in_max;
@@ -72,7 +85,8 @@ static struct session *session_new(struct worker *w, int fd, const struct origin
 	s->run = *run;
 	s->origin = *origin;
 	s->target_port = ntohs(origin->port);
-	sock_name(origin->addr, s->target_port, s->target, sizeof(s->target));
+	snprintf(s->host, sizeof(s->host), "%s", host);
+	session_set_target(s);
 	s->policy = w->policy;
 	s->resource = resource;
 	s->proto = protocol_by_name(slice_str(resource->protocol));
@@ -139,9 +153,28 @@ static int session_start(struct session *s)
 	return err_trace(relay_flush(s));
 }
 
+/* The resource that this connection goes to. `host`: the name that it was found by, or "". */
+static const struct resource *session_find_resource(
+	struct worker *w, const struct origin *origin, char *host, size_t max)
+{
+	const char *names[NAMES_OF_ADDRESS], *name = NULL;
+	const struct resource *resource;
+	struct name_list list = {0};
+
+	if (policy_resolves(w->policy))
+		names_find(
+			&w->enforcer->names, origin->cgroup, origin->addr, clock_mono_ns(), &list);
+	for (size_t i = 0; i < list.n; i++)
+		names[i] = list.v[i];
+	resource = policy_find_target(
+		w->policy, origin->addr, ntohs(origin->port), names, list.n, &name);
+	snprintf(host, max, "%s", name ? name : "");
+	return resource;
+}
+
 void session_accept(struct worker *w, int fd)
 {
-	char name[SOCK_NAME_MAX], detail[256];
+	char name[SOCK_NAME_MAX], detail[256], host[NAMES_LEN];
 	const struct resource *resource;
 	struct origin origin;
 	struct run_info run;
@@ -159,16 +192,18 @@ void session_accept(struct worker *w, int fd)
 		session_reject(w, fd, NULL, "no-run", detail);
 		return;
 	}
-	resource = policy_find_resource(w->policy, origin.addr, port);
+	resource = session_find_resource(w, &origin, host, sizeof(host));
+	if (!resource && resolver_accept(w->resolver, fd, &origin, &run))
+		return;
 	if (!resource) {
-		session_reject(w, fd, &run, "target-denied", detail);
+		session_reject(w, fd, &run, *host ? "name-ambiguous" : "target-denied", detail);
 		return;
 	}
 	if (!enforcer_take_place(w->enforcer, origin.cgroup)) {
 		session_reject(w, fd, &run, "too-many-sessions", detail);
 		return;
 	}
-	s = session_new(w, fd, &origin, &run, resource);
+	s = session_new(w, fd, &origin, &run, resource, host);
 	if (!s) {
 		enforcer_give_place(w->enforcer, origin.cgroup);
 		session_reject(w, fd, &run, "no-memory", detail);
@@ -257,6 +292,16 @@ void session_free(struct session *s)
 	free(s);
 }
 
+/* By the name that it was opened for: what the run resolved since changes nothing about it. */
+static const struct resource *session_find_again(const struct session *s)
+{
+	const char *const names[] = {s->host};
+	const char *name;
+
+	return policy_find_target(
+		s->worker->policy, s->origin.addr, s->target_port, names, *s->host ? 1 : 0, &name);
+}
+
 int session_sync_policy(struct session *s)
 {
 	struct worker *w = s->worker;
@@ -267,7 +312,7 @@ int session_sync_policy(struct session *s)
 	/* Plans and open results refer to the old rules: follow only between results. */
 	if (s->inflight.n)
 		return 0;
-	resource = policy_find_resource(w->policy, s->origin.addr, s->target_port);
+	resource = session_find_again(s);
 	if (!resource || strcmp(resource->protocol, s->resource->protocol) != 0) {
 		session_close(s, "the new policy does not name this target");
 		return RELAY_E_CLOSED;

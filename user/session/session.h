@@ -96,8 +96,9 @@ struct session {
 	uint64_t id;
 	struct run_info run;
 	struct origin origin;
-	uint16_t target_port; /* host order */
-	char target[SOCK_NAME_MAX];
+	uint16_t target_port;                        /* host order */
+	char target[NAMES_LEN + SOCK_NAME_MAX + 16]; /* with the name, where the run resolved one */
+	char host[NAMES_LEN];                        /* that name, or "" */
 	const struct policy *policy;
 	const struct resource *resource; /* of that policy */
 

@@ -13,6 +13,7 @@
 #include "session/decide.h"
 #include "session/held.h"
 #include "session/relay.h"
+#include "session/resolver.h"
 #include "session/session.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -84,6 +85,7 @@ static void worker_cut_run(struct worker *w, uint64_t run)
 		if (s->run.id == run)
 			session_close(s, "the run ended");
 	}
+	resolver_cut_run(w->resolver, run);
 }
 
 static void worker_on_policy(struct worker *w, const struct policy *policy)
@@ -203,6 +205,7 @@ static void worker_tick(struct loop *l, int64_t now_ns)
 		session_tick(s, now_ns);
 	}
 	atomic_store(&w->oldest_policy, oldest);
+	resolver_tick(w->resolver, now_ns);
 }
 
 static void worker_after(struct loop *l)
@@ -293,6 +296,7 @@ void worker_deinit(struct worker *w)
 	list_for_each_safe (pos, tmp, &w->sessions)
 		session_close(list_entry(pos, struct session, link), "the daemon stopped");
 	worker_after(&w->loop);
+	w->resolver = resolver_free(w->resolver);
 	cancel_deinit(w);
 	catalog_drop_all(w);
 	map_deinit(&w->catalogs);

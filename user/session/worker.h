@@ -32,8 +32,9 @@ struct worker {
 	struct list dead;     /* closed in this batch, freed after it */
 	struct list cancels;  /* cancel requests on their way to a server */
 	unsigned n_cancels;
-	struct list recording; /* parked until the ledger committed their record */
-	struct hmac_key hmac;  /* the ledger key */
+	struct list recording;     /* parked until the ledger committed their record */
+	struct resolver *resolver; /* set, and freed with the worker; NULL in tests */
+	struct hmac_key hmac;      /* the ledger key */
 };
 
 /* listener_fds: v4, v6 (the warden's; not closed here). Does not start the thread. */

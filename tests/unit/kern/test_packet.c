@@ -90,8 +90,10 @@ Test(packet, v4_that_cannot_be_read_plainly_does_not_pass)
 	cr_expect_not(is_ours4(&p, true));
 	p = good, p.fragment = htons(0x4000); /* do not fragment */
 	cr_expect(is_ours4(&p, true));
-	p = good, p.protocol = PROTO_UDP;
+	p = good, p.protocol = 1; /* ICMP */
 	cr_expect_not(is_ours4(&p, true));
+	p = good, p.protocol = PROTO_UDP; /* a question to a resolver */
+	cr_expect(is_ours4(&p, true));
 }
 
 static struct packet6 packet6_of(const char *src, __u16 src_port, const char *dst, __u16 dst_port)

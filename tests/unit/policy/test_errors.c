@@ -53,7 +53,7 @@ static const struct error_case yaml_cases[] = {
 	{"list as key", HEAD "[a]: b\n", "3:1: a key must be a word\n"},
 	{"merge key", HEAD "<<: {}\n",
 		"3:1: policy: unknown key \"<<\"; known: version, mode, default, resources, "
-		"in_run, inbound, rules, masks\n"},
+		"dns, in_run, inbound, rules, masks\n"},
 	{"too deep", HEAD "rules: [[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]\n",
 		"3:23: nested more than 16 levels deep\n"},
 };
@@ -77,7 +77,7 @@ static const struct error_case top_cases[] = {
 		"3:1: policy: unknown key \"resorces\"; did you mean \"resources\"?\n"},
 	{"unknown key", HEAD "includes: x\n",
 		"3:1: policy: unknown key \"includes\"; known: version, mode, default, resources, "
-		"in_run, inbound, rules, masks\n"},
+		"dns, in_run, inbound, rules, masks\n"},
 	{"mode", HEAD "mode: enforced\n",
 		"3:7: mode: unknown value \"enforced\"; did you mean \"enforce\"?\n"},
 	{"default short", "version: 1\ndefault: block\n",

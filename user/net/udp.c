@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/udp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+int udp_listen(uint16_t port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+	_cleanup_(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int on = 1;
+
+	if (fd < 0)
+		return err_raise(-errno);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0 ||
+		bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return err_raise(-errno);
+	return TAKE_FD(fd);
+}
+
+int udp_dial(const uint8_t addr[static 16], uint16_t port)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	bool is_v4 = !memcmp(addr, mapped, sizeof(mapped));
+	_cleanup_(fd_closep) int fd =
+		socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_raise(-errno);
+	memcpy(&v4.sin_addr, addr + 12, 4);
+	memcpy(&v6.sin6_addr, addr, 16);
+	if (is_v4 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
+		  : connect(fd, (struct sockaddr *)&v6, sizeof(v6)))
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int udp_receive(int fd, uint8_t *buf, size_t max, size_t *ret_n, struct udp_ends *ret)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = {0};
+	struct iovec iov = {.iov_base = buf, .iov_len = max};
+	struct msghdr msg = {.msg_name = &ret->peer,
+		.msg_namelen = sizeof(ret->peer),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space)};
+	ssize_t n = recvmsg(fd, &msg, 0);
+	struct in_pktinfo info = {0};
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? UDP_E_AGAIN : err_raise(-errno);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+	ret->to = info.ipi_addr;
+	*ret_n = (size_t)n;
+	return 0;
+}
+
+void udp_answer(int fd, struct slice s, const struct udp_ends *ends)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = {0};
+	const struct in_pktinfo info = {.ipi_spec_dst = ends->to};
+	struct sockaddr_in peer = ends->peer;
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)s.p, .iov_len = s.n};
+	struct msghdr msg = {.msg_name = &peer,
+		.msg_namelen = sizeof(peer),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space)};
+
+	control.header.cmsg_level = IPPROTO_IP;
+	control.header.cmsg_type = IP_PKTINFO;
+	control.header.cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(&control.header), &info, sizeof(info));
+	if (sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("udp.answer", "errno=%d", errno);
+}
