@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 2
+#define HOLDFAST_ABI 3
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -51,6 +51,14 @@ struct listening {
 };
 _Static_assert(sizeof(struct listening) == 16, "abi: listening");
 
+/* The same of a unix socket (map `unix_origins`). */
+struct unix_origin {
+	struct origin origin; /* its address and port mean nothing */
+	__u32 len;            /* of path as the agent gave it; abstract names begin with a NUL */
+	char path[108];
+};
+_Static_assert(sizeof(struct unix_origin) == 192, "abi: unix_origin");
+
 /* Set before load, constant afterwards. */
 struct intercept_config {
 	__u8 token_net[4]; /* 127.64.0.0, a /10: v4 connects are sent to an address in it */
@@ -66,9 +74,13 @@ struct intercept_state {
 	__u8 is_listed;    /* 1: `targets` is whole: what is not in it is refused right there */
 	__u8 may_in_run;   /* 1: a run may reach its own listeners on loopback */
 	__u8 may_resolve;  /* 1: what a run asks a resolver goes to the enforcer */
-	__u8 _pad[1];
+	__u8 may_unix;     /* 1: unix connects go to the enforcer, else they are refused */
+	/* The enforcer's abstract unix socket, a new name at each start. Anybody may take the name
+	 * of a daemon that died, so it is used only while the warden says that it lives. */
+	__u64 alive_until_ns; /* CLOCK_MONOTONIC */
+	char unix_name[32];   /* all of it, the NUL in front included */
 };
-_Static_assert(sizeof(struct intercept_state) == 16, "abi: intercept_state");
+_Static_assert(sizeof(struct intercept_state) == 56, "abi: intercept_state");
 
 /* What the kernel side refused, for the ledger (ring buffer `denials`; lost ones are counted). */
 struct denial {

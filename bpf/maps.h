@@ -106,6 +106,16 @@ struct {
 	__type(value, __u32);
 } asker_counts __weak SEC(".maps");
 
+/* unix_origins: what a redirected unix socket asked for, by its cookie. Written by unix.bpf.c, read
+ * by user/kern/unix_peer.c, who asks the kernel for the cookie at the other end of an accepted
+ * socket. LRU: a flood costs those connects and nobody their own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct unix_origin);
+} unix_origins __weak SEC(".maps");
+
 /* counts: [hook * COUNT_N + what], summed over CPUs by user/kern/counts.c. Never reset. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

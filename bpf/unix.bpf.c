@@ -1,21 +1,78 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0
 /*
- * Unix sockets: connect() and sendto() are refused (Linux 6.7+; an optional layer). Not by path:
- * the hook sees the string the agent chose, and links, `./` or /proc/self/cwd make that string
- * prove nothing. socketpair() has no hook and stays. On any error: refused.
+ * Unix sockets (Linux 6.7+; an optional layer). Where the policy names any, every stream connect
+ * goes to the enforcer's abstract socket, and what was asked for is kept; the enforcer decides. Not
+ * by path here: the hook sees the string the agent chose, and links, `./` or /proc/self/cwd make
+ * that string prove nothing. Everything else is refused. socketpair() has no hook and stays. On any
+ * error: refused.
  *
  * The section names are connect4's because the libbpf we build on does not know the unix hooks yet;
  * user/kern/load.c sets the real attach types before it loads them.
  */
 #include "deny.bpf.h"
 
+#include <bpf/bpf_core_read.h>
+
+/* Weak: a kernel without them loads the other programs all the same. */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __weak __ksym;
+extern void *bpf_rdonly_cast(const void *p, __u32 btf_id) __weak __ksym;
+extern int bpf_sock_addr_set_sun_path(
+	struct bpf_sock_addr_kern *ctx, const __u8 *path, __u32 n) __weak __ksym;
+
+enum { SOCK_STREAM = 1 };
+
+/* Is the enforcer there, and may it be asked? */
+static __always_inline struct intercept_state *unix_state(const struct origin *o)
+{
+	__u32 zero = 0;
+	struct intercept_state *s = bpf_map_lookup_elem(&state, &zero);
+
+	if (!s || !s->may_unix || s->is_refusing || s->netns != o->netns || !o->cgroup)
+		return 0;
+	return bpf_ktime_get_ns() < s->alive_until_ns ? s : 0;
+}
+
+/* What the agent called it. False: nothing that can be kept. */
+static __always_inline bool unix_path(struct bpf_sock_addr_kern *k, struct unix_origin *u)
+{
+	struct sockaddr_un *un =
+		bpf_rdonly_cast(k->uaddr, bpf_core_type_id_kernel(struct sockaddr_un));
+	__u32 n = k->uaddrlen;
+
+	if (n <= sizeof(__u16) || n > sizeof(__u16) + sizeof(u->path))
+		return false;
+	n -= sizeof(__u16);
+	u->len = n;
+#pragma unroll
+	for (__u32 i = 0; i < sizeof(u->path); i++)
+		if (i < n)
+			u->path[i] = un->sun_path[i];
+	return true;
+}
+
 SEC("cgroup/connect4")
 int on_connect_unix(struct bpf_sock_addr *ctx)
 {
-	struct origin o = {.family = AF_UNIX};
+	struct bpf_sock_addr_kern *k = bpf_cast_to_kern_ctx(ctx);
+	struct unix_origin u = {.origin = {.family = AF_UNIX, .is_set = 1}};
+	struct intercept_state *s;
+	__u8 name[sizeof(s->unix_name)];
 
-	origin_set_caller(&o, ctx, HOOK_CONNECT_UNIX);
-	return deny(HOOK_CONNECT_UNIX, &o, EPERM);
+	origin_set_caller(&u.origin, ctx, HOOK_CONNECT_UNIX);
+	s = ctx->type == SOCK_STREAM ? unix_state(&u.origin) : 0;
+	if (!s || !unix_path(k, &u))
+		return deny(HOOK_CONNECT_UNIX, &u.origin, EPERM);
+	if (bpf_map_update_elem(&unix_origins, &u.origin.cookie, &u, BPF_ANY)) {
+		count(HOOK_CONNECT_UNIX, COUNT_NO_MAP);
+		return deny(HOOK_CONNECT_UNIX, &u.origin, ENOMEM);
+	}
+	__builtin_memcpy(name, s->unix_name, sizeof(name));
+	if (bpf_sock_addr_set_sun_path(k, name, sizeof(name))) {
+		count(HOOK_CONNECT_UNIX, COUNT_HELPER);
+		return deny(HOOK_CONNECT_UNIX, &u.origin, EPERM);
+	}
+	count(HOOK_CONNECT_UNIX, COUNT_OK);
+	return VERDICT_PASS;
 }
 
 SEC("cgroup/connect4")

@@ -18,7 +18,7 @@ trap 'rm -f "$dump"' EXIT
 
 uapi='bpf_sock bpf_sock_tuple bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
 # struct:field…, a struct before those that hold it
-core='ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
+core='sockaddr_un:sun_path bpf_sock_addr_kern:uaddr:uaddrlen ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
 kernfs_node:id cgroup:level:kn:ancestors css_set:dfl_cgrp sock_cgroup_data:cgroup
 sock_common:skc_family:skc_state sock:__sk_common:sk_protocol:sk_type:sk_cgrp_data socket:sk
 inode:i_ino file:f_inode task_struct:flags:tgid:real_parent:group_leader:cgroups
@@ -86,7 +86,7 @@ for entry in $core; do
 	s=${entry%%:*}
 	printf 'struct %s {\n' "$s"
 	for f in $(echo "${entry#*:}" | tr ':' ' '); do
-		line=$(body "$s" | grep -E "[ *]$f(\[0\])?;\$" | sed -e 's/^[[:space:]]*/\t/' -e 's/\([[:space:]]\)\(u[0-9]*\) /\1__\2 /' \
+		line=$(body "$s" | grep -E "[ *]$f(\[[0-9]+\])?;\$" | sed -e 's/^[[:space:]]*/\t/' -e 's/\([[:space:]]\)\(u[0-9]*\) /\1__\2 /' \
 			-e 's/\bpid_t /__s32 /' -e 's/\[0\];/[];/' || true)
 		need "$line" "struct $s.$f"
 		printf '%s\n' "$line"

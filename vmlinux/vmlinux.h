@@ -208,6 +208,15 @@ struct __sk_buff {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct bpf_sock_addr_kern {
+	struct sockaddr *uaddr;
+	__u32 uaddrlen;
+};
+
 struct ipv6_pinfo {
 	struct ipv6_txoptions *opt;
 };

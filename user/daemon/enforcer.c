@@ -15,6 +15,7 @@
 #include "ctl/server.h"
 #include "daemon/process.h"
 #include "daemon/reach.h"
+#include "kern/unix_peer.h"
 #include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "session/parser.h"
@@ -161,7 +162,7 @@ static int enforcer_open_journals(struct enforcer_process *e)
 static int enforcer_drop_descriptors(const struct enforcer_process *e)
 {
 	const struct process *p = e->p;
-	int keep[9 + 4 * ENFORCER_WORKERS_MAX];
+	int keep[12 + 4 * ENFORCER_WORKERS_MAX];
 	size_t n = 0;
 
 	keep[n++] = e->channel;
@@ -169,6 +170,11 @@ static int enforcer_drop_descriptors(const struct enforcer_process *e)
 	keep[n++] = p->wake_fd;
 	keep[n++] = kern_origin_fd(p->kern);
 	keep[n++] = kern_askers_fd(p->kern);
+	keep[n++] = kern_unix_origins_fd(p->kern);
+	if (p->unix_fd >= 0) {
+		keep[n++] = p->unix_fd;
+		keep[n++] = e->shared.unix_diag_fd;
+	}
 	keep[n++] = kern_counts_fd(p->kern);
 	keep[n++] = p->commit_fds[RING_CONTROL];
 	keep[n++] = e->shared.control.event_fd;
@@ -277,6 +283,13 @@ static int enforcer_start(struct enforcer_process *e)
 
 	enforcer_init(&e->shared);
 	e->shared.origin_fd = kern_origin_fd(p->kern);
+	e->shared.unix_fd = p->unix_fd;
+	e->shared.unix_origins_fd = kern_unix_origins_fd(p->kern);
+	if (p->unix_fd >= 0) {
+		e->shared.unix_diag_fd = unix_peer_open();
+		if (e->shared.unix_diag_fd < 0)
+			return err_trace(e->shared.unix_diag_fd);
+	}
 	e->shared.own_port = (uint16_t)p->config->port;
 	e->shared.last_session = p->ids.session;
 	e->shared.last_request = p->ids.request;

@@ -397,6 +397,27 @@ static int main_open_rings(struct process *p)
 	return 0;
 }
 
+/* Nobody can wait for the name: it is a new one at each start. */
+static int main_open_unix(struct process *p)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t random[12];
+	char *to = p->unix_name + 1;
+
+	p->unix_fd = -1;
+	if (!kern_has_connect_unix(p->kern))
+		return 0;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return main_fail(EXIT_HOST, "getrandom", strerror(errno));
+	memcpy(to, "hfunix-", 7);
+	for (size_t i = 0; i < sizeof(random); i++) {
+		to[7 + 2 * i] = hex[random[i] >> 4];
+		to[8 + 2 * i] = hex[random[i] & 15];
+	}
+	p->unix_fd = sock_listen_abstract(p->unix_name, sizeof(p->unix_name));
+	return p->unix_fd < 0 ? main_fail(EXIT_HOST, "unix listener", strerror(-p->unix_fd)) : 0;
+}
+
 static int main_open_listeners(struct process *p)
 {
 	const struct config *c = p->config;
@@ -528,6 +549,8 @@ int main(int argc, char **argv)
 		r = main_open_rings(&p);
 	if (!r)
 		r = main_open_listeners(&p);
+	if (!r)
+		r = main_open_unix(&p);
 	if (!r)
 		r = main_verify_listeners(&p);
 	if (!r)

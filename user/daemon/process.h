@@ -38,6 +38,8 @@ struct process {
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
 	int question_fds[ENFORCER_WORKERS_MAX]; /* UDP, the same port: what runs ask resolvers */
 	int ctl_fd;
+	int unix_fd;        /* where the hooks send unix connects; -1: there is no such hook */
+	char unix_name[32]; /* its abstract name */
 	uint8_t ledger_key[32], mask_key[32];
 	struct slice policy_text;    /* the policy in force; the warden's */
 	const struct signer *signer; /* the warden's; a scribe starts with a copy */

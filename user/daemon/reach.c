@@ -14,7 +14,7 @@
 enum { REACH_MAGIC = 0x68666472, REACH_ROWS_MAX = 65536 + 1024 };
 
 struct reach_head {
-	uint32_t magic, may_in_run, may_resolve, n_targets, n_inbound;
+	uint32_t magic, may_in_run, may_resolve, may_unix, n_targets, n_inbound;
 };
 
 static struct reach_key reach_key_of(const struct endpoint *e)
@@ -76,6 +76,7 @@ int reach_write(const struct policy *policy)
 
 	if (fd < 0)
 		return err_raise(-errno);
+	head.may_unix = policy_unix(policy, 0, &res) != NULL;
 	for (size_t i = 0; (res = policy_resource_at(policy, i)); i++)
 		head.n_targets += (uint32_t)(res->n_endpoints + 2 * res->n_name_ports);
 	head.n_inbound = (uint32_t)n_inbound;
@@ -123,6 +124,8 @@ int reach_apply(struct kern *k, int fd, struct intercept_state *state)
 		return err_trace(r);
 	state->may_in_run = head.may_in_run != 0;
 	state->may_resolve = head.may_resolve != 0;
+	/* Without the hook there is no socket to send them to. */
+	state->may_unix = head.may_unix && state->unix_name[1];
 	r = kern_set_reach(k, KERN_TARGETS, keys, head.n_targets);
 	state->is_listed = !r;
 	if (!r)

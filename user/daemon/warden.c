@@ -37,7 +37,9 @@
 #include "util/notify.h"
 
 /* How long the enforcer may be silent before new connections are refused instead of waiting. */
-#define FROZEN_NS         (5 * CLOCK_NS_PER_S)
+#define FROZEN_NS (5 * CLOCK_NS_PER_S)
+/* How long the hooks go on to use the unix socket of a warden that says nothing. */
+#define ALIVE_NS          (5 * CLOCK_NS_PER_S)
 #define VERIFY_NS         (10 * CLOCK_NS_PER_S)
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
@@ -121,6 +123,8 @@ static int warden_set_refusing(struct warden *w, bool is_refusing)
 		return err_raise(-errno);
 	w->is_refusing = is_refusing;
 	w->state.is_refusing = is_refusing;
+	w->state.alive_until_ns = (uint64_t)(clock_mono_ns() + ALIVE_NS);
+	memcpy(w->state.unix_name, w->p->unix_name, sizeof(w->state.unix_name));
 	return err_trace(kern_set_state(w->p->kern, &w->state));
 }
 
@@ -632,6 +636,8 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	if (w->denials)
 		denials_tick(w->denials);
 	sweeper_look(w->sweeper, w->runs);
+	if (warden_set_refusing(w, w->is_refusing))
+		log_error("state", "the kernel side could not be told that we live");
 	if (clock_mono_ns() >= w->next_verify_ns)
 		warden_verify(w);
 	notify_supervisor("WATCHDOG=1");

@@ -17,11 +17,11 @@
 
 struct kern {
 	struct intercept *object;
-	char dir[PATH_MAX];                  /* the pins */
-	uint32_t layers;                     /* those attached */
-	uint64_t cgroups[AT_DAEMON + 1];     /* ids, by enum layer_at */
-	int cgroup_fds[AT_DAEMON + 1];       /* borrowed, only during kern_open */
-	int origin_fd, askers_fd, counts_fd; /* read-only */
+	char dir[PATH_MAX];                                   /* the pins */
+	uint32_t layers;                                      /* those attached */
+	uint64_t cgroups[AT_DAEMON + 1];                      /* ids, by enum layer_at */
+	int cgroup_fds[AT_DAEMON + 1];                        /* borrowed, only during kern_open */
+	int origin_fd, unix_origins_fd, askers_fd, counts_fd; /* read-only */
 	struct {
 		int fd;
 		uint32_t id, prog_id;
@@ -34,7 +34,7 @@ static struct kern *kern_new(void)
 
 	if (!k)
 		return NULL;
-	k->origin_fd = k->askers_fd = k->counts_fd = -1;
+	k->origin_fd = k->unix_origins_fd = k->askers_fd = k->counts_fd = -1;
 	for (int l = 0; l < LAYER_N; l++)
 		k->links[l].fd = -1;
 	return k;
@@ -47,6 +47,7 @@ struct kern *kern_close(struct kern *k)
 	for (int l = 0; l < LAYER_N; l++)
 		fd_close(k->links[l].fd);
 	fd_close(k->origin_fd);
+	fd_close(k->unix_origins_fd);
 	fd_close(k->askers_fd);
 	fd_close(k->counts_fd);
 	load_free(k->object);
@@ -180,6 +181,9 @@ static ERR_CHECK int kern_open_maps(struct kern *k)
 	k->origin_fd = pin_open_map_readonly(k->dir, "accepted");
 	if (k->origin_fd < 0)
 		return err_trace(k->origin_fd);
+	k->unix_origins_fd = pin_open_map_readonly(k->dir, "unix_origins");
+	if (k->unix_origins_fd < 0)
+		return err_trace(k->unix_origins_fd);
 	k->askers_fd = pin_open_map_readonly(k->dir, "askers");
 	if (k->askers_fd < 0)
 		return err_trace(k->askers_fd);
@@ -248,6 +252,11 @@ bool kern_has_connect_unix(const struct kern *k)
 int kern_origin_fd(const struct kern *k)
 {
 	return k->origin_fd;
+}
+
+int kern_unix_origins_fd(const struct kern *k)
+{
+	return k->unix_origins_fd;
 }
 
 int kern_askers_fd(const struct kern *k)

@@ -39,10 +39,11 @@ ERR_CHECK int kern_detach(const char *bpffs);
 /* Are unix connects of runs refused by a hook? If not, runs must not be able to make any. */
 bool kern_has_connect_unix(const struct kern *k);
 /* Read-only descriptors for the enforcer, owned by kern. */
-int kern_origin_fd(const struct kern *k);  /* socket storage of accepted sockets */
-int kern_askers_fd(const struct kern *k);  /* what the addresses of questions stand for */
-int kern_counts_fd(const struct kern *k);  /* per-CPU array [HOOK_N * COUNT_N] */
-int kern_denials_fd(const struct kern *k); /* ring buffer map */
+int kern_origin_fd(const struct kern *k);       /* socket storage of accepted sockets */
+int kern_unix_origins_fd(const struct kern *k); /* what redirected unix sockets asked for */
+int kern_askers_fd(const struct kern *k);       /* what the addresses of questions stand for */
+int kern_counts_fd(const struct kern *k);       /* per-CPU array [HOOK_N * COUNT_N] */
+int kern_denials_fd(const struct kern *k);      /* ring buffer map */
 
 /* Marks a UDP socket as the enforcer's own, to which runs may speak. (Listeners for TCP, born in
  * the daemon's cgroup, are marked when they listen.) 0, -errno. */

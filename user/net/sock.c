@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,6 +61,50 @@ int sock_listen_unix(const char *path, unsigned mode)
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || chmod(path, mode) < 0 ||
 		listen(fd, 64) < 0)
 		return err_raise(-errno);
+	return TAKE_FD(fd);
+}
+
+int sock_listen_abstract(const char *name, size_t n)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	_cleanup_(fd_closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+
+	if (fd < 0 || n > sizeof(sun.sun_path))
+		return err_raise(fd < 0 ? -errno : -ENAMETOOLONG);
+	memcpy(sun.sun_path, name, n);
+	if (bind(fd, (struct sockaddr *)&sun, len) < 0 || listen(fd, SOCK_BACKLOG) < 0)
+		return err_raise(-errno);
+	return TAKE_FD(fd);
+}
+
+int sock_dial_unix(const char *path)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(sun);
+	_cleanup_(fd_closep) int at = -1;
+	_cleanup_(fd_closep) int fd = -1;
+	struct stat st;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	if (*path == '@') {
+		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+		memcpy(sun.sun_path + 1, path + 1, strlen(path + 1));
+	} else {
+		at = open(path, O_PATH | O_CLOEXEC);
+		if (at < 0 || fstat(at, &st) < 0)
+			return -errno;
+		if (!S_ISSOCK(st.st_mode))
+			return -ENOTSOCK;
+		snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d", at);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_raise(-errno);
+	if (connect(fd, (struct sockaddr *)&sun, len) < 0)
+		return -errno;
 	return TAKE_FD(fd);
 }
 

@@ -16,10 +16,16 @@ enum {
 int sock_listen(bool is_v6, uint16_t port, bool reuse_port);
 /* Unix SOCK_SEQPACKET listener at path (an old socket there is removed), mode as given. */
 int sock_listen_unix(const char *path, unsigned mode);
+/* Unix SOCK_STREAM listener at an abstract name, of n bytes with the NUL in front. An fd, -errno.
+ */
+int sock_listen_abstract(const char *name, size_t n);
 int sock_accept(int listener); /* fd, or -EAGAIN, or -errno */
 /* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno.
  */
 int sock_dial(const uint8_t addr[static 16], uint16_t port);
+/* The same to a unix socket: a path, or @name for an abstract one. The path is opened once, and
+ * what was opened is dialled. */
+int sock_dial_unix(const char *path);
 /* Result of a connect that was in progress: 0 or a positive errno. */
 int sock_connect_result(int fd);
 /* TCP_NODELAY, keepalive, and SO_LINGER{1,0}: until a session ended well, its sockets reset, so

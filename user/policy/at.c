@@ -90,7 +90,13 @@ static bool at_port(struct slice s, struct at *at, const char **ret_why)
 
 static bool at_unix(struct slice path, struct at *at, const char **ret_why)
 {
-	*ret_why = "a socket path is absolute, shorter than 108 bytes, and has no . or .. in it";
+	if (path.n > 1 && path.n <= 107 && path.p[0] == '@') {
+		at->kind = AT_UNIX;
+		return true;
+	}
+	*ret_why =
+		"a socket path is absolute, shorter than 108 bytes, and has no . or .. in it; an "
+		"abstract name begins with @";
 	if (path.n < 2 || path.p[0] != '/' || path.n > 107)
 		return false;
 	for (size_t i = 0; i < path.n; i++) {

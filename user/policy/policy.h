@@ -137,6 +137,10 @@ const struct resource *policy_resource_by_name(const struct policy *p, struct sl
 const struct resource *policy_find_target(const struct policy *p, const uint8_t addr[static 16],
 	uint16_t port, const char *const *names, size_t n, const char **ret_name);
 
+/* The i-th unix socket that resources name (a path, or @name), with its resource; NULL past the
+ * end. */
+const char *policy_unix(const struct policy *p, size_t i, const struct resource **ret);
+
 /* `dns:` is there: runs may resolve, and names in `at:` are what they resolved. */
 bool policy_resolves(const struct policy *p);
 const struct endpoint *policy_upstreams(const struct policy *p, size_t *ret_n);

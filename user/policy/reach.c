@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may connect to what runs listen on: `in_run:` and `inbound:`. */
+/* Who may connect to what runs listen on, `in_run:` and `inbound:`; and unix sockets. */
 #include "policy/bind.h"
 #include "policy/model.h"
 
@@ -43,6 +43,20 @@ void reach_parse_inbound(struct binder *b, const struct yaml_node *n, struct pol
 bool policy_may_in_run(const struct policy *p)
 {
 	return p->may_in_run;
+}
+
+const char *policy_unix(const struct policy *p, size_t i, const struct resource **ret)
+{
+	for (size_t t = 0; t < p->n_targets; t++)
+		for (size_t a = 0; a < p->targets[t].n_ats; a++) {
+			const struct at *at = &p->targets[t].ats[a];
+
+			if (at->kind != AT_UNIX || i--)
+				continue;
+			*ret = &p->targets[t].res;
+			return at->text + strlen("unix:");
+		}
+	return NULL;
 }
 
 const struct endpoint *policy_inbound(const struct policy *p, size_t *ret_n)

@@ -57,7 +57,7 @@ void cancel_send(struct session *s)
 	c->n = bytes.n;
 	memcpy(c->bytes, bytes.p, bytes.n);
 	c->src.fn = cancel_on_event;
-	c->src.fd = sock_dial(s->origin.addr, s->target_port);
+	c->src.fd = session_dial(s);
 	arena_reset(&s->unit_arena);
 	if (c->src.fd < 0) {
 		free(c);

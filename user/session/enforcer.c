@@ -12,8 +12,10 @@ enum { RUNS_MAX = 65536, DESCRIPTORS_KEPT = 512, SESSION_DESCRIPTORS = 2, SESSIO
 
 void enforcer_init(struct enforcer *e)
 {
-	*e = (struct enforcer){
-		.origin_fd = -1, .sessions_max = UINT64_MAX, .run_sessions_max = UINT64_MAX};
+	*e = (struct enforcer){.origin_fd = -1,
+		.unix_fd = -1,
+		.sessions_max = UINT64_MAX,
+		.run_sessions_max = UINT64_MAX};
 	pthread_mutex_init(&e->runs_lock, NULL);
 	map_init(&e->runs, RUNS_MAX);
 	names_init(&e->names);

@@ -36,10 +36,11 @@ struct enforcer {
 	_Atomic uint64_t n_allowed, n_held, n_denied; /* requests since start, for status */
 	_Atomic uint64_t n_sessions;                  /* alive now */
 
-	int origin_fd;          /* socket storage map, read-only */
-	uint16_t own_port;      /* never dialled */
-	uint8_t ledger_key[32]; /* HMACs of unmasked bytes */
-	uint8_t mask_key[32];   /* TRANSFORM_HASH */
+	int origin_fd;                              /* socket storage map, read-only */
+	int unix_fd, unix_origins_fd, unix_diag_fd; /* session/unix.c; unix_fd -1: none */
+	uint16_t own_port;                          /* never dialled */
+	uint8_t ledger_key[32];                     /* HMACs of unmasked bytes */
+	uint8_t mask_key[32];                       /* TRANSFORM_HASH */
 
 	uint64_t sessions_max, run_sessions_max; /* what descriptors are there for */
 	pthread_mutex_t runs_lock;

@@ -593,7 +593,7 @@ static int relay_dial(struct session *s)
 
 	if (relay_is_own(s))
 		return relay_unreachable(s, ECONNREFUSED);
-	fd = sock_dial(s->origin.addr, s->target_port);
+	fd = session_dial(s);
 	if (fd < 0)
 		return relay_unreachable(s, -fd);
 	s->server.src.fd = fd;

@@ -33,7 +33,7 @@ struct session *session_find(struct worker *w, uint64_t id)
 }
 
 /* Resets a connection that has no session: it did not come through our hooks, or may not be. */
-static void session_reject(
+void session_reject(
 	struct worker *w, int fd, const struct run_info *run, const char *kind, const char *detail)
 {
 	sock_tune(fd);
@@ -65,14 +65,15 @@ static void session_set_target(struct session *s)
 	char name[SOCK_NAME_MAX];
 
 	sock_name(s->origin.addr, s->target_port, name, sizeof(name));
-	if (*s->host)
+	if (*s->path)
+		snprintf(s->target, sizeof(s->target), "unix:%s", s->path);
+	else if (*s->host)
 		snprintf(s->target, sizeof(s->target), "%s:%u (%s)", s->host, s->target_port, name);
 	else
 		snprintf(s->target, sizeof(s->target), "%s", name);
 }
 
-static struct session *session_new(struct worker *w, int fd, const struct origin *origin,
-	const struct run_info *run, const struct resource *resource, const char *host)
+static struct session *session_new(struct worker *w, int fd, const struct session_birth *b)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	size_t in_max;
@@ -82,14 +83,15 @@ static struct session *session_new(struct worker *w, int fd, const struct origin
 	s->magic = SESSION_MAGIC;
 	s->worker = w;
 	s->id = atomic_fetch_add(&w->enforcer->last_session, 1) + 1;
-	s->run = *run;
-	s->origin = *origin;
-	s->target_port = ntohs(origin->port);
-	snprintf(s->host, sizeof(s->host), "%s", host);
+	s->run = b->run;
+	s->origin = b->origin;
+	s->target_port = ntohs(b->origin.port);
+	snprintf(s->host, sizeof(s->host), "%s", b->host);
+	snprintf(s->path, sizeof(s->path), "%s", b->path);
 	session_set_target(s);
 	s->policy = w->policy;
-	s->resource = resource;
-	s->proto = protocol_by_name(slice_str(resource->protocol));
+	s->resource = b->resource;
+	s->proto = protocol_by_name(slice_str(b->resource->protocol));
 	in_max = s->proto ? s->proto->unit_max + s->proto->request_max : OPAQUE_IN_MAX;
 	session_init_peer(s, &s->client, SIDE_CLIENT, fd, in_max);
 	session_init_peer(s, &s->server, SIDE_SERVER, -1, in_max + SESSION_ROW_MAX);
@@ -172,49 +174,57 @@ static const struct resource *session_find_resource(
 	return resource;
 }
 
-void session_accept(struct worker *w, int fd)
+void session_begin(struct worker *w, int fd, const struct session_birth *b)
 {
-	char name[SOCK_NAME_MAX], detail[256], host[NAMES_LEN];
-	const struct resource *resource;
-	struct origin origin;
-	struct run_info run;
 	struct session *s;
-	uint16_t port;
 
-	if (origin_lookup(w->enforcer->origin_fd, fd, &origin)) {
-		session_reject(w, fd, NULL, "no-origin", "a connection that no hook sent here");
+	if (!enforcer_take_place(w->enforcer, b->origin.cgroup)) {
+		session_reject(w, fd, &b->run, "too-many-sessions", b->detail);
 		return;
 	}
-	port = ntohs(origin.port);
-	snprintf(detail, sizeof(detail), "target=%s pid=%u comm=%.15s",
-		sock_name(origin.addr, port, name, sizeof(name)), origin.tgid, origin.comm);
-	if (!enforcer_find_run(w->enforcer, origin.cgroup, &run)) {
-		session_reject(w, fd, NULL, "no-run", detail);
-		return;
-	}
-	resource = session_find_resource(w, &origin, host, sizeof(host));
-	if (!resource && resolver_accept(w->resolver, fd, &origin, &run))
-		return;
-	if (!resource) {
-		session_reject(w, fd, &run, *host ? "name-ambiguous" : "target-denied", detail);
-		return;
-	}
-	if (!enforcer_take_place(w->enforcer, origin.cgroup)) {
-		session_reject(w, fd, &run, "too-many-sessions", detail);
-		return;
-	}
-	s = session_new(w, fd, &origin, &run, resource, host);
+	s = session_new(w, fd, b);
 	if (!s) {
-		enforcer_give_place(w->enforcer, origin.cgroup);
-		session_reject(w, fd, &run, "no-memory", detail);
+		enforcer_give_place(w->enforcer, b->origin.cgroup);
+		session_reject(w, fd, &b->run, "no-memory", b->detail);
 		return;
 	}
 	if (session_start(s))
 		session_close(s, "could not be started");
 	else
 		log_info("session.open", "session=%llu run=%llu resource=%s target=%s pid=%u",
-			(unsigned long long)s->id, (unsigned long long)run.id, resource->name,
-			s->target, origin.tgid);
+			(unsigned long long)s->id, (unsigned long long)b->run.id, b->resource->name,
+			s->target, b->origin.tgid);
+}
+
+void session_accept(struct worker *w, int fd)
+{
+	struct session_birth b = {0};
+	char name[SOCK_NAME_MAX];
+
+	if (origin_lookup(w->enforcer->origin_fd, fd, &b.origin)) {
+		session_reject(w, fd, NULL, "no-origin", "a connection that no hook sent here");
+		return;
+	}
+	snprintf(b.detail, sizeof(b.detail), "target=%s pid=%u comm=%.15s",
+		sock_name(b.origin.addr, ntohs(b.origin.port), name, sizeof(name)), b.origin.tgid,
+		b.origin.comm);
+	if (!enforcer_find_run(w->enforcer, b.origin.cgroup, &b.run)) {
+		session_reject(w, fd, NULL, "no-run", b.detail);
+		return;
+	}
+	b.resource = session_find_resource(w, &b.origin, b.host, sizeof(b.host));
+	if (!b.resource && resolver_accept(w->resolver, fd, &b.origin, &b.run))
+		return;
+	if (b.resource)
+		session_begin(w, fd, &b);
+	else
+		session_reject(
+			w, fd, &b.run, *b.host ? "name-ambiguous" : "target-denied", b.detail);
+}
+
+int session_dial(const struct session *s)
+{
+	return *s->path ? sock_dial_unix(s->path) : sock_dial(s->origin.addr, s->target_port);
 }
 
 /* What the ledger must say about requests whose replies will never come. */
@@ -298,6 +308,8 @@ static const struct resource *session_find_again(const struct session *s)
 	const char *const names[] = {s->host};
 	const char *name;
 
+	if (*s->path)
+		return session_unix_resource(s->worker->policy, s->path);
 	return policy_find_target(
 		s->worker->policy, s->origin.addr, s->target_port, names, *s->host ? 1 : 0, &name);
 }

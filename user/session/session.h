@@ -99,6 +99,7 @@ struct session {
 	uint16_t target_port;                        /* host order */
 	char target[NAMES_LEN + SOCK_NAME_MAX + 16]; /* with the name, where the run resolved one */
 	char host[NAMES_LEN];                        /* that name, or "" */
+	char path[112];                              /* of a unix socket (@name: abstract), or "" */
 	const struct policy *policy;
 	const struct resource *resource; /* of that policy */
 
@@ -142,6 +143,25 @@ struct session {
 /* A connection that was just accepted: finds its origin, run and resource, records it. Takes the
  * fd; whatever does not belong here is reset, recorded and gone. */
 void session_accept(struct worker *w, int fd);
+/* The same for a unix connection: unix.c. */
+void session_accept_unix(struct worker *w, int fd);
+/* What was found out about a connection before it is a session. */
+struct session_birth {
+	struct origin origin;
+	struct run_info run;
+	const struct resource *resource;
+	char host[NAMES_LEN], path[112];
+	char detail[256]; /* for the ledger, should it be turned away */
+};
+/* Makes it one. Takes the fd. */
+void session_begin(struct worker *w, int fd, const struct session_birth *b);
+/* Resets it. `run` may be NULL. */
+void session_reject(
+	struct worker *w, int fd, const struct run_info *run, const char *kind, const char *detail);
+/* The resource of that unix socket in the policy in force, by the policy's own words for it. */
+const struct resource *session_unix_resource(const struct policy *p, const char *path);
+/* A connection to where the session goes, begun. An fd, or -errno. */
+int session_dial(const struct session *s);
 /* Writes the session's own record, if that was not possible before. Outcomes of journal_append().
  */
 ERR_CHECK int session_record(struct session *s);

@@ -190,6 +190,15 @@ static void worker_on_listener(struct loop_source *src, uint32_t events)
 	}
 }
 
+static void worker_on_unix(struct loop_source *src, uint32_t events)
+{
+	struct worker *w = list_entry(src, struct worker, unix_listener);
+
+	(void)events;
+	for (int i = 0, fd; i < ACCEPT_BATCH && (fd = sock_accept(src->fd)) >= 0; i++)
+		session_accept_unix(w, fd);
+}
+
 static void worker_tick(struct loop *l, int64_t now_ns)
 {
 	struct worker *w = l->owner;
@@ -267,6 +276,8 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 		r = worker_watch(w, &w->listeners[i], listener_fds[i], worker_on_listener);
 		w->listeners[i].owner = w;
 	}
+	if (!r && !index && e->unix_fd >= 0)
+		r = worker_watch(w, &w->unix_listener, e->unix_fd, worker_on_unix);
 	w->loop.tick = worker_tick;
 	w->loop.after = worker_after;
 	return err_trace(r);

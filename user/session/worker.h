@@ -19,9 +19,10 @@ struct worker {
 	struct loop loop;
 	struct mailbox mail;
 	struct loop_source mail_src, commit_src;
-	struct loop_source listeners[2]; /* v4, v6 */
-	struct journal *journal;         /* owned by the caller of worker_init() */
-	int commit_fd;                   /* eventfd: the scribe committed what was asked for */
+	struct loop_source listeners[2];  /* v4, v6 */
+	struct loop_source unix_listener; /* the first worker's */
+	struct journal *journal;          /* owned by the caller of worker_init() */
+	int commit_fd;                    /* eventfd: the scribe committed what was asked for */
 	const struct policy *policy;
 	_Atomic(const struct policy *) oldest_policy; /* the oldest one that a session still uses */
 	_Atomic int64_t beat_ns;                      /* last tick, for the warden's watch */

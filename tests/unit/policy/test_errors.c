@@ -145,10 +145,10 @@ static const struct error_case resource_cases[] = {
 		"4:38: at: \"*:5432\": for any host write 0.0.0.0/0 or [::/0]\n"},
 	{"at relative path", RES("at: 'unix:x.sock'"),
 		"4:38: at: \"unix:x.sock\": a socket path is absolute, shorter than 108 bytes, and "
-		"has no . or .. in it\n"},
+		"has no . or .. in it; an abstract name begins with @\n"},
 	{"at dots", RES("at: 'unix:/run/../x'"),
 		"4:38: at: \"unix:/run/../x\": a socket path is absolute, shorter than 108 bytes, "
-		"and has no . or .. in it\n"},
+		"and has no . or .. in it; an abstract name begins with @\n"},
 	{"same address", HEAD DB "- {name: b, at: '127.0.0.1:5432', protocol: opaque}\n",
 		"5:17: at: 127.0.0.1:5432 belongs to resource \"db\" (line 4) already\n"},
 	{"same address, mapped",

@@ -125,6 +125,23 @@ Test(policy_find, every_bit_of_a_prefix_counts)
 	}
 }
 
+Test(policy_find, unix_sockets_are_listed_with_their_resources)
+{
+	struct policy *p =
+		pt_policy("version: 1\ndefault: deny\nresources:\n"
+			  "- {name: a, at: ['10.0.0.1:1', 'unix:/run/a'], protocol: opaque}\n"
+			  "- {name: b, at: ['unix:@b', 'unix:/run/b'], protocol: opaque}\n");
+	static const char *const want[][2] = {{"/run/a", "a"}, {"@b", "b"}, {"/run/b", "b"}};
+	const struct resource *r;
+
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_str_eq(policy_unix(p, i, &r), want[i][0]);
+		cr_expect_str_eq(r->name, want[i][1]);
+	}
+	cr_expect_null(policy_unix(p, 3, &r));
+	policy_free(p);
+}
+
 Test(policy_find, by_name)
 {
 	struct policy *p = pt_policy(text);

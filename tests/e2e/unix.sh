@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Unix sockets: a database's is decoded exactly like TCP, whatever it is called; no other is reached.
+. "$(dirname "$0")/lib.sh"
+
+SOCK=$E2E_PGSOCK/.s.PGSQL.$E2E_PGPORT
+with_unix() {
+	policy <<-YAML
+	version: 1
+	default: {read: allow, session: allow, other: hold}
+	resources:
+	  - name: shop
+	    at: ["unix:$SOCK"]
+	    protocol: postgres
+	    tags: [production-db]
+	  - {name: named, at: "unix:@holdfast-e2e-$E2E_PGPORT", protocol: opaque}
+	rules:
+	  - {name: no-destruction, when: {effect: destroy}, then: deny, message: "not here"}
+	masks:
+	  - {name: pii, columns: ["*.ssn"], as: redact}
+	YAML
+}
+with_unix
+start_daemon || exit 1
+grep -q 'no connect_unix' "$G/daemon.log" && HAS_HOOK= || HAS_HOOK=1
+case ${E2E_DAEMON_ARGS:-} in *'--without connect_unix'*) HAS_HOOK= ;; esac
+needs_hook() { [ -n "$HAS_HOOK" ] || skip 'this daemon works without the unix hook'; }
+
+unix_sql() { # NAME SQL [HOST]
+	in_run "$1" -- psql -XqAt "host=${3:-$E2E_PGSOCK} port=$E2E_PGPORT user=agent dbname=shop" -c "$2"
+}
+says() { # PATH: what connect() and the first byte say; @name is abstract
+	in_run says -- /usr/bin/python3 -c "
+import socket
+where = '$1'
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+try:
+    s.connect('\0' + where[1:] if where[0] == '@' else where)
+    print(s.recv(10).decode() or 'closed')
+except OSError as e:
+    print(e.strerror)"
+}
+
+test_statements_are_judged_as_over_tcp() {
+	needs_hook
+	assert_eq "$(unix_sql judged 'SELECT 6 * 7')" 42
+	assert_eq "$(unix_sql judged 'SELECT ssn FROM customers WHERE id = 1')" '****'
+	assert_exit 1 unix_sql judged 'DROP TABLE customers'
+	assert_has "$OUT" 'denied by rule "no-destruction": not here'
+	wait_ledger "SELECT DISTINCT target FROM sessions WHERE resource = 'shop'" "unix:$SOCK"
+	assert_eq "$(admin "SELECT count(*) FROM customers")" 4
+}
+
+test_hold_and_release_and_cancel() {
+	needs_hook
+	bg psql unix_sql held 'DELETE FROM orders WHERE id = 90'
+	h=$(wait_hold held)
+	approve "$h"
+	finish "$BG"
+	assert_eq "$(admin 'SELECT count(*) FROM orders WHERE id = 90')" 0
+	bg psql unix_sql cancelled 'DELETE FROM orders WHERE id = 91 /* unix cancelled */'
+	wait_hold cancelled
+	signal_run cancelled INT
+	wait_until 15 has_no_hold cancelled
+	finish "$BG" || true
+	if server_saw '/* unix cancelled */'; then fail 'it ran'; fi
+}
+
+test_other_names_of_the_same_socket_are_the_same() {
+	needs_hook
+	ln -s "$E2E_PGSOCK" "$E2E_TMP/link-$$"
+	ln "$SOCK" "$E2E_PGSOCK/hard"
+	assert_eq "$(unix_sql link 'SELECT 1' "$E2E_TMP/link-$$")" 1
+	assert_eq "$(unix_sql dots 'SELECT 2' "$E2E_PGSOCK/../$(basename "$E2E_PGSOCK")/.")" 2
+	wait_ledger "SELECT DISTINCT target FROM sessions WHERE resource = 'shop'" "unix:$SOCK"
+	rm "$E2E_TMP/link-$$" "$E2E_PGSOCK/hard"
+}
+
+test_other_sockets_are_shut() {
+	/usr/bin/python3 -c "
+import socket
+a, b = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+a.bind('$T/other.sock')
+b.bind('\0holdfast-other-$E2E_PGPORT')
+for s in (a, b):
+    s.listen()
+print('ready', flush=True)
+import selectors
+sel = selectors.DefaultSelector()
+for s in (a, b):
+    sel.register(s, selectors.EVENT_READ)
+while True:
+    for key, _ in sel.select():
+        key.fileobj.accept()[0].sendall(b'REACHED')" > "$T/server.out" 2>&1 &
+	server=$!
+	wait_until 10 file_has "$T/server.out" ready
+	chmod 777 "$T/other.sock"
+	for at in "$T/other.sock" "@holdfast-other-$E2E_PGPORT" /run/dbus/system_bus_socket "$HOLDFAST_DIR/ctl.sock" "$HOLDFAST_DIR/run.sock" relative.sock; do
+		case $(says "$at") in
+		*REACHED*) fail "$at" ;;
+		*reset* | closed | *permitted* | *denied* | *'not supported'*) ;;
+		*) fail "$at: $(says "$at")" ;;
+		esac
+	done
+	kill $server
+	if [ -n "$HAS_HOOK" ]; then
+		wait_ledger "SELECT count(*) > 0 FROM events WHERE kind = 'target-denied' AND detail LIKE 'target=unix:$T/other.sock %'" 1
+	fi
+}
+
+test_abstract_name_is_reached_by_that_name_alone() {
+	needs_hook
+	/usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind('\0holdfast-e2e-$E2E_PGPORT')
+s.listen()
+print('ready', flush=True)
+while True:
+    s.accept()[0].sendall(b'ABSTRACT')" > "$T/server.out" 2>&1 &
+	server=$!
+	wait_until 10 file_has "$T/server.out" ready
+	assert_eq "$(says "@holdfast-e2e-$E2E_PGPORT")" ABSTRACT
+	assert_lacks "$(says "@holdfast-e2e-$E2E_PGPORT\\\\0x")" ABSTRACT
+	kill $server
+}
+
+test_host_process_gets_nothing_from_our_socket() {
+	needs_hook
+	name=$(awk '$NF ~ /^@hfunix-[0-9a-f]+$/ {print $NF}' /proc/net/unix | head -n 1)
+	[ -n "$name" ] || fail 'no such listener'
+	got=$(/usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect('\0' + '$name'[1:])
+try:
+    print(s.recv(10) or 'closed')
+except OSError as e:
+    print('closed', e)")
+	assert_has "$got" closed
+}
+
+test_policy_without_unix_sockets_refuses_in_the_call() {
+	policy <<-YAML
+	version: 1
+	default: {read: allow, session: allow, other: hold}
+	$(standard_resources)
+	YAML
+	hf reload
+	case $(says "$SOCK") in
+	*permitted* | *denied* | *'not supported'*) ;;
+	*) fail "$(says "$SOCK")" ;;
+	esac
+	with_unix
+	hf reload
+}
+
+test_many_at_once_are_told_apart() {
+	needs_hook
+	got=$(in_run many -- sh -c "for i in \$(seq 40); do psql -XqAt 'host=$E2E_PGSOCK port=$E2E_PGPORT user=agent dbname=shop' -c \"SELECT \$i\" & done; wait" | sort -n | xargs)
+	assert_eq "$got" "$(seq 40 | xargs)"
+}
+
+run_tests
