@@ -37,6 +37,7 @@ const char *client_listens(struct world *w);
 const char *client_meets_enforcer(struct world *w);
 const char *client_listed(struct world *w);
 const char *client_meets_nobody(struct world *w);
+const char *client_resolvers(struct world *w);
 const char *client_soak(struct world *w);
 const char *client_soak_direct(struct world *w);
 const char *client_time_connects(struct world *w);

@@ -184,6 +184,27 @@ const char *client_meets_nobody(struct world *w)
 	return stays_alone("2001:db8::7", true);
 }
 
+/* One run may have so many resolvers, and no more: the table is everybody's. */
+const char *client_resolvers(struct world *w)
+{
+	(void)w;
+	for (int i = 1; i <= 65; i++) {
+		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		struct sockaddr_storage to;
+		char addr[32];
+		socklen_t n;
+
+		snprintf(addr, sizeof(addr), "10.99.7.%d", i);
+		n = sockaddr_of(&to, addr, 53);
+		if (i <= 64)
+			must(!connect(fd, (struct sockaddr *)&to, n));
+		else
+			must(connect(fd, (struct sockaddr *)&to, n) && errno == ECONNREFUSED);
+		close(fd);
+	}
+	return NULL;
+}
+
 /* ---- many at once ---------------------------------------------------------------------------- */
 
 /* One of many: a target of its own for each connection, told to the enforcer, who compares. */

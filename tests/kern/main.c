@@ -75,7 +75,7 @@ static int set_state(struct kern *k, bool is_refusing)
 	return kern_set_state(k, &state);
 }
 
-static void must_open(struct test *t, bool without_unix)
+void must_open(struct test *t, bool without_unix)
 {
 	if (open_kern(t, t->world.runs, without_unix, &t->kern) || set_state(t->kern, false))
 		die("kern_open");
@@ -83,7 +83,7 @@ static void must_open(struct test *t, bool without_unix)
 		die("kern_denials_open");
 }
 
-static void close_kern(struct test *t)
+void close_kern(struct test *t)
 {
 	t->denials = kern_denials_close(t->denials);
 	t->kern = kern_close(t->kern);
@@ -420,6 +420,15 @@ static void detach_pin(struct test *t, const char *name)
 	close(fd);
 }
 
+static void unlink_pin(struct test *t, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/abi%d/%s", t->world.bpffs, HOLDFAST_ABI, name);
+	if (unlink(path))
+		die(path);
+}
+
 static void test_tampering(struct test *t)
 {
 	uint64_t before = count_of(t, HOOK_EGRESS, COUNT_DENIED);
@@ -434,6 +443,11 @@ static void test_tampering(struct test *t)
 	client(t, "backstop_holds_without_the_hook", "a", AGENT_UID, client_is_dropped);
 	check(t, "backstop_counts_what_it_dropped",
 		count_of(t, HOOK_EGRESS, COUNT_DENIED) > before);
+	unlink_pin(t, "map_askers");
+	unlink_pin(t, "link_bind4");
+	check(t, "lost_pins_are_noticed",
+		!kern_verify(t->kern, names, sizeof(names), &n) && n == 3 &&
+			!strcmp(names, "bind4, connect4, map askers"));
 	close_kern(t);
 	must_open(t, false);
 	check(t, "reopening_heals", !kern_verify(t->kern, names, sizeof(names), &n) && !n);
@@ -504,7 +518,9 @@ int main(void)
 	test_targets(&t);
 	test_in_run(&t);
 	test_impostor(&t);
+	test_full_maps(&t);
 	test_soak(&t);
+	test_upgrade(&t);
 	test_cost(&t);
 	test_readonly_fds(&t);
 	test_killed(&t);

@@ -27,9 +27,15 @@ bool was_denied(const struct test *t, enum hook hook, int error, uid_t uid);
 /* Entries of the handshake map: it must be empty whenever no connect is under way. */
 unsigned n_handshakes(struct test *t);
 
+/* Loads and attaches, or adopts what is pinned. */
+void must_open(struct test *t, bool without_unix);
+void close_kern(struct test *t);
+
 /* test_run.c */
 void test_targets(struct test *t);
 void test_in_run(struct test *t);
 void test_impostor(struct test *t);
 void test_soak(struct test *t);
+void test_full_maps(struct test *t);
+void test_upgrade(struct test *t);
 void test_cost(struct test *t);

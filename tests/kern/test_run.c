@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,6 +186,61 @@ void test_soak(struct test *t)
 	check(t, "none_of_many_was_lost", s->n_match == n && !s->n_no_origin);
 	check(t, "none_of_many_was_confused", s->n_mismatch == 0);
 	check(t, "no_handshake_is_left_by_many", n_handshakes(t) == 0);
+}
+
+/* What does not fit must be refused, or left to the enforcer; never let through. */
+void test_full_maps(struct test *t)
+{
+	enum { TOO_MANY = 70000 };
+	struct intercept_state state = {.netns = world_netns(), .may_resolve = 1};
+	struct reach_key *keys = calloc(TOO_MANY, sizeof(*keys));
+
+	if (!keys)
+		die("keys");
+	for (unsigned i = 0; i < TOO_MANY; i++) {
+		keys[i] = key("10.0.0.0", 32, 1);
+		keys[i].addr[13] = (uint8_t)(i >> 16);
+		keys[i].addr[14] = (uint8_t)(i >> 8);
+		keys[i].addr[15] = (uint8_t)i;
+	}
+	check(t, "list_that_does_not_fit_is_an_error",
+		kern_set_reach(t->kern, KERN_TARGETS, keys, TOO_MANY) < 0);
+	client(t, "and_the_enforcer_decides", "a", AGENT_UID, client_v4);
+	check(t, "it_can_be_emptied_again", !kern_set_reach(t->kern, KERN_TARGETS, NULL, 0));
+	free(keys);
+	if (kern_set_state(t->kern, &state))
+		die("set_state");
+	client(t, "resolvers_of_a_run_are_bounded", "a", AGENT_UID, client_resolvers);
+	client(t, "and_of_another_run_by_themselves", "b", AGENT_UID, client_resolvers);
+	set_state(t, false, false);
+}
+
+/* New programs are swapped in again and again under runs that connect all the time. */
+void test_upgrade(struct test *t)
+{
+	struct shared *s = t->world.shared;
+	unsigned n_swaps = 0;
+	pid_t pid;
+
+	s->n_each = getenv("SOAK") ? 400 : 40;
+	s->n_match = s->n_mismatch = s->n_no_origin = 0;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid)
+		_exit(many(t, "a", client_soak) > 0 ? 0 : 1);
+	while (!waitpid(pid, NULL, WNOHANG)) {
+		close_kern(t);
+		must_open(t, false);
+		n_swaps++;
+	}
+	wait_until(&s->n_match, s->n_each * SOAK_PROCESSES);
+	printf("# programs swapped %u times under %u connections\n", n_swaps,
+		s->n_each * SOAK_PROCESSES);
+	check(t, "none_is_lost_while_programs_are_swapped",
+		s->n_match == s->n_each * SOAK_PROCESSES && !s->n_no_origin);
+	check(t, "none_is_confused_while_programs_are_swapped", !s->n_mismatch);
 }
 
 void test_cost(struct test *t)

@@ -316,9 +316,25 @@ static ERR_CHECK int kern_verify_one(const struct kern *k, enum layer l, bool *r
 	return 0;
 }
 
+/* Names of what is broken, as far as they fit. */
+struct kern_broken {
+	char *buf;
+	size_t max, at;
+	unsigned n;
+};
+
+static void kern_add_broken(struct kern_broken *b, const char *kind, const char *name)
+{
+	if (b->at < b->max)
+		b->at += (size_t)snprintf(
+			b->buf + b->at, b->max - b->at, "%s%s%s", b->n ? ", " : "", kind, name);
+	b->n++;
+}
+
 int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken)
 {
-	size_t at = 0;
+	struct kern_broken broken = {.buf = buf, .max = max};
+	const char *map = NULL;
 
 	*ret_n_broken = 0;
 	if (max)
@@ -331,12 +347,12 @@ int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken)
 			r = kern_verify_one(k, l, &is_whole);
 		if (r)
 			return err_trace(r);
-		if (is_whole)
-			continue;
-		(*ret_n_broken)++;
-		if (at < max)
-			at += (size_t)snprintf(
-				buf + at, max - at, "%s%s", at ? ", " : "", layer_hooks[l].name);
+		if (!is_whole)
+			kern_add_broken(&broken, "", layer_hooks[l].name);
 	}
+	/* Without its pin a map dies with us, and what it knows of live connections. */
+	while ((map = load_next_lost_map(k->object, map)))
+		kern_add_broken(&broken, "map ", map);
+	*ret_n_broken = broken.n;
 	return 0;
 }

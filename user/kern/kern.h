@@ -72,9 +72,9 @@ struct kern_denials *kern_denials_close(struct kern_denials *d);
 int kern_denials_poll_fd(const struct kern_denials *d);
 void kern_denials_drain(struct kern_denials *d);
 
-/* Checks that every pinned link is still attached to the cgroup it was attached to (root outside
- * can tamper). Returns the number of layers that are not; names of them, comma-separated, in buf.
- */
+/* Checks that every pinned link is still attached to the cgroup it was attached to, and that every
+ * map is still the one that is pinned (root outside can tamper). Returns how many are not; names of
+ * them, comma-separated, in buf. */
 ERR_CHECK int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken);
 
 /* ---- doctor ---------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kern/load.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -117,6 +118,38 @@ int load_program_fd(const struct intercept *object, enum layer layer)
 int load_map_fd(const struct intercept *object, const char *name)
 {
 	return bpf_object__find_map_fd_by_name(object->obj, name);
+}
+
+static uint32_t load_map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+static bool load_is_pinned(const struct bpf_map *map)
+{
+	_cleanup_(fd_closep) int fd = bpf_obj_get(bpf_map__pin_path(map));
+	uint32_t id = load_map_id(fd);
+
+	return id && id == load_map_id(bpf_map__fd(map));
+}
+
+const char *load_next_lost_map(const struct intercept *object, const char *at)
+{
+	bool is_behind = !at;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object->obj)
+	{
+		if (bpf_map__is_internal(map) || !bpf_map__pin_path(map))
+			continue;
+		if (is_behind && !load_is_pinned(map))
+			return bpf_map__name(map);
+		is_behind |= at && !strcmp(at, bpf_map__name(map));
+	}
+	return NULL;
 }
 
 int load_probe_one(enum layer layer)

@@ -24,6 +24,8 @@ struct intercept *load_free(struct intercept *object);
 /* Descriptors stay the object's. < 0: not loaded. */
 int load_program_fd(const struct intercept *object, enum layer layer);
 int load_map_fd(const struct intercept *object, const char *name);
+/* The next map after `at` (NULL: the first) whose pin is gone or another map's; NULL: none. */
+const char *load_next_lost_map(const struct intercept *object, const char *at);
 
 /* Of the layers asked for, those that this kernel loads and knows where to attach: each is tried on
  * its own, without an effect. */
