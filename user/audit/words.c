@@ -70,6 +70,8 @@ void words_put_query(struct writer *w, enum words_kind kind, struct slice value)
 
 void words_put_query_text(struct writer *w, struct slice text)
 {
+	bool has_word = false;
+
 	while (text.n) {
 		bool is_plain = true;
 		size_t n = 0;
@@ -84,7 +86,10 @@ void words_put_query_text(struct writer *w, struct slice text)
 			is_plain = is_plain && text.p[n] < 0x80;
 			n++;
 		}
-		if (is_plain) {
+		/* The last one may go on; SQLite gathers all that begins so, which is dear, and not
+		 * needed where another word tells enough. */
+		if (is_plain && (n < text.n || !has_word)) {
+			has_word = true;
 			wr_str(w, w->n ? " AND \"" : "\"");
 			wr_slice(w, slice_head(text, n));
 			wr_str(w, n == text.n ? "\"*" : "\"");

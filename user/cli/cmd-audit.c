@@ -283,7 +283,8 @@ static int cmd_audit_print(const struct cmd_audit *a, struct query *q)
 	return fflush(stdout) ? cli_fail(CLI_FAILED, "the output cannot be written") : CLI_OK;
 }
 
-static const struct cmd *const cmd_audit_others[] = {&audit_verify, &audit_backup, NULL};
+static const struct cmd *const cmd_audit_others[] = {
+	&audit_verify, &audit_backup, &audit_export, NULL};
 
 /* Listings are words too, so that these are known by their whole name only. */
 static const struct cmd *cmd_audit_other(const char *word)
@@ -316,7 +317,8 @@ static int cmd_audit_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_audit = {
 	.name = "audit",
-	.usage = "audit [requests|runs|sessions|holds|decisions|events|verify|backup] [options]",
+	.usage = "audit [requests|runs|sessions|holds|decisions|events|verify|backup|export] "
+		 "[options]",
 	.help = "Show what is in the ledger: who asked what of whom, and what came of it.",
 	.more = "Without a word it lists requests, oldest first, the newest last.\n"
 		"--verdict takes a ruling (allow, hold, deny), what became of a hold (approved,\n"
@@ -327,7 +329,9 @@ const struct cmd cmd_audit = {
 		"      Check the ledger against its hash chain and the signed checkpoints; exit\n"
 		"      code 1 if anything in it was changed. `holdfast audit verify --help`.\n"
 		"  audit backup FILE\n"
-		"      Copy the ledger as it is now; the daemon may run.",
+		"      Copy the ledger as it is now; the daemon may run.\n"
+		"  audit export [--follow]\n"
+		"      JSON lines for log shippers; decisions to syslog.",
 	.opts = cmd_audit_opts,
 	.run = cmd_audit_run,
 };

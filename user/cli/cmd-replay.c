@@ -2,10 +2,12 @@
 /* holdfast replay: a session as it went, statement by statement. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "audit/replay.h"
 #include "cli/cmds.h"
+#include "cli/replay_html.h"
 #include "cli/show_ledger.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -15,6 +17,8 @@ enum { CMD_REPLAY_LINE_MAX = 4000 };
 
 static const struct cmd_opt cmd_replay_opts[] = {
 	{'x', "speed", "N", "wait as it went, N times as fast (1 = as it was)"},
+	{'a', "at", "TIME", "begin there: 90s, 5m after the start"},
+	{'o', "html", "FILE", "write a page instead, one file that loads nothing"},
 	{'l', "ledger", "PATH", "another ledger than the daemon's"},
 	{0},
 };
@@ -180,7 +184,23 @@ static void cmd_replay_wait(int64_t ns, double speed)
 	nanosleep(&t, NULL);
 }
 
-static int cmd_replay_show(struct query *q, uint64_t session, double speed)
+struct cmd_replay {
+	double speed;
+	double at_s; /* what was before is not shown */
+	const char *html;
+};
+
+/* "90s", "5m", "1h" */
+static bool cmd_replay_at(const char *text, double *ret_s)
+{
+	char *end;
+
+	*ret_s = strtod(text, &end);
+	*ret_s *= *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+	return *text >= '0' && *text <= '9' && (!*end || (strchr("smh", *end) && !end[1]));
+}
+
+static int cmd_replay_show(struct query *q, uint64_t session, const struct cmd_replay *how)
 {
 	_cleanup_(cmd_replay_free) struct replay *p = NULL;
 	struct replay_step step;
@@ -190,8 +210,13 @@ static int cmd_replay_show(struct query *q, uint64_t session, double speed)
 		return cli_fail(CLI_NONE, "there is no session %" PRIu64 " in the ledger", session);
 	if (r == REPLAY_E_TOO_LONG)
 		return show_ledger_explain(QUERY_E_TOO_LONG);
+	if (!r && how->html)
+		return replay_html(p, session, how->html);
 	while (!r && !(r = replay_next(p, &step))) {
-		cmd_replay_wait(step.since_last_ns, speed);
+		/* Whose session it is, is said in any case. */
+		if (step.kind != RECORD_SESSION && (double)step.since_start_ns / 1e9 < how->at_s)
+			continue;
+		cmd_replay_wait(step.since_last_ns, how->speed);
 		cmd_replay_step(&step);
 		fflush(stdout);
 	}
@@ -205,7 +230,7 @@ static int cmd_replay_run(const struct cmd *cmd, int argc, char **argv)
 	_cleanup_(show_ledger_closep) struct query *q = NULL;
 	const char *value, *ledger = NULL;
 	unsigned long long session;
-	double speed = 0;
+	struct cmd_replay how = {0};
 	char *end;
 	int letter, r;
 
@@ -214,7 +239,13 @@ static int cmd_replay_run(const struct cmd *cmd, int argc, char **argv)
 			return CLI_USAGE;
 		if (letter == 'l')
 			ledger = value;
-		if (letter == 'x' && ((speed = strtod(value, &end)) < 0.001 || *end || speed > 1e9))
+		if (letter == 'o')
+			how.html = value;
+		if (letter == 'a' && !cmd_replay_at(value, &how.at_s))
+			return cli_fail(
+				CLI_USAGE, "replay: '%s' is no time after the start", value);
+		if (letter == 'x' &&
+			((how.speed = strtod(value, &end)) < 0.001 || *end || how.speed > 1e9))
 			return cli_fail(CLI_USAGE, "replay: '%s' is no speed", value);
 	}
 	if (argc - cli_optind() != 1)
@@ -225,7 +256,7 @@ static int cmd_replay_run(const struct cmd *cmd, int argc, char **argv)
 			"'%s' is no id of a session; `holdfast audit sessions` lists them",
 			argv[cli_optind()]);
 	r = show_ledger_open(ledger, &q);
-	return r ? r : cmd_replay_show(q, session, speed);
+	return r ? r : cmd_replay_show(q, session, &how);
 }
 
 const struct cmd cmd_replay = {

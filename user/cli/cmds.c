@@ -14,6 +14,7 @@ const struct cmd *const cmds[] = {
 	&cmd_why,
 	&cmd_audit,
 	&cmd_replay,
+	&cmd_report,
 	&cmd_policy,
 	&cmd_reload,
 	&cmd_status,
