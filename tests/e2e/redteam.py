@@ -105,6 +105,23 @@ def long_portal_names(s):
     s.send(execute(NAME + "X"), SYNC)
 
 
+def view_replaced_next_door(s):
+    """Two sessions share what is known of the database; one changes it, the other asks at once."""
+    other = Session()
+    other.send(query("SELECT id, v FROM scratch.plain"))
+    s.send(query(REPLACE))
+    other.send(query("SELECT id, v FROM scratch.plain"))
+
+
+def view_replaced_next_door_by_commit(s):
+    other = Session()
+    s.send(query("BEGIN"))
+    s.send(query(REPLACE))
+    other.send(query("SELECT id, v FROM scratch.t"))
+    s.send(query("COMMIT"))
+    other.send(query("SELECT id, v FROM scratch.plain"))
+
+
 def open_portal(s):
     s.send(parse("a", "SELECT body FROM notes"), SYNC)
     s.send(query("BEGIN"))

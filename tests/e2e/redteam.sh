@@ -60,6 +60,15 @@ test_view_replaced_where_the_catalog_cannot_be_asked() {
 	done
 }
 
+test_view_replaced_by_another_session_a_moment_ago() {
+	for how in next_door next_door_by_commit; do
+		got=$(attack "view_replaced_$how")
+		assert_has "$got" 'CREATE VIEW'
+		lacks_secrets "$got"
+		admin "CREATE OR REPLACE VIEW scratch.plain AS SELECT 1 AS id, 'plain'::text AS v"
+	done
+}
+
 test_reserved_name_taken_so_that_the_catalog_question_fails() {
 	got=$(attack question_spoiled)
 	assert_has "$got" 'CREATE VIEW'

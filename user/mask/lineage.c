@@ -44,6 +44,17 @@ static bool verdicts_unproven(const struct verdicts *v, const struct lineage_col
 	return !verdicts_clear(v, &c->from);
 }
 
+/* Of nothing that the text names is anything known to be protected, or not known at all. */
+static bool verdicts_none(const struct verdicts *v, const struct lineage *l)
+{
+	struct lineage_set all = l->filters;
+
+	for (size_t i = 0; i < l->n_columns; i++)
+		lineage_set_join(&all, &lineage_column(l, i)->from);
+	memset(all.bits, 0xff, sizeof(all.bits));
+	return verdicts_clear(v, &all);
+}
+
 static enum unproven verdicts_word(const struct verdicts *v, const struct lineage_set *from)
 {
 	bool is_unknown = from->may_be_anything || from->is_from_code;
@@ -83,6 +94,7 @@ struct mask_shown mask_shown_of(const struct mask_catalog *c, const struct linea
 	struct verdicts v;
 
 	verdicts_init(&v, c, l);
+	shown.is_apart = verdicts_none(&v, l);
 	for (size_t i = 0; i < l->n_columns; i++) {
 		if (!lineage_column(l, i)->is_star)
 			continue;

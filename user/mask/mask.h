@@ -82,6 +82,7 @@ struct mask_proof {
 struct mask_shown {
 	struct mask_proof proof;
 	bool is_clear;    /* every column is */
+	bool is_apart;    /* nothing that it names is protected: no condition either */
 	bool is_unproven; /* some column may derive from a protected one, and no table that the
 			   * server names for it will say what becomes of it */
 	enum unproven unproven; /* the strictest of what the rules say about those */

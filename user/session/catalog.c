@@ -73,14 +73,50 @@ bool catalog_is_due(struct session *s)
 	c = s->catalog;
 	if (!c)
 		return false;
+	if (c->names_epoch != atomic_load(&s->worker->enforcer->names_epoch))
+		return true;
 	max_age = c->epoch == atomic_load(&s->worker->enforcer->catalog_epoch) ? CATALOG_MAX_AGE_NS
 									       : CATALOG_MIN_AGE_NS;
 	return !c->columns || s->doubts_catalog || clock_mono_ns() - c->known_since_ns > max_age;
 }
 
+/* Is it as old as a change of names by somebody else, finished or at the server right now? */
+static bool catalog_is_overtaken(const struct session *s)
+{
+	struct enforcer *e = s->worker->enforcer;
+	unsigned n_own = s->is_renaming;
+
+	return s->catalog->names_epoch != atomic_load(&e->names_epoch) ||
+	       atomic_load(&e->n_renaming) > n_own;
+}
+
 const struct mask_catalog *catalog_believed(const struct session *s)
 {
-	return s->catalog && !s->doubts_catalog ? s->catalog->columns : NULL;
+	if (!s->catalog || s->doubts_catalog || catalog_is_overtaken(s))
+		return NULL;
+	return s->catalog->columns;
+}
+
+void catalog_renaming_begin(struct session *s)
+{
+	struct enforcer *e = s->worker->enforcer;
+
+	if (!s->is_renaming)
+		atomic_fetch_add(&e->n_renaming, 1);
+	s->is_renaming = true;
+	atomic_fetch_add(&e->names_epoch, 1);
+}
+
+void catalog_renaming_end(struct session *s)
+{
+	struct enforcer *e = s->worker->enforcer;
+
+	if (!s->is_renaming)
+		return;
+	/* First what makes the old knowledge old, then what lets it be believed. */
+	atomic_fetch_add(&e->names_epoch, 1);
+	atomic_fetch_sub(&e->n_renaming, 1);
+	s->is_renaming = false;
 }
 
 int catalog_ask(struct session *s)
@@ -113,6 +149,7 @@ int catalog_ask(struct session *s)
 	if (r)
 		return err_trace(r < 0 ? r : -ECONNRESET);
 	s->catalog_epoch = atomic_load(&s->worker->enforcer->catalog_epoch);
+	s->names_epoch = atomic_load(&s->worker->enforcer->names_epoch);
 	mask_catalog_free(s->coming);
 	s->coming = mask_catalog_new(s->resource->masks);
 	return s->coming ? 0 : err_raise(-ENOMEM);
@@ -198,6 +235,7 @@ int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 	s->coming = NULL;
 	c->known_since_ns = clock_mono_ns();
 	c->epoch = s->catalog_epoch;
+	c->names_epoch = s->names_epoch;
 	s->doubts_catalog = false;
 	return 0;
 }

@@ -12,6 +12,7 @@ struct catalog {
 	int64_t known_since_ns;
 	uint64_t epoch; /* enforcer.catalog_epoch when the question was put; another one now: stale
 			 */
+	uint64_t names_epoch; /* the same of enforcer.names_epoch */
 };
 
 /* All of a worker's, after a policy change: they borrow its rules. */
@@ -25,5 +26,9 @@ ERR_CHECK int catalog_ask(struct session *s);
 ERR_CHECK int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done);
 /* What is known, or NULL: nothing is, so that every column of a table is unproven. */
 const struct mask_catalog *catalog_believed(const struct session *s);
+/* A request that changes names, or ends a transaction that did, goes to the server: until all is
+ * answered, what others know may be older than what the server knows. end: also without begin. */
+void catalog_renaming_begin(struct session *s);
+void catalog_renaming_end(struct session *s);
 /* Something that a session did may have changed names, or an unknown table turned up. */
 void catalog_mark_stale(struct session *s);

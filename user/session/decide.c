@@ -307,8 +307,11 @@ static int decide_track(struct session *s)
 	}
 	s->touches = a->touches || (s->touches && (q->n || !s->proto->is_drained(s->state)));
 	a->proof.is_released = a->holds_unproven && a->has_hold && hold_outcome_runs(a->outcome);
-	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){
-		.seq = a->request.seq, .id = a->id, .touches = a->touches, .proof = a->proof};
+	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){.seq = a->request.seq,
+		.id = a->id,
+		.touches = a->touches,
+		.quotes = a->quotes,
+		.proof = a->proof};
 	return 0;
 }
 
@@ -329,6 +332,9 @@ static int decide_settle(struct session *s, const struct verdict *v)
 		s->doubts_catalog |= masked_changes_names(s);
 		catalog_mark_stale(s);
 	}
+	if (v->kind == VERDICT_PASS &&
+		(masked_changes_names(s) || (s->doubts_catalog && (flags & FACTS_TX_CONTROL))))
+		catalog_renaming_begin(s);
 	r = relay_settle(s, v);
 	return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : r ? err_trace(r) : 0;
 }

@@ -32,7 +32,9 @@ struct enforcer {
 	struct mailbox control; /* letters to the control thread */
 
 	_Atomic uint64_t last_session, last_request, last_hold;
-	_Atomic uint64_t catalog_epoch;               /* goes up when names may have changed */
+	_Atomic uint64_t catalog_epoch; /* goes up when names may have changed */
+	_Atomic uint64_t names_epoch; /* … and when they probably did: nothing older is believed */
+	_Atomic unsigned n_renaming; /* sessions whose change of names is at the server right now */
 	_Atomic uint64_t n_allowed, n_held, n_denied; /* requests since start, for status */
 	_Atomic uint64_t n_sessions;                  /* alive now */
 

@@ -125,6 +125,15 @@ static void masked_rule_unproven(struct session *s, const struct mask_shown *sho
 		a->holds_unproven = masked_hold(a, message);
 }
 
+/* What goes wrong in such a query quotes what it computes. A change quotes whole rows ("Failing row
+ * contains …"), and code says what it likes. */
+static bool masked_only_reads_apart(const struct asked *a, const struct mask_shown *shown)
+{
+	const uint32_t reads = EFFECT_BIT(EFFECT_READ) | EFFECT_BIT(EFFECT_SESSION);
+
+	return shown->is_apart && !(facts_effects(&a->facts) & ~reads);
+}
+
 static bool masked_is_copy(
 	const struct asked *a, const struct lineage *l, const struct mask_shown *shown)
 {
@@ -195,7 +204,7 @@ void masked_rule(struct session *s)
 	const struct lineage *l;
 	struct mask_shown shown = {0};
 
-	a->touches = false;
+	a->touches = a->quotes = false;
 	a->holds_unproven = false;
 	a->proof = (struct mask_proof){0};
 	if (!s->wants_text || request_is_login(&a->request))
@@ -208,6 +217,7 @@ void masked_rule(struct session *s)
 		shown = masked_unknown_rows(s);
 	if (l && l->flags & LINEAGE_IS_RESULT)
 		a->proof = shown.proof;
+	a->quotes = a->touches && !masked_only_reads_apart(a, &shown);
 	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
 	 */
 	if (masked_is_copy(a, l, &shown)) {

@@ -444,6 +444,8 @@ static int relay_server_unit(struct session *s, struct slice unit)
 		s->tx_since_wall_ns = clock_wall_ns();
 	else if (after == TX_NONE)
 		s->tx_since_wall_ns = 0;
+	if (s->is_renaming && s->proto->is_drained(s->state))
+		catalog_renaming_end(s);
 	return relay_drain_events(s);
 }
 

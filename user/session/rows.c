@@ -141,7 +141,7 @@ static bool rows_withhold(struct session *s, const struct event *ev, struct slic
 {
 	const struct inflight *f = rows_inflight(s, ev->text.seq);
 	bool is_known = f || ev->text.is_value;
-	bool touches = f ? f->touches : s->touches;
+	bool touches = f ? f->quotes : s->touches;
 
 	if (!ev->text.may_quote || !ev->text.n || !mask_rules_need_catalog(s->resource->masks))
 		return false;

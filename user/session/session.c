@@ -297,6 +297,7 @@ void session_free(struct session *s)
 	arena_deinit(&s->unit_arena);
 	arena_deinit(&s->plan_arena);
 	mask_catalog_free(s->coming);
+	catalog_renaming_end(s);
 	free(s->inflight.ring);
 	s->magic = 0;
 	free(s);

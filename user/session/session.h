@@ -63,6 +63,7 @@ struct inflight {
 	struct mask_stats masked;
 	bool touches; /* may touch protected tables: columns without provenance are unproven … */
 	struct mask_proof proof; /* … but for those that the text clears */
+	bool quotes;             /* its errors and notices may quote protected values */
 	bool is_done;
 };
 
@@ -78,7 +79,7 @@ struct asked {
 	struct ruling ruling;
 	uint64_t id;         /* in the ledger */
 	uint64_t record_seq; /* in the journal */
-	bool has_facts, is_recorded, touches;
+	bool has_facts, is_recorded, touches, quotes;
 	struct mask_proof proof;
 	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
 	bool has_hold;
@@ -136,6 +137,8 @@ struct session {
 	struct mask_catalog *coming; /* the answer to our question so far */
 	struct catalog *catalog;     /* worker's; NULL: not needed or not known yet */
 	uint64_t catalog_epoch;      /* when our question was put */
+	uint64_t names_epoch;        /* the same */
+	bool is_renaming;            /* counted in enforcer.n_renaming */
 	bool doubts_catalog; /* changed names since the last answer, or got none: believes nothing
 			      */
 };

@@ -357,6 +357,7 @@ static void join_add(struct lin *l, uint32_t tag, struct lin_scope *s, const str
 
 	lin_from_one(l, lin_child(l, tag, "larg"), sides, with);
 	lin_from_one(l, lin_child(l, tag, "rarg"), sides, with);
+	l->has_full_join |= walk_says(l->w, tag, "jointype", "JOIN_FULL");
 	join_filter(l, tag, sides->rels, sides, with);
 	if (!alias && !using_alias)
 		return;

@@ -72,7 +72,8 @@ struct lin {
 	size_t n_stores, stores_cap;
 	unsigned depth;
 	unsigned n_steps;
-	bool is_filter; /* inside a condition already */
+	bool is_filter;     /* inside a condition already */
+	bool has_full_join; /* some column may be one of two */
 };
 
 enum { LIN_DEPTH_MAX = 40, LIN_STEPS_MAX = 50000 };

@@ -255,7 +255,7 @@ bool lin_add_name(
 	}
 	if (!u.is_found)
 		to->may_be_anything = true;
-	return u.is_direct;
+	return u.is_direct && !l->has_full_join;
 }
 
 /* table.name, where every table of that name in sight may be meant. */
@@ -290,7 +290,7 @@ static bool expr_add_star(
 	bool is_direct = true, has_table = !table.n;
 
 	if (!table.n)
-		return lin_add_whole(l, to, s ? s->rels : NULL, NULL);
+		return lin_add_whole(l, to, s ? s->rels : NULL, NULL) && !l->has_full_join;
 	for (; s; s = s->outer) {
 		for (const struct lin_rel *r = s->rels; r; r = r->next) {
 			if (!slice_eq(r->name, table))

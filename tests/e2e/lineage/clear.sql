@@ -69,6 +69,8 @@ INSERT INTO lab.free SELECT id + 100, name FROM lab.people RETURNING id, v || ''
 DELETE FROM lab.free USING lab.people p WHERE free.id = p.id + 100 RETURNING upper(p.name)
 UPDATE lab.people SET ssn = ssn WHERE id = 1 RETURNING upper(name)
 ROLLBACK
+SELECT name::int FROM lab.people
+SELECT 1 / (id - 1), upper(name) FROM lab.people ORDER BY id
 EXPLAIN (COSTS OFF) SELECT upper(name) FROM lab.people WHERE id = 1
 EXPLAIN (COSTS OFF, VERBOSE) SELECT p.ssn, o.id FROM lab.people p JOIN lab.orders o ON o.person = p.id
 COPY (SELECT id, upper(name) FROM lab.people ORDER BY id) TO STDOUT

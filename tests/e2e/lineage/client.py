@@ -6,6 +6,7 @@ client.py call PORT OID ARG, client.py listen PORT: the same for a call by numbe
 client.py leaks FILE: which of these answers hold a canary, in any form.
 client.py differ A B: which answers differ between two such files."""
 import base64
+import os
 import re
 import socket
 import struct
@@ -23,7 +24,7 @@ def message(kind, body=b""):
 class Session:
     def __init__(self, port):
         self.s = socket.create_connection(("127.0.0.1", port), timeout=30)
-        body = struct.pack("!i", 196608) + b"user\0agent\0database\0shop\0\0"
+        body = struct.pack("!i", 196608) + b"user\0agent\0database\0" + os.environ.get("LAB_DB", "shop").encode() + b"\0\0"
         self.s.sendall(struct.pack("!i", len(body) + 4) + body)
         self.answer()
 
@@ -143,6 +144,18 @@ def leaks(path):
     return bad
 
 
+def plain(line):
+    """Without the numbers that requests and runs have."""
+    how, data, sql = line.rstrip("\n").split("\t")
+    data = bytes.fromhex(data) if data != "-" else b""
+    text, at = b"", 0
+    while at + 5 <= len(data):  # nor the lengths of messages that hold them
+        n = struct.unpack("!i", data[at + 1:at + 5])[0]
+        text += data[at:at + 1] + data[at + 5:at + 1 + n] + b"\n"
+        at += 1 + n
+    return re.sub(rb"(request|run|held as h)( ?)\d+", rb"\1", text + data[at:])
+
+
 def differ(one, other):
     bad = 0
     a, b = open(one, encoding="utf8").readlines(), open(other, encoding="utf8").readlines()
@@ -150,12 +163,14 @@ def differ(one, other):
         print("not as many answers:", len(a), len(b))
         return 1
     for x, y in zip(a, b):
-        if x == y:
+        if plain(x) == plain(y):
             continue
-        how, data, sql = y.rstrip("\n").split("\t")
-        print("DIFFERS", how, sql, bytes.fromhex(data)[-300:] if data != "-" else b"")
+        how, _, sql = y.rstrip("\n").split("\t")
+        print("DIFFERS", how, sql[:2000], plain(x)[-200:], plain(y)[-200:])
         bad += 1
-    print(len(a), "answers,", bad, "differ")
+    shown = sum(re.search(rb"\nC(SELECT|COPY|EXPLAIN)", plain(y)) is not None for y in b)
+    stars = sum(b"****" in plain(y) for y in b)
+    print(f"# {len(a)} answers, {bad} differ, {shown} end well, {stars} hold a mask")
     return bad
 
 

@@ -97,6 +97,12 @@ CREATE TABLE lab.copied AS SELECT id, ssn AS v FROM lab.people
 SELECT id, ssn AS v INTO lab.copied FROM lab.people
 CREATE MATERIALIZED VIEW lab.copied AS SELECT ssn FROM lab.people
 SELECT ssn::int FROM lab.people
+SELECT name FROM lab.people WHERE ssn::int = 1
+SELECT id FROM lab.people ORDER BY email::date
+SELECT x::int FROM lab.v_secret
+SELECT id FROM lab.v_secret WHERE x::int = 1
+UPDATE lab.people SET id = NULL WHERE id = 1
+UPDATE lab.people SET id = 2 WHERE id = 1
 SELECT ('x' || email)::date FROM lab.people
 SELECT 1 / (length(ssn) - 12), ssn::uuid FROM lab.people
 SELECT xmlparse(document ssn) FROM lab.people

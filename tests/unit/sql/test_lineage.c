@@ -167,6 +167,8 @@ static const struct {
 	{"SELECT name = ANY (SELECT ssn FROM customers) FROM orders",
 		"orders.name customers.ssn orders.ssn"},
 	{"SELECT id FROM customers c NATURAL JOIN orders o", "customers.id orders.id ="},
+	{"SELECT id, c.id FROM customers c FULL JOIN orders o USING (id)",
+		"customers.id orders.id | customers.id ="},
 	{"SELECT o.x || '' FROM a JOIN LATERAL (SELECT a.ssn AS x) o ON true", "a.ssn"},
 	{"SELECT x FROM (VALUES (1, (SELECT ssn FROM t))) v(x, y)", "none"},
 	{"SELECT y FROM (VALUES (1, (SELECT ssn FROM t))) v(x, y)", "t.ssn"},
