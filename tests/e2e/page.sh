@@ -94,4 +94,28 @@ test_the_ledger_is_exported_as_lines_once_each() {
 	assert_has "$OUT" "did you mean 'decision'"
 }
 
+metric() { hf metrics | sed -n "s/^holdfast_$1 //p"; }
+test_metrics_count_what_happened_and_are_served() {
+	before=$(metric 'requests_total{ruling="allow"}')
+	sql page 'SELECT 8 /* evil8 */' > /dev/null
+	more() { [ "$(metric 'requests_total{ruling="allow"}')" -gt "$before" ]; }
+	wait_until 10 more
+	hf metrics > "$T/text"
+	# Every line is a comment or a sample, and each histogram's last bucket is its count.
+	if grep -vE '^(# (HELP|TYPE) holdfast_[a-z_]+ .*|holdfast_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)$' "$T/text"; then
+		fail 'a line that Prometheus cannot read'
+	fi
+	assert_eq "$(metric 'reply_seconds_bucket{le="+Inf"}')" "$(metric reply_seconds_count)"
+	assert_eq "$(metric 'holds_ended_total{outcome="approved"}')" 1
+	assert_eq "$(metric 'hold_seconds_count')" 2
+	assert_eq "$(metric masked_values_total)" 4
+	assert_eq "$(metric ledger_writable)" 1
+	hf metrics --listen "unix:$T/metrics.sock" &
+	server=$!
+	served() { curl -sf --unix-socket "$T/metrics.sock" http://localhost/metrics | grep -q '^holdfast_up_seconds '; }
+	wait_until 10 served
+	kill "$server"
+	assert_exit 2 hf metrics --listen 0.0.0.0:9464
+}
+
 run_tests

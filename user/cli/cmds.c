@@ -18,6 +18,7 @@ const struct cmd *const cmds[] = {
 	&cmd_policy,
 	&cmd_reload,
 	&cmd_status,
+	&cmd_metrics,
 	&cmd_doctor,
 	&cmd_selftest,
 	&cmd_detach,

@@ -5,5 +5,5 @@
 #include "cli/cli.h"
 
 extern const struct cmd cmd_run, cmd_kill, cmd_prompt, cmd_pending, cmd_approve, cmd_deny, cmd_why,
-	cmd_audit, cmd_replay, cmd_report, cmd_policy, cmd_reload, cmd_status, cmd_doctor,
-	cmd_selftest, cmd_detach, cmd_completion, cmd_version, cmd_help;
+	cmd_audit, cmd_replay, cmd_report, cmd_policy, cmd_reload, cmd_status, cmd_metrics,
+	cmd_doctor, cmd_selftest, cmd_detach, cmd_completion, cmd_version, cmd_help;

@@ -404,6 +404,11 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
 		free(d);
 	}
 	if (h)
+		metrics_observe(&c->waits, metrics_hold_ms,
+			(uint64_t)((clock_wall_ns() - h->view.since_wall_ns) / CLOCK_NS_PER_MS));
+	if (h)
+		c->outcomes[outcome]++;
+	if (h)
 		ctl_answer_deciders(c, h, outcome);
 	hold_free(h);
 	list_for_each_safe (pos, tmp, &c->clients) {

@@ -8,6 +8,7 @@
 
 #include "ctl/wire.h"
 #include "kern/kern.h"
+#include "session/worker.h"
 #include "util/clock.h"
 #include "util/version.h"
 
@@ -169,6 +170,61 @@ static void report_counts(struct ctl *c, struct json *j)
 	jsonw_object_end(j);
 }
 
+/* ---- metrics ---- */
+
+static void report_histogram(struct json *j, const char *name, const struct metrics_histogram *h,
+	const uint64_t bounds[METRICS_BUCKETS])
+{
+	jsonw_object(j, name);
+	jsonw_array(j, "le");
+	for (size_t i = 0; i < METRICS_BUCKETS; i++)
+		jsonw_uint(j, NULL, bounds[i]);
+	jsonw_array_end(j);
+	jsonw_array(j, "n");
+	for (size_t i = 0; i <= METRICS_BUCKETS; i++)
+		jsonw_uint(j, NULL, h->n[i]);
+	jsonw_array_end(j);
+	jsonw_uint(j, "sum", h->sum);
+	jsonw_object_end(j);
+}
+
+/* The workers' counters, added up; reading them costs the workers nothing. */
+static void report_metrics(struct ctl *c, struct json *j)
+{
+	const struct enforcer *e = c->enforcer;
+	struct metrics all = {0};
+	uint64_t lag = 0;
+
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		const struct metrics *m = &e->workers[i]->metrics;
+		uint64_t committed = journal_committed(e->workers[i]->journal);
+
+		for (size_t k = 0; k <= METRICS_BUCKETS; k++)
+			metrics_add(&all.latency.n[k], m->latency.n[k]);
+		metrics_add(&all.latency.sum, m->latency.sum);
+		metrics_add(&all.n_errors, m->n_errors);
+		metrics_add(&all.n_rows, m->n_rows);
+		metrics_add(&all.n_masked, m->n_masked);
+		metrics_add(&all.n_bytes, m->n_bytes);
+		metrics_add(&all.n_lost, m->n_lost);
+		lag += m->recorded > committed ? m->recorded - committed : 0;
+	}
+	jsonw_object(j, "metrics");
+	report_histogram(j, "latency_us", &all.latency, metrics_latency_us);
+	report_histogram(j, "hold_ms", &c->waits, metrics_hold_ms);
+	jsonw_object(j, "hold_outcomes");
+	for (int i = HOLD_OPEN + 1; i < HOLD_OUTCOME_N; i++)
+		jsonw_uint(j, hold_outcome_word((enum hold_outcome)i), c->outcomes[i]);
+	jsonw_object_end(j);
+	jsonw_uint(j, "errors", all.n_errors);
+	jsonw_uint(j, "rows", all.n_rows);
+	jsonw_uint(j, "bytes", all.n_bytes);
+	jsonw_uint(j, "masked_values", all.n_masked);
+	jsonw_uint(j, "ledger_lag_records", lag);
+	jsonw_uint(j, "records_refused", all.n_lost);
+	jsonw_object_end(j);
+}
+
 void report_status(struct ctl *c, struct json *j)
 {
 	const struct enforcer *e = c->enforcer;
@@ -199,5 +255,6 @@ void report_status(struct ctl *c, struct json *j)
 	jsonw_uint(j, "denied", e->n_denied);
 	jsonw_uint(j, "requests", e->n_allowed + e->n_held + e->n_denied);
 	jsonw_object_end(j);
+	report_metrics(c, j);
 	jsonw_object_end(j);
 }

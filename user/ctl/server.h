@@ -13,6 +13,7 @@
 #include "net/loop.h"
 #include "policy/policy.h"
 #include "session/enforcer.h"
+#include "session/metrics.h"
 #include "util/json.h"
 
 struct ctl_config {
@@ -47,6 +48,8 @@ struct ctl {
 	uint64_t reload_client; /* who waits for a reload, 0 = nobody */
 	uint64_t last_client;
 	int64_t started_ns;
+	struct metrics_histogram waits; /* of holds, for a human; this thread's */
+	uint64_t outcomes[HOLD_OUTCOME_N];
 	bool has_failed; /* ended because it must be replaced */
 };
 

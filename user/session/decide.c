@@ -311,7 +311,8 @@ static int decide_track(struct session *s)
 		.id = a->id,
 		.touches = a->touches,
 		.quotes = a->quotes,
-		.proof = a->proof};
+		.proof = a->proof,
+		.asked_ns = clock_mono_ns()};
 	return 0;
 }
 

@@ -95,6 +95,17 @@ static struct inflight *relay_find_inflight(struct session *s, uint64_t seq)
 	return NULL;
 }
 
+static void relay_count_reply(
+	struct metrics *m, const struct reply *reply, const struct inflight *f)
+{
+	metrics_observe(
+		&m->latency, metrics_latency_us, (uint64_t)(clock_mono_ns() - f->asked_ns) / 1000);
+	metrics_add(&m->n_errors, reply->status == REPLY_ERROR);
+	metrics_add(&m->n_rows, reply->n_rows);
+	metrics_add(&m->n_bytes, reply->bytes);
+	metrics_add(&m->n_masked, f->masked.n_values);
+}
+
 static void relay_on_reply(struct session *s, const struct reply *reply)
 {
 	struct inflight_queue *q = &s->inflight;
@@ -102,6 +113,7 @@ static void relay_on_reply(struct session *s, const struct reply *reply)
 
 	if (!f || f->is_done)
 		return;
+	relay_count_reply(&s->worker->metrics, reply, f);
 	if (f->id)
 		record_reply(s, f->id, reply, &f->masked);
 	f->is_done = true;

@@ -61,6 +61,7 @@ struct peer {
 struct inflight {
 	uint64_t seq, id;
 	struct mask_stats masked;
+	int64_t asked_ns; /* the server was, monotonic */
 	bool touches; /* may touch protected tables: columns without provenance are unproven … */
 	struct mask_proof proof; /* … but for those that the text clears */
 	bool quotes;             /* its errors and notices may quote protected values */

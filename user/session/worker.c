@@ -321,8 +321,15 @@ void worker_deinit(struct worker *w)
 
 int worker_record(struct worker *w, enum record_kind kind, const void *rec, uint64_t *ret_seq)
 {
-	int r = journal_append(w->journal, kind, rec, ret_seq);
+	uint64_t seq;
+	int r = journal_append(w->journal, kind, rec, &seq);
 
+	if (!r && ret_seq)
+		*ret_seq = seq;
+	if (!r)
+		atomic_store_explicit(&w->metrics.recorded, seq, memory_order_relaxed);
+	if (r > 0)
+		metrics_add(&w->metrics.n_lost, 1);
 	if (r > 0)
 		log_error("journal.refused", "worker=%u kind=%s outcome=%d", w->index,
 			record_table[kind].name, r);

@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "policy/policy.h"
 #include "session/enforcer.h"
+#include "session/metrics.h"
 #include "sql/sql.h"
 #include "util/hmac.h"
 
@@ -36,6 +37,7 @@ struct worker {
 	struct list recording;     /* parked until the ledger committed their record */
 	struct resolver *resolver; /* set, and freed with the worker; NULL in tests */
 	struct hmac_key hmac;      /* the ledger key */
+	struct metrics metrics;
 };
 
 /* listener_fds: v4, v6 (the warden's; not closed here). Does not start the thread. */
