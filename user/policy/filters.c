@@ -104,6 +104,15 @@ enum tri cond_filters(const struct cond *c, const struct policy_subject *s,
 	return TRI_NO;
 }
 
+bool policy_needs_lineage(const struct policy *p)
+{
+	bool names_columns = false;
+
+	for (size_t i = 0; i < p->n_masks; i++)
+		names_columns |= p->masks[i].rule.columns && p->masks[i].rule.columns[0];
+	return p->asks_filters || names_columns;
+}
+
 bool policy_asks_filters(const struct policy *p)
 {
 	return p->asks_filters;

@@ -172,6 +172,8 @@ void policy_print_instead(
 	const struct policy *p, const struct policy_subject *s, const struct ruling *r, FILE *to);
 /* Does any rule ask filters_on? */
 bool policy_asks_filters(const struct policy *p);
+/* … or does any mask name columns, so that the lineage of texts is needed? */
+bool policy_needs_lineage(const struct policy *p);
 /* One paragraph for people: every pair, every rule that matched or did not and why. */
 void policy_explain(
 	const struct policy *p, const struct policy_subject *s, const struct facts *f, FILE *to);

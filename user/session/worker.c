@@ -94,6 +94,7 @@ static void worker_on_policy(struct worker *w, const struct policy *policy)
 
 	catalog_drop_all(w);
 	w->policy = policy;
+	sql_cache_want_lineage(w->sql_cache, policy_needs_lineage(policy));
 	/* Idle sessions follow at once, so that a target that is no longer named is cut now. */
 	list_for_each_safe (pos, tmp, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
@@ -264,6 +265,7 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 	w->sql_cache = sql_cache_new(SQL_CACHE_ENTRIES);
 	if (!w->sql_cache)
 		return err_raise(-ENOMEM);
+	sql_cache_want_lineage(w->sql_cache, policy_needs_lineage(policy));
 	hmac_key_init(&w->hmac, slice_of(e->ledger_key, sizeof(e->ledger_key)));
 	r = loop_init(&w->loop, w);
 	if (!r)

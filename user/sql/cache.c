@@ -30,6 +30,7 @@ struct sql_cache {
 	size_t n_buckets, n, max, hand;
 	size_t bytes;
 	uint64_t seed;
+	bool skips_lineage;
 };
 
 struct sql_cache *sql_cache_new(size_t max_entries)
@@ -92,6 +93,22 @@ const struct facts *sql_cache_get(
 		return NULL;
 	e->was_used = true;
 	return &e->facts;
+}
+
+bool sql_cache_wants_lineage(const struct sql_cache *c)
+{
+	return !c->skips_lineage;
+}
+
+void sql_cache_want_lineage(struct sql_cache *c, bool wants)
+{
+	if (c->skips_lineage == !wants)
+		return;
+	c->skips_lineage = !wants;
+	for (size_t i = 0; i < c->n; i++)
+		free(c->ring[i]);
+	memset(c->buckets, 0, c->n_buckets * sizeof(struct cache_entry *));
+	c->n = c->hand = c->bytes = 0;
 }
 
 static void cache_evict(struct sql_cache *c)

@@ -12,6 +12,7 @@
 enum cache_kind { CACHE_TEXT, CACHE_SHAPE };
 
 /* Facts in memory of the cache, until the next sql_cache_put(); or NULL. */
+bool sql_cache_wants_lineage(const struct sql_cache *c);
 const struct facts *sql_cache_get(
 	struct sql_cache *c, enum cache_kind kind, struct slice key, uint64_t lexing);
 /* Keeps a copy; quietly does not if there is no memory or it is too large to be worth it. */

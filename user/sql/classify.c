@@ -49,7 +49,7 @@ static bool classify_from_cache(struct sql_cache *cache, enum cache_kind kind, s
 static int classify_parse(struct sql_cache *cache, struct slice text, struct slice shape,
 	uint64_t lexing, struct arena *arena, struct facts *ret)
 {
-	int r = pg_tree_facts(text, arena, ret);
+	int r = pg_tree_facts(text, !cache || sql_cache_wants_lineage(cache), arena, ret);
 
 	if (r)
 		return err_trace(r);
@@ -95,7 +95,7 @@ int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret)
 {
 	if (text.n > SQL_TEXT_MAX || sql_prescan(text) == PRESCAN_HOPELESS || !utf8_is_valid(text))
 		return classify_unknown(arena, ret);
-	return pg_tree_facts(text, arena, ret);
+	return pg_tree_facts(text, true, arena, ret);
 }
 
 void sql_cache_keep(

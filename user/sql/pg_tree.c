@@ -395,7 +395,8 @@ static void tree_walk(struct walk *w)
 
 	for (uint32_t i = stmts ? json_first(&w->tree, stmts) : 0; i; i = json_next(&w->tree, i))
 		is_shapeable &= tree_statement(w, i);
-	w->facts->lineage = lineage_find(w, stmts);
+	if (w->wants_lineage)
+		w->facts->lineage = lineage_find(w, stmts);
 	if (!w->facts->n_statements)
 		walk_add_bare(w, EFFECT_SESSION);
 	if (is_shapeable && !w->looked_at_constant)
@@ -436,9 +437,10 @@ static int tree_facts_of_json(struct walk *w, const char *json)
 	return r < 0 ? err_trace(r) : 0;
 }
 
-int pg_tree_facts(struct slice text, struct arena *arena, struct facts *ret)
+int pg_tree_facts(struct slice text, bool wants_lineage, struct arena *arena, struct facts *ret)
 {
-	struct walk w = {.text = text, .arena = arena, .facts = ret};
+	struct walk w = {
+		.text = text, .arena = arena, .facts = ret, .wants_lineage = wants_lineage};
 	char *sql = arena_cstr(arena, text);
 	PgQueryParseResult parsed;
 	int r = 0;

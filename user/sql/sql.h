@@ -39,6 +39,9 @@ struct sql_cache;
 
 struct sql_cache *sql_cache_new(size_t max_entries);
 struct sql_cache *sql_cache_free(struct sql_cache *c);
+/* Does anybody ask for the lineage of what is parsed with this cache? At first, yes. A change
+ * empties it. */
+void sql_cache_want_lineage(struct sql_cache *c, bool wants);
 
 /*
  * Facts of one text (any number of statements). `lexing` is the decoder's digest of the settings

@@ -29,6 +29,7 @@ struct walk {
 	bool is_open;            /* FACTS_OPEN for the statement at hand */
 	bool has_unseen; /* an open statement stands in the transaction that is open here … */
 	bool has_ended;  /* … or behind the end of one, with no BEGIN between */
+	bool wants_lineage;
 	bool no_memory;
 };
 

@@ -71,6 +71,19 @@ Test(cache, the_second_time_gives_the_same_for_the_whole_corpus)
 	}
 }
 
+Test(cache, lineage_is_found_where_somebody_asks_for_it)
+{
+	static const char sql[] = "SELECT upper(name) FROM customers WHERE id = 7";
+
+	cr_expect(classify(cache, sql, 0).lineage);
+	cr_expect(classify(cache, sql, 0).lineage);
+	sql_cache_want_lineage(cache, false);
+	cr_expect_not(classify(cache, sql, 0).lineage, "kept from when it was wanted");
+	cr_expect_not(classify(cache, sql, 0).lineage);
+	sql_cache_want_lineage(cache, true);
+	cr_expect(classify(cache, sql, 0).lineage, "kept from when it was not wanted");
+}
+
 Test(cache, settings_that_change_lexing_are_part_of_the_key)
 {
 	struct facts f;
