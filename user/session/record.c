@@ -317,7 +317,7 @@ static struct slice record_masked_by(const struct mask_stats *masked, char *text
 static uint64_t record_affected(struct slice tag)
 {
 	static const char *const words[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE ", "COPY "};
-	const uint8_t *blank = memrchr(tag.p, ' ', tag.n);
+	const uint8_t *blank = tag.n ? memrchr(tag.p, ' ', tag.n) : NULL;
 	uint64_t n = 0;
 
 	for (size_t i = 0; blank && i < sizeof(words) / sizeof(words[0]); i++) {
