@@ -547,13 +547,13 @@ static void warden_delay_restart(struct child *c)
 }
 
 /* Waits for a child that was asked to end. */
-static void warden_end_child(struct warden *w, struct child *c)
+static void warden_end_child(struct warden *w, struct child *c, int patience_ms)
 {
 	struct pollfd pfd = {.fd = c->src.fd, .events = POLLIN};
 
 	if (!c->pid)
 		return;
-	if (poll(&pfd, 1, STOP_TIMEOUT_MS) != 1) {
+	if (poll(&pfd, 1, patience_ms) != 1) {
 		log_error("stop", "pid=%d does not end; it is killed", (int)c->pid);
 		kill(c->pid, SIGKILL);
 	}
@@ -563,9 +563,10 @@ static void warden_end_child(struct warden *w, struct child *c)
 static void warden_stop_scribe(struct warden *w)
 {
 	w->scribe_stop_fd = fd_close(w->scribe_stop_fd);
+	/* It is waited for while it is signed for: afterwards it has ended, or will not. */
 	if (w->scribe.pid)
 		signer_attend(&w->signer, w->scribe.src.fd, STOP_TIMEOUT_MS);
-	warden_end_child(w, &w->scribe);
+	warden_end_child(w, &w->scribe, STOP_TIMEOUT_MS / 5);
 }
 
 /*
@@ -764,7 +765,7 @@ static void warden_stop(struct warden *w)
 	/* Killed if it cannot be told. */
 	if (w->enforcer.pid && !warden_tell(w, &m, -1))
 		log_debug("stop", "enforcer=%d", (int)w->enforcer.pid);
-	warden_end_child(w, &w->enforcer);
+	warden_end_child(w, &w->enforcer, STOP_TIMEOUT_MS);
 	w->runs = run_server_free(w->runs);
 	w->sweeper = sweeper_free(w->sweeper);
 	w->denials = denials_close(w->denials);
