@@ -2,6 +2,7 @@
 /* Spoiling sockets: see cut.h. */
 #include "priv/cut.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -25,6 +26,21 @@ const char *cut_kind(const struct sweep_socket *found)
 	return found->type == SOCK_STREAM && found->protocol == IPPROTO_TCP  ? "tcp"
 	       : found->type == SOCK_DGRAM && found->protocol == IPPROTO_UDP ? "udp"
 									     : "other";
+}
+
+bool cut_is_ours(const struct sweep_socket *found)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+	bool is_ours = false;
+	struct stat st;
+
+	while (d && !is_ours && (e = readdir(d)))
+		is_ours = !fstatat(dirfd(d), e->d_name, &st, 0) && S_ISSOCK(st.st_mode) &&
+			  st.st_ino == found->inode;
+	if (d)
+		closedir(d);
+	return is_ours;
 }
 
 /* The descriptor, if it still is the socket that was found: numbers are used again. */

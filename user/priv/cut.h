@@ -20,5 +20,7 @@ enum {
 /* target: gets where it led, "-" if nowhere. was_cut: it was cut before, by us. 0, CUT_E_*,
  * -errno. */
 ERR_CHECK int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, size_t max);
+/* Does this process hold the socket, too? */
+bool cut_is_ours(const struct sweep_socket *found);
 /* "tcp", "udp", "unix", … */
 const char *cut_kind(const struct sweep_socket *found);

@@ -92,6 +92,9 @@ static void sweeper_on_found(void *arg, const struct sweep_socket *found)
 	char target[SOCK_NAME_MAX], text[256];
 	int r;
 
+	/* A child that is being made has ours, listeners too, until it closes them. */
+	if (cut_is_ours(found))
+		return;
 	/* Cut in any case: the processes of a run that is killed take a moment to end. */
 	r = cut_socket(found, was_cut, target, sizeof(target));
 	if (r == CUT_E_GONE)
