@@ -34,9 +34,10 @@ static const char *const beginnings[] = {
 };
 
 static const char *const verdicts[] = {"pass", "pass rows", "pass lexing", "refuse \"no\"", "hold",
-	"pass define \"s1\" \"DELETE FROM t\"", "pass remove \"s1\"", "pass rows remove-all"};
-static const char *const commands[] = {"drain", "say \"held\"", "ask \"SELECT 1\"", "show",
-	"name s1", "rest", "mask 1 null", "swap \"a\" \"b\""};
+	"pass define \"s1\" \"DELETE FROM t\"", "pass remove \"s1\"", "pass rows remove-all",
+	"pass read-only", "pass rows read-only retry"};
+static const char *const commands[] = {"drain", "split", "inside \"SELECT 1\"", "say \"held\"",
+	"ask \"SELECT 1\"", "show", "name s1", "rest", "mask 1 null", "swap \"a\" \"b\""};
 
 #define PICK(list, i) (list)[(i) % (sizeof(list) / sizeof((list)[0]))]
 

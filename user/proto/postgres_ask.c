@@ -100,11 +100,12 @@ static void pg_ask_part_end(struct writer *w, size_t at)
 	wr_patch_be32(w, at, (uint32_t)(w->n - at));
 }
 
-/* Extended protocol under names of our own: the client's unnamed statement stays what it was. */
-static struct slice pg_ask_messages(struct slice text, struct arena *arena)
+/* Extended protocol under names of our own: the client's unnamed statement and portal stay what
+ * they were, and nothing of ours is there to be seen afterwards. `end`: Sync or Flush. */
+static struct slice pg_ask_messages(struct slice text, uint8_t end, struct arena *arena)
 {
 	const struct slice name = SLICE_LIT(PG_ASK_NAME);
-	size_t max = 128 + text.n, at;
+	size_t max = 160 + text.n, at;
 	uint8_t *mem = arena_alloc(arena, max);
 	struct writer w = writer_of(mem, mem ? max : 0);
 
@@ -124,35 +125,64 @@ static struct slice pg_ask_messages(struct slice text, struct arena *arena)
 	wr_cstr(&w, name);
 	wr_be32(&w, 0);
 	pg_ask_part_end(&w, at);
-	pg_ask_part(&w, 'C', &at);
-	wr_u8(&w, 'S');
-	wr_cstr(&w, name);
-	pg_ask_part_end(&w, at);
-	pg_ask_part(&w, 'S', &at);
+	for (const char *what = "PS"; *what; what++) {
+		pg_ask_part(&w, 'C', &at);
+		wr_u8(&w, (uint8_t)*what);
+		wr_cstr(&w, name);
+		pg_ask_part_end(&w, at);
+	}
+	pg_ask_part(&w, end, &at);
 	pg_ask_part_end(&w, at);
 	return wr_done(&w);
 }
 
-int pg_ask(void *state, struct slice text, struct sink *sink)
+static bool pg_may_ask(const struct pg *st, enum ask_place place)
+{
+	if (st->phase != PG_READY || st->ask || pg_has_outstanding(st) || st->skips_to_sync ||
+		st->loose_syncs || st->copy != PG_COPY_NONE)
+		return false;
+	switch (place) {
+	case ASK_IDLE:
+		return st->tx == TX_NONE && !st->batch_open;
+	case ASK_INSIDE:
+		return st->tx != TX_FAILED;
+	}
+	return false;
+}
+
+int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *sink)
 {
 	struct pg *st = state;
 	struct slice messages;
 
-	if (st->phase != PG_READY || st->tx != TX_NONE || st->ask || pg_has_outstanding(st) ||
-		st->batch_open || st->skips_to_sync || st->loose_syncs || st->copy != PG_COPY_NONE)
+	if (!pg_may_ask(st, place))
 		return PROTO_E_NOT_NOW;
-	messages = pg_ask_messages(text, sink->arena);
+	/* A Sync would end the batch of the client, which is one transaction. */
+	st->ask_has_sync = !st->batch_open;
+	messages = pg_ask_messages(text, st->ask_has_sync ? 'S' : 'H', sink->arena);
 	if (!messages.p || memchr(text.p, 0, text.n))
 		return PROTO_E_TOO_BIG;
 	st->ask = PG_ASK_RUNNING;
+	st->ask_is_inside = place == ASK_INSIDE;
+	st->ask_closes = 2;
 	sink_put(sink, SIDE_SERVER, messages);
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
-static int pg_ask_end(struct pg *st, struct slice unit, struct sink *sink)
+void pg_where(const void *state, struct tx_where *ret)
 {
-	if (unit.n != PG_HEADER + 1 || unit.p[PG_HEADER] != 'I')
-		return PROTO_E_MALFORMED;
+	const struct pg *st = state;
+
+	*ret = (struct tx_where){
+		.batch = st->batch,
+		.ready = st->ready,
+		.is_idle = st->ready == TX_NONE && st->tx == TX_NONE && !st->batch_open &&
+			   !pg_has_outstanding(st) && !st->ask,
+	};
+}
+
+static int pg_ask_end(struct pg *st, struct sink *sink)
+{
 	sink->event.kind = EV_ANSWER;
 	sink->event.answer.is_end = true;
 	sink->event.answer.failed = st->ask == PG_ASK_FAILED;
@@ -160,6 +190,56 @@ static int pg_ask_end(struct pg *st, struct slice unit, struct sink *sink)
 	sink->event.answer.n = 0;
 	st->ask = PG_ASK_NONE;
 	return 0;
+}
+
+static int pg_ask_ready(struct pg *st, struct slice unit, struct sink *sink)
+{
+	if (unit.n != PG_HEADER + 1 || !st->ask_has_sync)
+		return PROTO_E_MALFORMED;
+	switch (unit.p[PG_HEADER]) {
+	case 'I':
+		st->tx = TX_NONE;
+		break;
+	case 'T':
+		st->tx = TX_OPEN;
+		break;
+	case 'E':
+		st->tx = TX_FAILED;
+		break;
+	default:
+		return PROTO_E_MALFORMED;
+	}
+	if (!st->ask_is_inside && st->tx != TX_NONE)
+		return PROTO_E_MALFORMED;
+	st->ready = st->tx;
+	return pg_ask_end(st, sink);
+}
+
+static int pg_ask_closed(struct pg *st, struct sink *sink)
+{
+	if (!st->ask_closes)
+		return PROTO_E_MALFORMED;
+	return --st->ask_closes || st->ask_has_sync ? 0 : pg_ask_end(st, sink);
+}
+
+/* In the middle of a batch the server ignores the rest of it now, as after any error: the client
+ * has to hear why. The words are ours, since the question is. */
+static int pg_ask_failed(struct pg *st, struct slice unit, struct sink *sink)
+{
+	struct verdict v = {
+		.message = SLICE_LIT("the transaction could not be checked before it goes on"),
+	};
+	char code[6] = "XX000";
+
+	st->ask = PG_ASK_FAILED;
+	if (st->ask_has_sync)
+		return 0;
+	if (pg_error_code(unit, code))
+		return PROTO_E_MALFORMED;
+	sink_put(sink, SIDE_CLIENT, pg_words(sink->arena, NULL, 'E', "ERROR", code, &v));
+	st->skips_to_sync = true;
+	st->tx = TX_FAILED;
+	return pg_ask_end(st, sink);
 }
 
 static int pg_ask_row(struct slice unit, struct sink *sink)
@@ -188,11 +268,13 @@ int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink)
 	case 'A':
 		return pg_text(st, unit, false, sink);
 	case 'E':
-		st->ask = PG_ASK_FAILED;
-		break;
+		sink_skip(sink, unit.n);
+		return pg_ask_failed(st, unit, sink);
+	case '3':
+		sink_skip(sink, unit.n);
+		return pg_ask_closed(st, sink);
 	case '1':
 	case '2':
-	case '3':
 	case 'C':
 	case 'I':
 	case 'N':
@@ -202,7 +284,7 @@ int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink)
 		return pg_ask_row(unit, sink);
 	case 'Z':
 		sink_skip(sink, unit.n);
-		return pg_ask_end(st, unit, sink);
+		return pg_ask_ready(st, unit, sink);
 	default:
 		return PROTO_E_MALFORMED;
 	}

@@ -267,10 +267,12 @@ static int pg_client_sync(struct pg *st, struct slice unit, struct sink *sink)
 		return pg_request_emit(st, &req, sink);
 	sink_pass(sink, pg_span_len(st));
 	st->is_flushed = true;
-	if (unit.p[0] == 'H')
+	if (unit.p[0] == 'H') {
 		st->tail--;
-	else
+	} else {
 		st->skips_to_sync = false;
+		st->batch++;
+	}
 	st->batch_open = st->batch_open || st->sent != st->tail;
 	st->sent = st->tail;
 	return 0;
@@ -378,6 +380,9 @@ static bool pg_client_waits(const struct pg *st, uint8_t type)
 
 	if (st->ask || bug(st->has_request))
 		return true;
+	/* What comes again comes before it. */
+	if (pg_head(st) && pg_head(st)->is_retried)
+		return true;
 	if (is_sync)
 		return false;
 	if (st->n_barriers)
@@ -410,8 +415,7 @@ int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink)
 	}
 	if (st->skips_to_sync && type != 'S')
 		return pg_client_skip(st, unit, sink);
-	/* Room for the unit, and for a Describe of ours in front of it. */
-	r = pg_places_reserve(st, 2);
+	r = pg_places_reserve(st, 1 + PG_PLACES_SPARE);
 	if (r)
 		return r;
 	if (st->skips_to_sync)

@@ -13,6 +13,7 @@
  *   postgres_rows.c     RowDescription, DataRow, streams
  *   postgres_text.c     errors, notices and other prose; the words we put in ourselves
  *   postgres_ask.c      the host's own questions
+ *   postgres_belt.c     the read-only belt: verdicts that let the server refuse writes
  *   postgres_types.c    type OID → value_class, width
  *
  * The ring of places has three cursors: head (the oldest reply owed) ≤ sent (first unit that is
@@ -112,13 +113,17 @@ enum pg_place_kind {
 	PG_EXECUTE,
 	PG_SYNC,
 	PG_FLUSH, /* only while kept: it has no reply */
+	PG_BELT,  /* our own messages in front of a batch that may not write */
 };
 
 #define PG_BIT(kind) (1u << (kind))
 /* Those that an error makes the server skip, up to the next Sync. */
 #define PG_EXTENDED                                                                                \
 	(PG_BIT(PG_PARSE) | PG_BIT(PG_BIND) | PG_BIT(PG_DESCRIBE_S) | PG_BIT(PG_DESCRIBE_P) |      \
-		PG_BIT(PG_CLOSE_S) | PG_BIT(PG_CLOSE_P) | PG_BIT(PG_EXECUTE))
+		PG_BIT(PG_CLOSE_S) | PG_BIT(PG_CLOSE_P) | PG_BIT(PG_EXECUTE) | PG_BIT(PG_BELT))
+
+/* Behind these the server begins another transaction, unless one was opened by the text. */
+#define PG_ENDS_BATCH (PG_BIT(PG_QUERY) | PG_BIT(PG_CALL) | PG_BIT(PG_SYNC))
 
 struct pg_place {
 	uint64_t seq;              /* of its request; 0: none */
@@ -138,7 +143,25 @@ struct pg_place {
 	bool is_lexing;
 	bool is_replication;
 	bool has_error;
+	/* The belt. */
+	bool is_belted;        /* the server refuses it writes */
+	bool may_retry;        /* of a verdict */
+	bool is_retried;       /* its error went nowhere: the host puts it again */
+	bool hides_columns;    /* it comes again: the client may have its RowDescription already */
+	uint8_t n_hidden_tags; /* QUERY: CommandCompletes to hide; BELT: CloseCompletes seen */
+	uint8_t shift;         /* characters in front of the client's own text */
 };
+
+/* What the client was told of a request that may be put again. */
+struct pg_told {
+	uint64_t seq;
+	uint32_t n_places; /* answered */
+	uint32_t columns_len;
+	uint64_t columns_hash;
+};
+
+/* What a request may add to the ring besides its units: a Describe, the belt, a Sync of ours. */
+enum { PG_PLACES_SPARE = 4 };
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -185,7 +208,8 @@ struct pg {
 	bool is_flushed;      /* nothing was forwarded since the last Flush */
 	bool login_failed;
 
-	enum tx_state tx;
+	enum tx_state tx, ready; /* as far as can be told; as the last ReadyForQuery said */
+	uint64_t batch;          /* see struct tx_where */
 	bool tx_lexing; /* lexing settings changed in this transaction: its end may change them back
 			 */
 	bool lexing_unknown; /* changed in a batch, and no ReadyForQuery confirmed them yet */
@@ -201,13 +225,19 @@ struct pg {
 	struct pg_block *spare[2];
 	uint32_t n_spare[2];
 
+	uint64_t belt_batch; /* the batch that wears the belt, plus one; 0: none */
+	struct pg_told told;
+	bool is_retrying; /* the next request is that one, for the second time */
+
 	struct pg_columns *columns; /* of the running simple query's result */
 	uint32_t columns_id;
 	bool rest_passes; /* settle_row() said that no later row of this result is wanted */
 	struct pg_stream stream[2];
 
 	enum pg_ask ask;
-	bool has_text; /* EV_TEXT is out, settle_text() is due */
+	bool ask_is_inside, ask_has_sync; /* of the question that is running */
+	unsigned ask_closes;              /* CloseCompletes still to come */
+	bool has_text;                    /* EV_TEXT is out, settle_text() is due */
 	char error_code[6], error_text[512];
 	size_t error_len;
 	char tag[64];
@@ -363,17 +393,42 @@ struct slice pg_message(struct arena *arena, uint8_t type, struct slice body);
 ERR_CHECK int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink);
 ERR_CHECK int pg_settle_text(
 	void *state, struct slice unit, const struct slice *fields, size_t n, struct sink *sink);
+/* SQLSTATE of an ErrorResponse; left alone if it has none of five characters. 0, PROTO_E_MALFORMED.
+ */
+ERR_CHECK int pg_error_code(struct slice unit, char code[static 6]);
+/* Its message; empty if there is none. */
+struct slice pg_error_message(struct slice unit);
 /* ErrorResponse of the server, whatever it ends. */
 ERR_CHECK int pg_error(struct pg *st, struct slice unit, struct sink *sink);
 
 /* ---- postgres_ask.c -------------------------------------------------------------------------- */
 
-ERR_CHECK int pg_ask(void *state, struct slice text, struct sink *sink);
+ERR_CHECK int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *sink);
+void pg_where(const void *state, struct tx_where *ret);
 ERR_CHECK int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink);
 ERR_CHECK int pg_say(
 	void *state, enum say_kind kind, enum refusal why, struct slice text, struct sink *sink);
 bool pg_is_drained(const void *state);
 ERR_CHECK int pg_drain(void *state, struct sink *sink);
+
+/* ---- postgres_belt.c ------------------------------------------------------------------------- */
+
+/* A hidden place in front of the kept ones, counted as sent; room was reserved. */
+struct pg_place *pg_place_insert(struct pg *st, enum pg_place_kind kind);
+/* Puts the belt in front of the kept span. True: the ops for the span are there, too. */
+bool pg_belt_put(struct pg *st, struct slice span, struct sink *sink);
+/* The server's answers to our messages. */
+ERR_CHECK int pg_belt_unit(struct pg *st, struct slice unit, struct sink *sink);
+/* Moves the position in an error or notice back to the client's own text. 0, PROTO_E_TOO_BIG. */
+ERR_CHECK int pg_position_shift(struct pg *st, struct slice *unit, struct arena *arena);
+/* SQLSTATE 25006 at a belted place: ops, and what the client got. 0, PROTO_E_TOO_BIG. */
+ERR_CHECK int pg_belt_error(
+	struct pg *st, struct slice unit, struct sink *sink, struct slice *ret_shown);
+/* The places of a request that is let through, belted or not, as its verdict has it. */
+void pg_belt_places(struct pg *st, const struct verdict *v);
+/* RowDescription at the head. *ret_is_known: the client has it. 0, PROTO_E_MALFORMED. */
+ERR_CHECK int pg_belt_columns(struct pg *st, struct slice unit, bool *ret_is_known);
+ERR_CHECK int pg_split(void *state, struct sink *sink);
 
 /* ---- postgres_types.c ------------------------------------------------------------------------ */
 

@@ -74,6 +74,8 @@ void pg_count(struct pg *st, size_t n)
 		p->bytes += n;
 }
 
+static const uint8_t pg_sync_unit[] = {'S', 0, 0, 0, 4};
+
 void pg_reply_emit(
 	struct pg *st, const struct pg_place *p, enum reply_status status, struct sink *sink)
 {
@@ -90,6 +92,8 @@ void pg_reply_emit(
 		sink->event.reply.tag = arena_dup(sink->arena, slice_of(st->tag, st->tag_len));
 		return;
 	}
+	if (status == REPLY_RETRY && p->kind != PG_QUERY)
+		sink->event.reply.more = slice_of(pg_sync_unit, sizeof(pg_sync_unit));
 	sink->event.reply.code = arena_dup(sink->arena, slice_str(st->error_code));
 	sink->event.reply.text = arena_dup(sink->arena, slice_of(st->error_text, st->error_len));
 }
@@ -100,8 +104,11 @@ static void pg_places_skip(struct pg *st, uint32_t from)
 	for (; from != st->sent; from++) {
 		struct pg_place *p = pg_place_at(st, from);
 
-		if (p->kind == PG_SYNC)
+		if (p->kind == PG_SYNC) {
+			/* A Sync of ours does not end the client's batch. */
+			st->skips_to_sync = p->is_hidden;
 			return;
+		}
 		p->is_skipped = true;
 	}
 	st->skips_to_sync = true;
@@ -132,9 +139,13 @@ int pg_place_done(struct pg *st, struct sink *sink)
 
 	if (r)
 		return r;
+	st->is_retrying |= p->is_retried;
+	st->told.n_places += p->seq == st->told.seq && !p->has_error && p->kind != PG_BELT &&
+			     !(p->is_hidden && p->kind == PG_DESCRIBE_P);
 	if (p->ends_request)
 		pg_reply_emit(st, p,
 			!p->has_error   ? REPLY_OK
+			: p->is_retried ? REPLY_RETRY
 			: p->is_refused ? REPLY_REFUSED
 					: REPLY_ERROR,
 			sink);

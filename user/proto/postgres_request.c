@@ -62,6 +62,7 @@ static const struct pg_stmt *pg_place_stmt(const struct pg_place *p)
 	case PG_CLOSE_P:
 	case PG_SYNC:
 	case PG_FLUSH:
+	case PG_BELT:
 		return NULL;
 	}
 	return NULL;
@@ -107,6 +108,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	const struct pg_stmt *last = NULL;
 	struct slice text = SLICE_NULL, own = req->text;
 	unsigned n_texts = own.p != NULL, n_binds = 0;
+	bool defines = false;
 
 	*ret_unknown = NULL;
 	for (uint32_t i = st->sent; i != st->tail; i++) {
@@ -114,6 +116,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 		const struct pg_stmt *s = pg_place_stmt(p);
 
 		n_binds += p->kind == PG_BIND;
+		defines |= p->kind == PG_PARSE && p->obj->name.n;
 		if (!*ret_unknown)
 			*ret_unknown = pg_place_unknown(p);
 		if (!s || s == last || s->is_unknown)
@@ -129,6 +132,9 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others.
 	 */
 	req->is_suspect = req->is_suspect || n_texts > 1 || n_binds > 1 || st->lexing_unknown;
+	req->has_bind = n_binds;
+	req->is_whole = own.p ? st->tail == st->sent + 1
+			      : pg_place_at(st, st->tail - 1)->kind == PG_EXECUTE && !defines;
 	req->text = text;
 	return 0;
 }
@@ -243,6 +249,7 @@ static void pg_span_sent(struct pg *st)
 	}
 	if (last->kind != PG_QUERY && last->kind != PG_CALL)
 		st->batch_open = true;
+	st->batch += PG_BIT(last->kind) & PG_ENDS_BATCH ? 1 : 0;
 	if (last->kind == PG_SYNC)
 		st->skips_to_sync = false;
 	st->sent = st->tail;
@@ -277,6 +284,12 @@ static int pg_settle_pass(
 	last->is_barrier = last->is_lexing || last->changes;
 	st->n_barriers += last->is_barrier;
 	st->tx_lexing = st->tx_lexing || v->changes_lexing;
+	pg_belt_places(st, v);
+	if (v->read_only && pg_belt_put(st, span, sink)) {
+		pg_span_sent(st);
+		return 0;
+	}
+	last = pg_span_last(st);
 	if (pg_needs_describe(st, last))
 		pg_describe_put(st, last->len, last->obj->name, sink);
 	else
@@ -353,6 +366,7 @@ static void pg_settle_skipped(struct pg *st, struct slice span, struct sink *sin
 		pg_place_push(st, PG_SYNC, NULL, 0);
 		st->skips_to_sync = false;
 		st->is_flushed = st->batch_open = true;
+		st->batch++;
 	}
 	st->sent = st->tail;
 }
@@ -365,6 +379,8 @@ int pg_settle(void *state, struct slice span, const struct verdict *v, struct si
 	if (bug(!st->has_request))
 		return PROTO_E_MALFORMED;
 	st->has_request = false;
+	if (v->kind == VERDICT_REFUSE)
+		st->is_retrying = false;
 	st->wants_text = st->wants_text || (v->kind == VERDICT_PASS && v->want_rows);
 	if (st->phase < PG_READY)
 		return pg_startup_settle(st, span, v, sink);

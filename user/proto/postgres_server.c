@@ -6,7 +6,7 @@ static int pg_pass(struct pg *st, struct slice unit, struct sink *sink)
 {
 	const struct pg_place *p = pg_head(st);
 
-	if (p && p->is_hidden) {
+	if (p && (p->is_hidden || p->is_retried)) {
 		sink_skip(sink, unit.n);
 		return 0;
 	}
@@ -54,8 +54,12 @@ static int pg_on_columns(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct pg_place *p = pg_head(st);
 	struct pg_columns **at = &st->columns;
+	bool is_known;
 	int r;
 
+	r = pg_belt_columns(st, unit, &is_known);
+	if (r)
+		return r;
 	if (p->kind == PG_DESCRIBE_S)
 		return pg_pass_and_done(st, unit, sink);
 	if (p->kind == PG_DESCRIBE_P)
@@ -69,8 +73,12 @@ static int pg_on_columns(struct pg *st, struct slice unit, struct sink *sink)
 		if (r)
 			return r;
 	}
-	if (p->kind == PG_QUERY)
+	if (p->kind == PG_QUERY && is_known)
+		sink_skip(sink, unit.n);
+	else if (p->kind == PG_QUERY)
 		return pg_pass(st, unit, sink);
+	if (p->kind == PG_QUERY)
+		return 0;
 	((struct pg_portal *)p->obj)->is_described = p->want_rows;
 	return pg_pass_and_done(st, unit, sink);
 }
@@ -112,10 +120,15 @@ static int pg_on_complete(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
 	struct slice tag = rd_cstr(&r);
-	const struct pg_place *p = pg_head(st);
+	struct pg_place *p = pg_head(st);
 
 	if (!rd_done(&r) || p->is_refused || st->copy == PG_COPY_IN)
 		return PROTO_E_MALFORMED;
+	if (p->n_hidden_tags) {
+		p->n_hidden_tags--;
+		sink_skip(sink, unit.n);
+		return 0;
+	}
 	st->copy = PG_COPY_NONE;
 	st->loose_syncs = 0; /* the server read on to CopyDone, or there were none */
 	st->rest_passes = false;
@@ -173,12 +186,17 @@ static int pg_on_ready(struct pg *st, struct slice unit, struct sink *sink)
 	default:
 		return PROTO_E_MALFORMED;
 	}
+	st->ready = st->tx;
 	st->lexing_unknown = false;
 	st->copy = PG_COPY_NONE;
 	pg_mem_free(st, st->columns);
 	st->columns = NULL;
 	if (p && p->is_refused && !p->has_error)
 		return PROTO_E_MALFORMED;
+	/* The end of what our Sync ended failed: so did the client's batch, of which it was a part.
+	 */
+	if (p && p->is_hidden && p->has_error)
+		st->skips_to_sync = true;
 	if (p) {
 		r = pg_pass_and_done(st, unit, sink);
 	} else {
@@ -304,6 +322,11 @@ int pg_decode_server(struct pg *st, struct slice unit, struct sink *sink)
 		r = pg_parameter_status(st, unit);
 		return r ? r : pg_text(st, unit, false, sink);
 	case 'N':
+		if (p && p->kind == PG_BELT) {
+			sink_skip(sink, unit.n);
+			return 0;
+		}
+		return pg_text(st, unit, false, sink);
 	case 'A':
 		return pg_text(st, unit, false, sink);
 	case 'E':
@@ -314,6 +337,8 @@ int pg_decode_server(struct pg *st, struct slice unit, struct sink *sink)
 			return PROTO_E_MALFORMED;
 		return pg_on_ready(st, unit, sink);
 	}
+	if (p && p->kind == PG_BELT)
+		return pg_belt_unit(st, unit, sink);
 	for (size_t i = 0; p && i < sizeof(pg_answers) / sizeof(pg_answers[0]); i++)
 		if (pg_answers[i].type == unit.p[0])
 			return pg_answers[i].kinds & PG_BIT(p->kind)

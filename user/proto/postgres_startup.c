@@ -379,7 +379,7 @@ static int pg_first_ready(struct pg *st, struct slice unit, struct sink *sink)
 	if (st->phase != PG_AUTHED || unit.n != PG_HEADER + 1 || unit.p[PG_HEADER] != 'I')
 		return PROTO_E_MALFORMED;
 	st->phase = PG_READY;
-	st->tx = TX_NONE;
+	st->tx = st->ready = TX_NONE;
 	sink_pass(sink, unit.n);
 	sink->event.kind = EV_LOGIN;
 	sink->event.login.user = st->user;

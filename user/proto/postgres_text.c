@@ -230,15 +230,29 @@ static bool pg_may_quote(struct slice unit)
 	return pg_words_may_quote(unit);
 }
 
+/* Ops for a unit of which the client gets `shown`. */
+static int pg_text_out(struct pg *st, struct slice unit, struct slice shown, struct sink *sink)
+{
+	int r = pg_position_shift(st, &shown, sink->arena);
+
+	if (r)
+		return r;
+	if (shown.p == unit.p) {
+		sink_pass(sink, unit.n);
+		return 0;
+	}
+	sink_skip(sink, unit.n);
+	sink_put(sink, SIDE_CLIENT, shown);
+	return 0;
+}
+
 int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 {
 	struct pg_fields f;
 	int r;
 
-	if (!is_row && !st->wants_text) {
-		sink_pass(sink, unit.n);
-		return 0;
-	}
+	if (!is_row && !st->wants_text)
+		return pg_text_out(st, unit, unit, sink);
 	r = pg_fields_new(st, unit, sink->arena, &f);
 	if (r)
 		return r;
@@ -284,6 +298,24 @@ static int pg_error_read(struct slice unit, struct pg_error *ret)
 	}
 }
 
+int pg_error_code(struct slice unit, char code[static 6])
+{
+	struct pg_error e;
+
+	if (pg_error_read(unit, &e))
+		return PROTO_E_MALFORMED;
+	if (e.code.n == 5)
+		memcpy(code, e.code.p, 5);
+	return 0;
+}
+
+struct slice pg_error_message(struct slice unit)
+{
+	struct pg_error e;
+
+	return pg_error_read(unit, &e) ? SLICE_NULL : e.message;
+}
+
 /* What the client got, for the EV_REPLY. */
 static int pg_error_keep(struct pg *st, struct slice shown)
 {
@@ -327,6 +359,7 @@ int pg_error(struct pg *st, struct slice unit, struct sink *sink)
 {
 	const struct pg_place *p = pg_head(st);
 	struct slice shown;
+	bool is_retried;
 	struct pg_error e;
 	int r;
 
@@ -337,6 +370,16 @@ int pg_error(struct pg *st, struct slice unit, struct sink *sink)
 		shown = arena_dup(sink->arena, p->error);
 		sink_put(sink, SIDE_CLIENT, shown);
 		return shown.p ? pg_error_passed(st, unit, shown, sink) : PROTO_E_TOO_BIG;
+	}
+	if (p && p->is_belted && !e.is_fatal && slice_eq_str(e.code, "25006")) {
+		r = pg_belt_error(st, unit, sink, &shown);
+		is_retried = p->is_retried && p->kind != PG_QUERY;
+		if (!r)
+			r = pg_error_passed(st, unit, shown, sink);
+		/* Its ReadyForQuery is nobody's business; the one after the second time is. */
+		if (!r && is_retried)
+			pg_place_at(st, st->tail - 1)->is_hidden = true;
+		return r;
 	}
 	r = pg_text(st, unit, false, sink);
 	if (r || st->has_text)
@@ -404,15 +447,11 @@ int pg_settle_text(
 		return PROTO_E_MALFORMED;
 	for (size_t i = 0; i < n; i++)
 		is_same = is_same && slice_eq(fields[i], f.v[i]);
-	if (is_same) {
-		sink_pass(sink, unit.n);
-	} else {
-		r = pg_text_rebuild(unit, &f, fields, sink->arena, &shown);
-		if (r)
-			return r;
-		sink_skip(sink, unit.n);
-		sink_put(sink, SIDE_CLIENT, shown);
-	}
+	r = is_same ? 0 : pg_text_rebuild(unit, &f, fields, sink->arena, &shown);
+	if (!r)
+		r = pg_text_out(st, unit, shown, sink);
+	if (r)
+		return r;
 	if (unit.p[0] == 'E')
 		return pg_error_passed(st, unit, shown, sink);
 	pg_count(st, shown.n);

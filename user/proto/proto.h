@@ -152,6 +152,11 @@ struct request {
 	 * like: reason to judge as unknown besides. `text` then holds every text involved, joined
 	 * by ";\n". REQUEST_LOGIN: a parameter came twice; the host must refuse. */
 	bool is_suspect;
+	/* It makes the server plan a statement, even if it only prepares. */
+	bool has_bind;
+	/* It can be put again as it is: a simple query and nothing kept before it, or units up to
+	 * an Execute that do not define a name. */
+	bool is_whole;
 };
 
 /* What the server's side of the session looks like, as confirmed by the server. */
@@ -162,6 +167,10 @@ enum reply_status {
 	REPLY_ERROR,   /* the server's error; `code`, `text` */
 	REPLY_REFUSED, /* the error is the one that a refusal put there */
 	REPLY_SKIPPED, /* the server ignored it: an earlier part of the batch had failed */
+	/* Of a verdict with `may_retry`: the server refused it a write, and nothing that matters of
+	 * it has reached the client. The host puts the same bytes in front of all that the client
+	 * sent since; they come as a request of its own. */
+	REPLY_RETRY,
 };
 
 struct reply {
@@ -172,6 +181,7 @@ struct reply {
 	struct slice tag;  /* "DELETE 3" */
 	struct slice code; /* SQLSTATE */
 	struct slice text; /* error message as the client got it (after masking) */
+	struct slice more; /* REPLY_RETRY: to be put behind the request's own bytes */
 };
 
 struct value {
@@ -297,6 +307,12 @@ struct verdict {
 	/* PASS: names that become valid once the server confirms the request. Copied. */
 	const struct name_change *names;
 	size_t n_names;
+	/* PASS: the server is told to refuse writes in the transaction that this request begins,
+	 * and up to its end: the batch, see struct tx_where. Only outside a transaction block. The
+	 * client notices nothing but an error if it does write. */
+	bool read_only;
+	bool may_retry; /* with read_only, of a request that is_whole, when all is idle: see
+			   REPLY_RETRY */
 };
 
 /* What becomes of a row: replacement values in the order of the columns. */
@@ -304,6 +320,22 @@ struct row_verdict {
 	const struct value *values; /* NULL: pass the row as it is */
 	/* No later row of this result needs to be seen: pass them without an event. */
 	bool pass_rest;
+};
+
+enum ask_place {
+	ASK_IDLE,   /* only when the session is idle and outside a transaction */
+	ASK_INSIDE, /* in the transaction, or batch, that is open: all that was sent is answered */
+};
+
+struct tx_where {
+	/* Counts what the server runs as one transaction unless the text says otherwise: a batch up
+	 * to its Sync, or a simple query. The same number, the same batch. */
+	uint64_t batch;
+	/* As the last ReadyForQuery said: what holds at the beginning of a batch, unless something
+	 * sent since then and not yet answered changes it. */
+	enum tx_state ready;
+	/* Nothing at all is under way, and no transaction open. */
+	bool is_idle;
 };
 
 enum say_kind {
@@ -367,10 +399,19 @@ struct protocol {
 	ERR_CHECK int (*drain)(void *st, struct sink *sink);
 	ERR_CHECK int (*say)(void *st, enum say_kind kind, enum refusal why, struct slice text,
 		struct sink *sink);
-	/* Puts a query of the host to the server, only when the session is idle and outside a
-	 * transaction (else PROTO_E_NOT_NOW); rows come as EV_ANSWER, nothing reaches the client.
-	 * While an answer is due the host feeds no client units. */
-	ERR_CHECK int (*ask)(void *st, struct slice text, struct sink *sink);
+	/* Puts a query of the host to the server, at a place where it disturbs nothing (else
+	 * PROTO_E_NOT_NOW); rows come as EV_ANSWER, nothing reaches the client. While an answer is
+	 * due the host feeds no client units.
+	 * ASK_INSIDE: a question that fails takes the transaction with it, as any statement would.
+	 * In the middle of a batch the client has then been told, and the request at hand must be
+	 * settled by a refusal, of which nothing goes anywhere: its reply is REPLY_SKIPPED. */
+	ERR_CHECK int (*ask)(void *st, enum ask_place place, struct slice text, struct sink *sink);
+	/* Ends the batch here, in front of the request that is being judged, as a Sync of the
+	 * client would, hidden from it; the request is in the next batch then. What fails in what
+	 * was sent before is told, and makes the rest of the client's batch be skipped. */
+	ERR_CHECK int (*split)(void *st, struct sink *sink);
+	/* Where, among transactions, the request would run that is being judged. */
+	void (*where)(const void *st, struct tx_where *ret);
 	/* Transaction state as last confirmed by the server. */
 	enum tx_state (*tx)(const void *st);
 	/* Text of a prepared statement as the server confirmed it; {NULL,0} = unknown. */

@@ -138,7 +138,7 @@ int catalog_ask(struct session *s)
 	question = sql_catalog_question(patterns, &s->unit_arena);
 	if (!question.p)
 		return err_raise(-ENOMEM);
-	r = s->proto->ask(s->state, question, sink);
+	r = s->proto->ask(s->state, ASK_IDLE, question, sink);
 	if (r == PROTO_E_NOT_NOW)
 		return 1;
 	if (r > 0 || sink->overflow)

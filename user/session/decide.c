@@ -274,6 +274,12 @@ static void decide_rule(struct session *s)
 	if (policy_asks_filters(s->policy))
 		subject.filters_masked = masked_filters(s);
 	a->ruling = policy_eval(s->policy, &subject, &a->facts);
+	if (a->why && a->ruling.kind != RULING_ALLOW)
+		a->ruling.message = a->why;
+	if (a->is_unchecked)
+		a->ruling = (struct ruling){.kind = RULING_DENY,
+			.rule = "commit-guard",
+			.message = "what this transaction did could not be checked"};
 	masked_rule(s);
 	if (!request_is_login(&a->request))
 		return;
@@ -343,7 +349,7 @@ static int decide_settle(struct session *s, const struct verdict *v)
 static int decide_pass(struct session *s)
 {
 	const struct facts *f = &s->asked.facts;
-	const struct verdict v = {
+	struct verdict v = {
 		.kind = VERDICT_PASS,
 		.want_rows = s->wants_text,
 		.changes_lexing = f->flags & FACTS_LEXING,
@@ -351,7 +357,9 @@ static int decide_pass(struct session *s)
 		.n_names = f->n_names,
 	};
 
-	return decide_settle(s, &v);
+	int r = guard_passed(s, &v);
+
+	return r ? err_trace(r) : decide_settle(s, &v);
 }
 
 static int decide_refuse(struct session *s, enum refusal why, const char *message, const char *hint)
@@ -416,6 +424,48 @@ static int decide_prepare(struct session *s)
 	return decide_find_facts(s);
 }
 
+static int decide_drain(struct session *s)
+{
+	struct sink *sink = &s->unit_sink;
+	int r;
+
+	sink_begin(sink);
+	r = s->proto->drain(s->state, sink);
+	if (r > 0)
+		return err_fold(r);
+	if (!r)
+		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+	return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
+}
+
+/* The batch so far cannot be the transaction of this request. */
+static int decide_split(struct session *s)
+{
+	struct sink *sink = &s->unit_sink;
+	int r;
+
+	sink_begin(sink);
+	r = s->proto->split(s->state, sink);
+	if (r > 0 || sink->overflow)
+		return err_raise(-E2BIG);
+	if (!r)
+		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+	arena_reset(&s->unit_arena);
+	return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
+}
+
+/* 0: the guard has nothing more to find out. */
+static int decide_guard(struct session *s)
+{
+	int r = guard_check(s);
+
+	if (r == GUARD_E_DRAIN)
+		return decide_drain(s);
+	if (r == GUARD_E_ASKED)
+		return decide_park(s, PARK_ASK);
+	return r == GUARD_E_SPLIT ? decide_split(s) : err_trace(r);
+}
+
 static int decide_record(struct session *s)
 {
 	struct enforcer *e = s->worker->enforcer;
@@ -464,20 +514,6 @@ static int decide_forward(struct session *s)
 	return decide_pass(s);
 }
 
-static int decide_drain(struct session *s)
-{
-	struct sink *sink = &s->unit_sink;
-	int r;
-
-	sink_begin(sink);
-	r = s->proto->drain(s->state, sink);
-	if (r > 0)
-		return err_fold(r);
-	if (!r)
-		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
-	return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
-}
-
 static int decide_hold(struct session *s)
 {
 	int r;
@@ -518,7 +554,9 @@ int decide_advance(struct session *s)
 		return r;
 	enforces = !policy_is_observe(s->policy);
 	if (!s->asked.is_recorded) {
-		r = decide_record(s);
+		r = decide_guard(s);
+		if (!r)
+			r = decide_record(s);
 		/* Not recorded: it was refused and settled. */
 		if (r || !s->asked.is_recorded)
 			return r;

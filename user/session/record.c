@@ -337,6 +337,7 @@ void record_reply(struct session *s, uint64_t request, const struct reply *reply
 		[REPLY_ERROR] = "error",
 		[REPLY_REFUSED] = "refused",
 		[REPLY_SKIPPED] = "skipped",
+		[REPLY_RETRY] = "error",
 	};
 	char text[256];
 	const struct record_reply rec = {

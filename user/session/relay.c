@@ -149,11 +149,12 @@ static int relay_on_server_event(struct session *s, struct slice unit)
 		return r;
 	case EV_REPLY:
 		relay_on_reply(s, &ev->reply);
-		return 0;
+		return ev->reply.status == REPLY_RETRY ? guard_retry(s, ev->reply.more) : 0;
 	case EV_LOGIN:
 		return relay_on_login(s, ev);
 	case EV_ANSWER:
-		r = catalog_on_answer(s, ev, &done);
+		r = s->guard.answer ? guard_on_answer(s, ev, &done)
+				    : catalog_on_answer(s, ev, &done);
 		s->is_answered |= done;
 		return r;
 	case EV_NONE:
@@ -458,7 +459,9 @@ static int relay_server_unit(struct session *s, struct slice unit)
 		s->tx_since_wall_ns = 0;
 	if (s->is_renaming && s->proto->is_drained(s->state))
 		catalog_renaming_end(s);
-	return relay_drain_events(s);
+	r = relay_drain_events(s);
+	guard_follow(s);
+	return r;
 }
 
 /* What a stream() call left besides bytes. *ret_hold_back: bytes at the end that must come again.

@@ -96,6 +96,7 @@ static struct session *session_new(struct worker *w, int fd, const struct sessio
 	session_init_peer(s, &s->client, SIDE_CLIENT, fd, in_max);
 	session_init_peer(s, &s->server, SIDE_SERVER, -1, in_max + SESSION_ROW_MAX);
 	buf_init(&s->ahead, SESSION_AHEAD_MAX);
+	buf_init(&s->retry, SESSION_RETRY_MAX);
 	arena_init(&s->request_arena, REQUEST_ARENA_MAX);
 	arena_init(&s->unit_arena, UNIT_ARENA_MAX);
 	arena_init(&s->plan_arena, PLAN_ARENA_MAX);
@@ -293,6 +294,7 @@ void session_free(struct session *s)
 	buf_deinit(&s->server.in);
 	buf_deinit(&s->server.out);
 	buf_deinit(&s->ahead);
+	buf_deinit(&s->retry);
 	arena_deinit(&s->request_arena);
 	arena_deinit(&s->unit_arena);
 	arena_deinit(&s->plan_arena);
@@ -331,6 +333,7 @@ int session_sync_policy(struct session *s)
 		return RELAY_E_CLOSED;
 	}
 	s->policy = w->policy;
+	s->guard.policy = NULL;
 	s->resource = resource;
 	s->wants_text = session_masks(s);
 	s->catalog = NULL;

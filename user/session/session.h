@@ -13,7 +13,7 @@
  * of all tables at once and freed after the batch of events.
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
- * request that waits · masked.c what masks add to a
+ * request that waits · guard.c writes that nobody saw coming · masked.c what masks add to a
  * ruling · rows.c masks · catalog.c what is protected · record.c the journal rows.
  */
 #pragma once
@@ -23,11 +23,13 @@
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
+#include "session/guard.h"
 #include "session/worker.h"
 
 enum {
 	SESSION_MAGIC = 0x5e551017,
 	SESSION_AHEAD_MAX = 64 * 1024, /* client bytes taken while parked */
+	SESSION_RETRY_MAX = 16 * 1024, /* a request that can be put again */
 	SESSION_OUT_HIGH = 256 * 1024, /* queued for a slow peer: stop reading the other one */
 	SESSION_OUT_MAX = 64 * 1024 * 1024,
 	SESSION_READ = 64 * 1024,                  /* per read */
@@ -83,6 +85,10 @@ struct asked {
 	bool has_facts, is_recorded, touches, quotes;
 	struct mask_proof proof;
 	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
+	bool is_guarded;     /* guard_check() is done with it */
+	bool wants_belt;     /* the server is to refuse it writes */
+	bool is_unchecked;   /* the guard could not find out what it had to */
+	const char *why;     /* the guard judged it as unknown: for people; request arena */
 	bool has_hold;
 	enum hold_outcome outcome; /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;
@@ -111,6 +117,7 @@ struct session {
 
 	struct peer client, server;
 	struct buf ahead;
+	struct buf retry; /* the request under way that may have to be put again */
 	size_t span_len;
 	enum park park;
 	int64_t parked_since_ns;
@@ -122,6 +129,7 @@ struct session {
 	bool touches;     /* a request since the session was last idle may touch protected tables */
 	bool wants_text;  /* rules of this resource look at prose and rows */
 	struct asked asked;
+	struct guard guard;
 	struct inflight_queue inflight;
 	char role[64], database[64], application[64];
 	int64_t tx_since_wall_ns; /* when the open transaction began; 0 = none */

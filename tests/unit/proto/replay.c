@@ -37,10 +37,12 @@ struct replay {
 	uint64_t seed; /* of mutations; 0: none */
 	struct vector_verdict verdicts[REPLAY_VERDICTS];
 	size_t n_verdicts, next_verdict;
-	bool is_held, is_over, client_waits;
+	bool is_held, is_over, client_waits, is_whole;
 	struct arena words; /* texts of verdicts and settings */
 	struct slice mask[16], swap[2];
 	bool has_mask, rest_passes;
+	uint8_t again[1024];
+	size_t n_again;
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -194,7 +196,7 @@ static void vector_print_request(struct replay *r, const struct request *q)
 
 static void vector_print_reply(struct replay *r, const struct reply *p)
 {
-	static const char *const status[] = {"ok", "error", "refused", "skipped"};
+	static const char *const status[] = {"ok", "error", "refused", "skipped", "retry"};
 
 	wire_printf(&r->seen, "= REPLY %llu %s rows=%llu bytes=%llu", (unsigned long long)p->seq,
 		status[p->status], (unsigned long long)p->n_rows, (unsigned long long)p->bytes);
@@ -287,11 +289,27 @@ static int vector_on_text(struct replay *r, struct slice unit, struct event ev)
 	return r->proto->settle_text(r->st, unit, fields, ev.text.n, &r->sink);
 }
 
+/* In front of all that the client sent since. */
+static void vector_put_again(struct replay *r, struct slice more)
+{
+	struct vector_in *in = &r->in[SIDE_CLIENT];
+
+	if (r->span_len || !r->n_again)
+		abort();
+	in->n += more.n;
+	memcpy(in->end - in->n, more.p ? more.p : r->again, more.n);
+	in->n += r->n_again;
+	memcpy(in->end - in->n, r->again, r->n_again);
+	r->client_waits = true;
+}
+
 static void vector_print_event(struct replay *r, const struct event *ev)
 {
 	switch (ev->kind) {
 	case EV_REPLY:
 		vector_print_reply(r, &ev->reply);
+		if (ev->reply.status == REPLY_RETRY)
+			vector_put_again(r, ev->reply.more);
 		break;
 	case EV_LOGIN:
 		wire_printf(&r->seen, "= LOGIN %.*s@%.*s\n", SLICE_FMT(ev->login.user),
@@ -335,12 +353,17 @@ static struct slice vector_in_head(const struct vector_in *in, size_t n)
 	return slice_of(in->end - in->n, n);
 }
 
-static void vector_settle(struct replay *r, const struct verdict *v)
+static void vector_settle(struct replay *r, const struct verdict *given)
 {
+	struct verdict copy = *given, *v = &copy;
 	struct slice span = vector_in_head(&r->in[SIDE_CLIENT], r->span_len);
 	struct event ev;
 	int err;
 
+	v->may_retry = v->may_retry && r->is_whole && span.n <= sizeof(r->again);
+	r->n_again = v->may_retry ? span.n : 0;
+	if (r->n_again)
+		memcpy(r->again, span.p, span.n);
 	sink_begin(&r->sink);
 	err = r->proto->settle(r->st, span, v, &r->sink);
 	r->is_held = false;
@@ -363,6 +386,7 @@ static void vector_on_request(struct replay *r)
 	const struct vector_verdict *v;
 
 	vector_print_request(r, &r->sink.event.request);
+	r->is_whole = r->sink.event.request.is_whole;
 	if (r->next_verdict == r->n_verdicts) {
 		vector_settle(r, &pass);
 		return;
@@ -657,6 +681,8 @@ static void vector_verdict_line(struct replay *r, struct slice line)
 
 		v->v.want_rows |= slice_eq_str(word, "rows");
 		v->v.changes_lexing |= slice_eq_str(word, "lexing");
+		v->v.read_only |= slice_eq_str(word, "read-only");
+		v->v.may_retry |= slice_eq_str(word, "retry");
 		if (slice_eq_str(word, "define") || slice_eq_str(word, "remove")) {
 			c->kind = slice_eq_str(word, "define") ? NAME_DEFINE : NAME_REMOVE;
 			c->name = vector_word(r, &line);
@@ -723,7 +749,11 @@ static void vector_command_line(struct replay *r, struct slice line)
 		vector_call(
 			r, "fatal", r->proto->say(r->st, SAY_FATAL, REFUSAL_RECORD, arg, &r->sink));
 	} else if (slice_eq_str(word, "ask")) {
-		vector_call(r, "ask", r->proto->ask(r->st, arg, &r->sink));
+		vector_call(r, "ask", r->proto->ask(r->st, ASK_IDLE, arg, &r->sink));
+	} else if (slice_eq_str(word, "split")) {
+		vector_call(r, "split", r->proto->split(r->st, &r->sink));
+	} else if (slice_eq_str(word, "inside")) {
+		vector_call(r, "inside", r->proto->ask(r->st, ASK_INSIDE, arg, &r->sink));
 	} else if (slice_eq_str(word, "drain")) {
 		vector_drain(r);
 	} else if (slice_eq_str(word, "show")) {
