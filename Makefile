@@ -114,9 +114,9 @@ fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%) ## run every fuzzer for FUZZ_SECS=3
 	$(Q)scripts/run-fuzz $(B)/fuzz $(FUZZ_SECS)
 
 # Programs that the root-only tests run inside a controlled run; benchmarks link the library too.
-HELPERS := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c tests/escape/*.c))
+HELPERS := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c tests/escape/*.c tests/transparent/*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
-$(BENCHES): $(LIB)
+$(BENCHES) $(B)/tests/transparent/lexdiff: $(LIB)
 $(B)/tests/%: tests/%.c
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(CFLAGS) -I/usr/include/postgresql $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpq

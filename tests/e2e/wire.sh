@@ -45,6 +45,17 @@ test_interrupt_cancels_a_running_query() {
 	assert_has "$(out psql)" 57014
 }
 
+# A NAT forgets a connection that is silent; a person may take hours to decide.
+test_both_legs_are_kept_alive_while_it_is_held() {
+	bg held sql alive 'DELETE FROM scratch.t WHERE id = -1'
+	h=$(wait_hold alive)
+	ss -Htno state established > "$T/legs"
+	assert_eq "$(grep -c ":$HF_PORT .*timer:(keepalive,[0-2][0-9]*sec," "$T/legs")" 1 "$(cat "$T/legs")"
+	assert_eq "$(grep ":$E2E_PGPORT " "$T/legs" | grep -c 'timer:(keepalive,[0-2][0-9]*sec,')" 1 "$(cat "$T/legs")"
+	approve "$h"
+	finish "$BG"
+}
+
 test_keys_are_ours_and_no_other_run_may_use_them() {
 	bg keys in_run keys -- /usr/bin/python3 "$RAW" keys 127.0.0.1 "$E2E_PGPORT"
 	wait_until 10 file_has "$T/keys.out" KEYS

@@ -2,39 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs and drivers as they are: what they print direct and through holdfast is the same, and so is
 # the database behind them.
-. "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 # Physical replication wants a line of its own.
 echo 'host replication all 127.0.0.1/32 trust' >> "$E2E_TMP/pg/pg_hba.conf"
 admin 'SELECT pg_reload_conf()' > /dev/null
-policy <<YAML
-version: 1
-default: {$(sed -n 's/^EFFECT([A-Z]*, "\([a-z]*\)".*/\1: allow/p' "$E2E_ROOT/user/fact/effects.def" | paste -sd,)}
-$(standard_resources)
-YAML
+policy_of_all "127.0.0.1:$E2E_PGPORT"
 start_daemon || exit 1
 
-# same NAME COMMAND…: its output, first direct and then as an agent; each begins with the same database.
-same() {
-	local name=$1
-	shift
-	pg_refill
-	"$@" > "$T/$name.direct" 2>&1 || true
-	state > "$T/$name.direct.state"
-	pg_refill
-	in_run "$name" -- "$@" > "$T/$name.through" 2>&1 || true
-	state > "$T/$name.through.state"
-	[ -s "$T/$name.direct" ] || fail "$name printed nothing"
-	diff "$T/$name.direct" "$T/$name.through" > "$T/$name.diff" || fail "$name differs: $(head -n 40 "$T/$name.diff" | cut -c -300)"
-	diff "$T/$name.direct.state" "$T/$name.through.state" > "$T/$name.diff" || fail "$name left another database: $(head -n 20 "$T/$name.diff")"
-}
-state() { pg_dump -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres shop | grep -v '^\\\(un\)\?restrict'; }
+test_conversations_by_hand() { same wire /usr/bin/python3 "$HERE/wire.py" "$E2E_PGPORT"; lacks_trace wire; }
 
-test_conversations_by_hand() { same wire /usr/bin/python3 "$E2E_ROOT/tests/transparent/wire.py" "$E2E_PGPORT"; lacks_trace wire; }
-
-driver() { same "$1" /usr/bin/python3 "$E2E_ROOT/tests/transparent/drivers.py" "$1" "$E2E_PGPORT"; lacks_trace "$1"; }
-# A driver that stumbles the same way twice has shown nothing.
-lacks_trace() { assert_lacks "$(cat "$T/$1.direct")" Traceback; }
+driver() { same "$1" /usr/bin/python3 "$HERE/drivers.py" "$1" "$E2E_PGPORT"; lacks_trace "$1"; }
 
 test_psycopg2() { driver psycopg2; }
 test_pg8000() { driver pg8000; }
@@ -120,14 +98,14 @@ test_dump_and_restore() {
 		plain) in_run restore -- psql -Xq -v ON_ERROR_STOP=1 -U postgres -d copy_plain -f "$T/d/plain" > "$T/restore.out" ;;
 		*) in_run restore -- pg_restore -j 2 -U postgres -d "copy_$how" "$T/d/$how" ;;
 		esac
-		pg_dump -h "$E2E_PGSOCK" -U postgres "copy_$how" | grep -v '^\\\(un\)\?restrict' > "$T/after"
+		pg_dump -h "$E2E_PGSOCK" -U postgres "copy_$how" | dumped > "$T/after"
 		diff "$T/before" "$T/after" > "$T/diff" || fail "$how: $(head -n 20 "$T/diff")"
 	done
 	pg_dump -f "$T/direct.sql" shop
-	diff <(grep -v '^\\\(un\)\?restrict' "$T/direct.sql") <(grep -v '^\\\(un\)\?restrict' "$T/d/plain")
+	diff <(dumped < "$T/direct.sql") <(dumped < "$T/d/plain")
 	pg_dumpall -h "$E2E_PGSOCK" -U postgres > "$T/all.direct"
 	in_run dump -- pg_dumpall -U postgres > "$T/all.through"
-	diff <(grep -v '^\\\(un\)\?restrict' "$T/all.direct") <(grep -v '^\\\(un\)\?restrict' "$T/all.through") > "$T/diff"
+	diff <(dumped < "$T/all.direct") <(dumped < "$T/all.through") > "$T/diff"
 }
 
 test_maintenance_programs() {

@@ -3,7 +3,7 @@
 # PostgreSQL's own regression scripts with psql: direct and through holdfast, each on a server of its own
 # that was the same folder before. Where something differs, direct once more: what differs then too is noise.
 # HOLDFAST_PG_REGRESS names the folder with the scripts; SOAK=1 runs all of them.
-. "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 SCRIPTS=${HOLDFAST_PG_REGRESS:-$E2E_ROOT/../shared/data/pg-regress}
 if [ ! -e "$SCRIPTS/test_setup.sql" ]; then
@@ -61,14 +61,7 @@ for name in one two through; do
 	server "$name" || { tail -n 5 "$G/$name.log" >&2; exit 1; }
 done
 
-policy <<YAML
-version: 1
-default: {$(sed -n 's/^EFFECT([A-Z]*, "\([a-z]*\)".*/\1: allow/p' "$E2E_ROOT/user/fact/effects.def" | paste -sd,)}
-resources:
-  - name: regression
-    at: ["127.0.0.1:$(cat "$G/through.port")"]
-    protocol: postgres
-YAML
+policy_of_all "127.0.0.1:$(cat "$G/through.port")"
 start_daemon || exit 1
 
 # The scripts one after the other, with what pg_regress would set; each in the order given. What the
@@ -108,7 +101,7 @@ play() { # WAY [PREFIX…]: all scripts, as an agent or direct
 	"$@" sh "$G/play.sh" "$G/scripts" "$(cat "$G/$way.port")" $ORDER > "$G/$way.out"
 }
 
-compare() { /usr/bin/python3 "$E2E_ROOT/tests/transparent/compare.py" "$G/one.out" "$G/$1.out" "$G/through.out" > "$T/compare.out"; }
+compare() { /usr/bin/python3 "$HERE/compare.py" "$G/one.out" "$G/$1.out" "$G/through.out" > "$T/compare.out"; }
 
 test_regression_scripts_print_the_same() {
 	local direct

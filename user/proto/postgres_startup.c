@@ -334,6 +334,19 @@ static uint64_t pg_digest(uint64_t h, struct slice s)
 	return (h ^ 0xff) * UINT64_C(0x100000001b3);
 }
 
+/* The parser's grammar is that of version 15. What the versions up to this one read otherwise is an
+ * error to it, hence unknown; of newer ones nobody has looked. */
+enum { PG_SERVER_MAX = 18 };
+
+static bool pg_version_is_known(struct slice v)
+{
+	unsigned major = 0;
+
+	for (size_t i = 0; i < v.n && v.p[i] >= '0' && v.p[i] <= '9' && major < 1000; i++)
+		major = major * 10 + (v.p[i] - '0');
+	return major && major <= PG_SERVER_MAX;
+}
+
 /* In these encodings no byte of a longer character looks like a quote or a backslash. */
 static bool pg_encoding_is_readable(struct slice e)
 {
@@ -366,7 +379,8 @@ int pg_parameter_status(struct pg *st, struct slice unit)
 		if (value.n && !rows[i].kept->p)
 			return PROTO_E_TOO_BIG;
 	}
-	st->is_readable = slice_eq_str(st->scs, "on") && pg_encoding_is_readable(st->encoding);
+	st->is_readable = slice_eq_str(st->scs, "on") && pg_encoding_is_readable(st->encoding) &&
+			  pg_version_is_known(st->server_version);
 	st->lexing = pg_digest(UINT64_C(0xcbf29ce484222325), st->encoding);
 	st->lexing = pg_digest(st->lexing, st->scs);
 	st->lexing = pg_digest(st->lexing, st->search_path);
