@@ -97,4 +97,33 @@ test_corpus() {
 	tail -n 1 "$T/verdict" >> "$E2E_TMP/numbers"
 }
 
+# In the world that the corpus left.
+test_portal_executed_again_after_a_policy_change() {
+	mkdir -m 777 "$T/agent"
+	cp "$HERE"/*.py "$T" && chmod a+r "$T"/*
+	cat > "$T/late.txt" <<-'CASE'
+	@ plain
+	evade portal, rule, portal:
+	Q BEGIN
+	P s SELECT id FROM parts ORDER BY id
+	B p s
+	E p 3
+	S
+	pause
+	E p 3
+	S
+	CASE
+	bg agent in_run evader -- /usr/bin/python3 "$T/play.py" agent 127.0.0.1 "$E2E_PGPORT" "$T/agent" "$T/late.txt"
+	wait_until 30 test -e "$T/agent/paused"
+	cp "$G/policy.yaml" "$T/keep.yaml"
+	sed 's/^rules:/rules:\n  - name: lockdown\n    when: {object: parts}\n    then: deny/' "$T/keep.yaml" > "$G/policy.yaml"
+	hf reload
+	touch "$T/agent/go"
+	finish "$BG" 60
+	cp "$T/keep.yaml" "$G/policy.yaml"
+	hf reload
+	assert_eq "$(grep -c '^0D.*x00' "$T/agent/000")" 3
+	assert_has "$(cat "$T/agent/000")" lockdown
+}
+
 run_tests

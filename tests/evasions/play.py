@@ -22,6 +22,7 @@ A *.cases file:
       call OID ARG…           FunctionCall with text arguments
       conn NAME=VALUE …       a new connection with these start-up parameters
       2 STEP                  the step on a second connection
+      pause                   makes a file `paused` in the output folder and waits for one called `go`
       | …                     continues the line before
 
 TBL stands for a table of the case's own (id int, v text: 1, intact), NNN for its number behind a c, IDN for
@@ -33,6 +34,7 @@ import re
 import socket
 import struct
 import sys
+import time
 
 
 class Case:
@@ -207,10 +209,20 @@ class Player:
         if verb == "2":
             self.second = self.second or self.connect()
             self.run(self.second, rest)
+        elif verb == "pause":
+            self.pause()
         elif verb == "conn":
             self.first = self.connect(rest.split(" "))
         else:
             self.run(self.first, line)
+
+    def pause(self):
+        folder = sys.argv[4]
+        with open(os.path.join(folder, "paused"), "w", encoding="utf8"):
+            pass
+        end = time.monotonic() + 60
+        while not os.path.exists(os.path.join(folder, "go")) and time.monotonic() < end:
+            time.sleep(0.02)  # condition helper
 
     def run(self, c, line):
         waits = not line.startswith("> ")
