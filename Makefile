@@ -89,7 +89,7 @@ $(filter $(B)/user/audit/%,$(OBJ)): | $(B)/schema.sql.h
 # Unit tests: one Criterion binary over the real library. M=policy builds and runs only that layer and
 # what is below it. ASan's own leak check is judged by its log, since Criterion reports PASS on leaks.
 ifdef M
-UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(shell find user/util user/fact $(if $(filter priv,$(M)),user/kern) user/$(M) tests/unit/$(M) -name '*.c' 2>/dev/null) $(wildcard tests/unit/*.c))
+UNIT_OBJ := $(patsubst %.c,$(B)/%.o,$(shell find user/util user/fact $(if $(filter priv,$(M)),user/kern user/net) user/$(M) tests/unit/$(M) -name '*.c' 2>/dev/null) $(wildcard tests/unit/*.c))
 $(B)/unit-$(M): $(UNIT_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcriterion

@@ -56,10 +56,16 @@ static void warden_on_exit(void *arg, const struct run *run, int status)
 	printf("exit %llu status=%d\n", (unsigned long long)run->id, status);
 }
 
-static void warden_on_kill(void *arg, const struct run *run, uid_t by)
+static void warden_on_event(void *arg, const char *kind, uint64_t run, const char *text)
 {
 	(void)arg;
-	printf("killed %llu by=%u\n", (unsigned long long)run->id, by);
+	printf("%s %llu %s\n", kind, (unsigned long long)run, text);
+}
+
+static void warden_on_attached(
+	void *arg, const struct run *run, void (*fn)(void *fn_arg, const char *text), void *fn_arg)
+{
+	(void)arg, (void)run, (void)fn, (void)fn_arg;
 }
 
 static void warden_on_end(void *arg, const struct run *run)
@@ -126,8 +132,13 @@ int main(int argc, char **argv)
 		return 3;
 	config.cgroup_root = root;
 	config.operators = (gid_t)atoi(argv[6]);
-	config.callbacks = (struct run_server_callbacks){&w, warden_next_id, warden_on_placed,
-		warden_on_exit, warden_on_kill, warden_on_end};
+	config.callbacks = (struct run_server_callbacks){.arg = &w,
+		.next_id = warden_next_id,
+		.on_placed = warden_on_placed,
+		.on_exit = warden_on_exit,
+		.on_event = warden_on_event,
+		.on_attached = warden_on_attached,
+		.on_end = warden_on_end};
 	r = run_server_new(&config, &s);
 	if (!r)
 		r = run_server_adopt(s, warden_on_adopted);

@@ -4,9 +4,13 @@
 
 #include <stddef.h>
 
+#include "cli/cmd-attach.h"
+
 const struct cmd *const cmds[] = {
 	&cmd_run,
 	&cmd_kill,
+	&cmd_attach,
+	&cmd_release,
 	&cmd_prompt,
 	&cmd_pending,
 	&cmd_approve,

@@ -38,6 +38,9 @@ enum ctl_type {
 	RUN_START = 400,  /* see below, with 3 descriptors → RUN_STARTED, then RUN_EXITED */
 	RUN_SIGNAL = 401, /* u32 signal number, for the run of this connection */
 	RUN_KILL = 402,   /* u64 run → END; a connection of its own */
+	RUN_ATTACH = 403, /* u8 enum run_place, u8 enum run_attach_flag, string what, string name →
+			     DATA (what was attached), END; root only */
+	RUN_RELEASE = 404, /* u64 run → END; root only */
 
 	/* 900–999: answers */
 	CTL_DATA = 900,    /* string JSON object */
@@ -73,3 +76,5 @@ enum { CTL_HEADER_LEN = 4 };
  * and strings, u32 n_env and strings. Descriptors: stdin, stdout, stderr.
  */
 enum run_flag { RUN_FLAG_TTY = 1 << 0, RUN_FLAG_ALLOW_DEGRADED = 1 << 1 };
+enum run_place { RUN_PLACE_PID, RUN_PLACE_CGROUP, RUN_PLACE_UNIT, RUN_PLACE_CONTAINER };
+enum run_attach_flag { RUN_ATTACH_CUT = 1 << 0 };

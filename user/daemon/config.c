@@ -17,6 +17,7 @@
 enum {
 	CONFIG_ARENA_MAX = 1024 * 1024,
 	CONFIG_PATH_MAX = 1024,
+	CONFIG_ATTACH_MAX = 256,
 	CONFIG_DIR_MAX = 90, /* a unix socket's path below it has 108 bytes at most */
 	CONFIG_ID_MAX = 2000000000,
 };
@@ -196,6 +197,24 @@ static void config_bind_legal_hold(struct binder *b, const struct yaml_node *n, 
 	((struct config *)obj)->legal_holds = list;
 }
 
+/* What is controlled from the start, and again whenever it comes back. */
+static void config_bind_attach(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct config *c = obj;
+	size_t count;
+	const struct yaml_node *item = bind_items(b, n, "attach", true, &count);
+
+	c->attach = bind_alloc(b, count + 1, sizeof(*c->attach));
+	for (size_t i = 0; c->attach && item && i < count; i++, item = item->next) {
+		const char **text = &c->attach[i];
+
+		if (bind_text(b, item, "attach", CONFIG_ATTACH_MAX, false, text) &&
+			strncmp(*text, "unit:", 5) != 0 && strncmp(*text, "cgroup:/", 8) != 0)
+			bind_error(b, item,
+				"attach: must be \"unit:NAME.service\" or \"cgroup:/PATH\"");
+	}
+}
+
 static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
@@ -216,6 +235,7 @@ static const struct bind_key config_keys[] = {
 	{"run_uids", config_bind_run_uids, false},
 	{"workers", config_bind_workers, false},
 	{"port", config_bind_port, false},
+	{"attach", config_bind_attach, false},
 	{"foreign_sockets", config_bind_foreign_sockets, false},
 	{"self_approval", config_bind_self_approval, false},
 	{NULL, NULL, false},

@@ -29,6 +29,7 @@ struct config {
 	uint64_t workers, port;
 	bool self_approval;
 	bool kills_foreign_sockets; /* foreign_sockets: kill */
+	const char **attach;        /* "unit:NAME", "cgroup:PATH"; NULL-terminated, or NULL */
 	/* from the command line */
 	bool allow_degraded, without_connect_unix, foreground;
 };

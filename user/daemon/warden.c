@@ -431,7 +431,8 @@ static int warden_on_placed(void *arg, const struct run *run)
 
 	if (run_record_start(w->journal, run, w->p->mask_key))
 		return -EIO;
-	sweeper_begin(w->sweeper, run->cgroup);
+	if (!run->is_attached)
+		sweeper_begin(w->sweeper, run->cgroup);
 	return warden_announce_run(w, run);
 }
 
@@ -440,7 +441,8 @@ static int warden_on_adopted(void *arg, const struct run *run)
 	struct warden *w = arg;
 
 	w->last_run = run->id > w->last_run ? run->id : w->last_run;
-	sweeper_begin(w->sweeper, run->cgroup);
+	if (!run->is_attached)
+		sweeper_begin(w->sweeper, run->cgroup);
 	warden_event(w, "adopted", run->id, "name=%s uid=%u", run->name, run->uid);
 	return warden_announce_run(w, run);
 }
@@ -450,9 +452,17 @@ static void warden_on_exit(void *arg, const struct run *run, int status)
 	run_record_end(((struct warden *)arg)->journal, run, status);
 }
 
-static void warden_on_kill(void *arg, const struct run *run, uid_t by)
+static void warden_on_event(void *arg, const char *kind, uint64_t run, const char *text)
 {
-	warden_event(arg, "killed", run->id, "by uid=%u name=%s", by, run->name);
+	warden_event(arg, kind, run, "%s", text);
+}
+
+static void warden_on_attached(
+	void *arg, const struct run *run, void (*fn)(void *fn_arg, const char *text), void *fn_arg)
+{
+	struct warden *w = arg;
+
+	sweeper_attach(w->sweeper, w->runs, run->cgroup, run->is_cut, fn, fn_arg);
 }
 
 static void warden_on_end(void *arg, const struct run *run)
@@ -474,15 +484,10 @@ static void warden_on_runs(struct loop_source *src, uint32_t events)
 		log_error("runs", "the run socket is broken; no more runs can be started");
 }
 
-static void warden_on_foreign(void *arg, uint64_t run, const char *text)
-{
-	warden_event(arg, "foreign-socket", run, "%s", text);
-}
-
 /* Without it, what is passed into a run from outside is not noticed: said by doctor, and here. */
 static int warden_start_sweeper(struct warden *w)
 {
-	int r = sweeper_new(w->p->config->kills_foreign_sockets, warden_on_foreign, w, &w->sweeper);
+	int r = sweeper_new(w->p->config->kills_foreign_sockets, warden_on_event, w, &w->sweeper);
 
 	if (r == SWEEP_E_MISSING)
 		log_warn("degraded", "sweep=absent");
@@ -504,11 +509,13 @@ static int warden_start_runs(struct warden *w)
 			.hide_paths = w->p->hidden},
 		.cgroup_root = w->p->cgroup_root,
 		.operators = c->operators_group,
+		.attach = c->attach,
 		.callbacks = {.arg = w,
 			.next_id = warden_next_run,
 			.on_placed = warden_on_placed,
 			.on_exit = warden_on_exit,
-			.on_kill = warden_on_kill,
+			.on_event = warden_on_event,
+			.on_attached = warden_on_attached,
 			.on_end = warden_on_end},
 	};
 	int r = run_server_new(&config, &w->runs);
@@ -636,6 +643,7 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	warden_watch_enforcer(w, clock_mono_ns());
 	if (w->denials)
 		denials_tick(w->denials);
+	run_server_gather(w->runs);
 	sweeper_look(w->sweeper, w->runs);
 	if (warden_set_refusing(w, w->is_refusing))
 		log_error("state", "the kernel side could not be told that we live");
@@ -678,26 +686,11 @@ static int warden_watch_signals(struct warden *w)
 	return err_trace(loop_watch(&w->loop, &w->signal_src, EPOLLIN));
 }
 
-struct warden_search {
-	uint64_t cgroup, run;
-};
-
-static void warden_match_run(void *arg, const struct run *run)
-{
-	struct warden_search *search = arg;
-
-	if (run->cgroup == search->cgroup)
-		search->run = run->id;
-}
-
 static uint64_t warden_run_of(void *arg, uint64_t cgroup)
 {
-	struct warden_search search = {.cgroup = cgroup};
-	struct warden *w = arg;
+	const struct warden *w = arg;
 
-	if (w->runs)
-		run_server_each(w->runs, warden_match_run, &search);
-	return search.run;
+	return w->runs ? run_server_find(w->runs, cgroup) : 0;
 }
 
 static int warden_watch_denials(struct warden *w)

@@ -85,19 +85,41 @@ static void cut_name(int fd, char *target, size_t max)
 	}
 }
 
+void cut_target(const struct sweep_socket *found, char *target, size_t max)
+{
+	_cleanup_(fd_closep) int fd = cut_take(found);
+
+	snprintf(target, max, "-");
+	if (fd >= 0)
+		cut_name(fd, target, max);
+}
+
+/* What drops all and cannot be taken off: ours, of this daemon or an earlier one. */
+static bool cut_is_deaf(int fd)
+{
+	struct sock_filter have[2] = {{0}};
+	socklen_t n = 2; /* instructions, not bytes */
+	int is_locked = 0;
+	socklen_t len = sizeof(is_locked);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, have, &n) && n == 1 &&
+	       have[0].code == (BPF_RET | BPF_K) && have[0].k == 0 &&
+	       !getsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &is_locked, &len) && is_locked;
+}
+
 /* In this order: nothing is received from the first step on, so that a connection that was on its
  * way cannot come to be while the others are taken. */
-static int cut_inet(int fd, bool is_tcp, bool was_cut)
+static int cut_inet(int fd, bool is_tcp)
 {
 	struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
 	const struct sock_fprog filter = {.len = 1, .filter = &drop};
 	const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 	const int on = 1;
 
-	/* One that is locked by somebody else lets in what it pleases. */
-	if (!was_cut &&
-		(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
-			setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0))
+	/* One that somebody else locked lets in what it pleases. */
+	if ((setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
+		    setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0) &&
+		!cut_is_deaf(fd))
 		return CUT_E_CANNOT;
 	/* Resets a connection, ends a listener, throws away what was not sent yet. */
 	if (is_tcp && connect(fd, &unspec, sizeof(unspec)) < 0)
@@ -109,7 +131,7 @@ static int cut_inet(int fd, bool is_tcp, bool was_cut)
 	return shutdown(fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? CUT_E_CANNOT : 0;
 }
 
-int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, size_t max)
+int cut_socket(const struct sweep_socket *found, char *target, size_t max)
 {
 	_cleanup_(fd_closep) int fd = cut_take(found);
 	const char *kind = cut_kind(found);
@@ -122,6 +144,5 @@ int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, siz
 	cut_name(fd, target, max);
 	if (!strcmp(kind, "unix"))
 		return shutdown(fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? CUT_E_CANNOT : 0;
-	return strcmp(kind, "other") != 0 ? cut_inet(fd, !strcmp(kind, "tcp"), was_cut)
-					  : CUT_E_CANNOT;
+	return strcmp(kind, "other") != 0 ? cut_inet(fd, !strcmp(kind, "tcp")) : CUT_E_CANNOT;
 }

@@ -17,9 +17,10 @@ enum {
 	CUT_E_CANNOT = 2, /* a kind that cannot be spoiled, or somebody forestalled it */
 };
 
-/* target: gets where it led, "-" if nowhere. was_cut: it was cut before, by us. 0, CUT_E_*,
- * -errno. */
-ERR_CHECK int cut_socket(const struct sweep_socket *found, bool was_cut, char *target, size_t max);
+/* target: gets where it led, "-" if nowhere. To cut twice does no harm. 0, CUT_E_*, -errno. */
+ERR_CHECK int cut_socket(const struct sweep_socket *found, char *target, size_t max);
+/* Where it leads, without touching it: "-" if nowhere, or if it is gone. */
+void cut_target(const struct sweep_socket *found, char *target, size_t max);
 /* Does this process hold the socket, too? */
 bool cut_is_ours(const struct sweep_socket *found);
 /* "tcp", "udp", "unix", … */

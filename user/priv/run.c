@@ -25,7 +25,7 @@
 
 enum { RUN_PATH_MAX = 4096 };
 
-static struct run *run_new(uint64_t id)
+struct run *run_new(uint64_t id)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
@@ -94,8 +94,10 @@ static struct run_state run_to_state(const struct run *run)
 		.cgroup = run->cgroup,
 		.uid = run->uid,
 		.owner_uid = run->owner_uid,
-		.has_home = run->has_home};
+		.has_home = run->has_home,
+		.is_cut = run->is_cut};
 
+	memcpy(s.from, run->from, sizeof(s.from));
 	memcpy(s.name, run->name, sizeof(s.name));
 	memcpy(s.command, run->command, sizeof(s.command));
 	memcpy(s.degraded, run->degraded, sizeof(s.degraded));
@@ -111,20 +113,17 @@ static bool run_is_taken(const struct run_config *config, uint64_t id)
 }
 
 /* Everything a run needs but its process. */
-static int run_place(const struct run_config *config, struct run_plan *plan, struct run *run)
+int run_place(const struct run_config *config, struct run *run)
 {
 	char path[RUN_PATH_MAX];
 	struct run_state state;
 	int r;
 
-	run_describe(run, plan);
 	r = run_cgroup_path(config, run->id, path, sizeof(path));
 	if (!r)
 		r = run_open_cgroup(run, cgroup_make(path));
 	if (r)
 		return err_trace(r);
-	plan->cgroup_fd = run->cgroup_fd;
-	run->has_home = plan->is_dedicated;
 	state = run_to_state(run);
 	r = run_state_write(config->state_dir, &state);
 	if (!r && run->has_home)
@@ -281,7 +280,10 @@ int run_start(const struct run_config *config, const struct run_request *req, ui
 	run = run_new(id);
 	if (!run)
 		return err_raise(-ENOMEM);
-	r = run_place(config, &plan, run);
+	run_describe(run, &plan);
+	run->has_home = plan.is_dedicated;
+	r = run_place(config, run);
+	plan.cgroup_fd = run->cgroup_fd;
 	if (!r)
 		r = run_spawn(&plan, run, &go);
 	if (r)
@@ -392,6 +394,9 @@ static int run_adopt(void *arg, const struct run_state *state)
 	run->uid = state->uid;
 	run->owner_uid = state->owner_uid;
 	run->has_home = state->has_home;
+	run->is_cut = state->is_cut;
+	run->is_attached = *state->from != 0;
+	memcpy(run->from, state->from, sizeof(run->from));
 	r = run_cgroup_path(a->config, run->id, path, sizeof(path));
 	fd = r ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)

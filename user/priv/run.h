@@ -17,7 +17,7 @@ enum {
 	RUN_E_REFUSED = 1, /* *ret_why says why; goes to the person who asked */
 };
 
-enum { RUN_ARGV_MAX = 256, RUN_ENV_MAX = 1024 };
+enum { RUN_ARGV_MAX = 256, RUN_ENV_MAX = 1024, RUN_FROM_MAX = 512 };
 
 /* One life of one agent. Lives in the warden until its cgroup is empty. */
 struct run {
@@ -31,16 +31,20 @@ struct run {
 	int init_fd;    /* tells it that the command ended; or -1 */
 	uid_t uid, owner_uid;
 	char name[64];
-	char command[512];  /* argv joined, cut, for people */
-	char degraded[256]; /* what did not protect this run; "" = nothing */
-	int client_fd;      /* the CLI that waits for the exit status, or -1; borrowed */
-	int status_fd;      /* why the command could not be started: run_failure(); or -1 */
-	bool has_home;      /* a private home of its own, removed at its end */
+	char command[512];       /* argv joined, cut, for people */
+	char degraded[256];      /* what did not protect this run; "" = nothing */
+	int client_fd;           /* the CLI that waits for the exit status, or -1; borrowed */
+	int status_fd;           /* why the command could not be started: run_failure(); or -1 */
+	bool has_home;           /* a private home of its own, removed at its end */
+	bool is_attached;        /* it ran before: run_attach.h */
+	bool is_cut;             /* attached, and its sockets from before are cut */
+	char from[RUN_FROM_MAX]; /* attached: the group it came from; "" otherwise */
 };
 
 struct run_config {
-	const char *runs_path; /* cgroup folder */
-	const char *state_dir; /* /run/holdfast: one file per run, so that a restart adopts it */
+	const char *cgroup_root; /* the cgroup2 mount */
+	const char *runs_path;   /* cgroup folder */
+	const char *state_dir;   /* /run/holdfast: one file per run, so that a restart adopts it */
 	uid_t uid_first, uid_last; /* dedicated uids; none of them has an account or a process */
 	bool has_connect_unix;
 	bool allow_degraded;
@@ -83,6 +87,10 @@ ERR_CHECK int run_adopt_all(
 /* Whether the command failed before exec: a sentence for people, and the exit status to tell (126,
  * 127). Call once its process ended. */
 bool run_failure(struct run *run, char *buf, size_t max, int *ret_exit);
+/* For run_attach.c: a run without a command of its own; its group, state file and record. Undone by
+ * run_end(). */
+struct run *run_new(uint64_t id);
+ERR_CHECK int run_place(const struct run_config *config, struct run *run);
 /* The command was waited for: the run is over as soon as nobody else is left in it. */
 void run_note_exit(struct run *run);
 /* Freezes the tree, so that nothing forks away meanwhile, and kills it. The run ends soon after.

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "ctl/wire.h"
-#include "priv/run_peer.h"
+#include "priv/run_server_int.h"
 #include "priv/run_wire.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -26,40 +27,6 @@ enum {
 	SERVER_EVENTS_PER_DISPATCH = 64,
 	SERVER_ANSWER_MAX = 1024,
 	SERVER_FDS = 3,
-};
-
-enum source_kind { SOURCE_LISTENER, SOURCE_CLIENT, SOURCE_PIDFD, SOURCE_EVENTS };
-
-struct source {
-	enum source_kind kind;
-	void *owner; /* struct client, struct served */
-};
-
-/* One connection. `served` is set once it started a run, until that run's command ended. */
-struct client {
-	struct list link;
-	struct source source;
-	int fd;
-	struct run_peer peer;
-	struct served *served;
-};
-
-/* One run and its sources. Outlives its client, and its client may outlive it. */
-struct served {
-	struct list link;
-	struct source pid_source, events_source;
-	struct run *run;
-	struct client *client; /* the CLI that waits for the exit status, or NULL */
-};
-
-struct run_server {
-	struct run_server_config config;
-	int epoll_fd, listen_fd;
-	struct source listener;
-	struct list clients, runs;
-	size_t n_clients, n_runs;
-	uint8_t *packet; /* CTL_PACKET_MAX */
-	char path[108];
 };
 
 static int server_watch(struct run_server *s, int fd, uint32_t events, struct source *source)
@@ -80,7 +47,7 @@ static void server_unwatch(struct run_server *s, int fd)
 /* ---- answers --------------------------------------------------------------------------------- */
 
 /* Who does not read its one answer does not get it. */
-static void client_send(struct client *c, struct writer *w)
+void server_send(struct client *c, struct writer *w)
 {
 	if (!w->bad && send(c->fd, w->p, w->n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("run.answer", "pid=%d errno=%d", c->peer.pid, errno);
@@ -95,14 +62,31 @@ static struct writer client_answer(uint8_t *mem, enum ctl_type type)
 	return w;
 }
 
-static void client_send_error(struct client *c, enum ctl_error error, const char *text)
+void server_send_error(struct client *c, enum ctl_error error, const char *text)
 {
 	uint8_t mem[SERVER_ANSWER_MAX];
 	struct writer w = client_answer(mem, CTL_ERROR);
 
 	wr_be32(&w, error);
 	wr_be32_bytes(&w, slice_str(text));
-	client_send(c, &w);
+	server_send(c, &w);
+}
+
+void server_send_end(struct client *c)
+{
+	uint8_t mem[SERVER_ANSWER_MAX];
+	struct writer w = client_answer(mem, CTL_END);
+
+	server_send(c, &w);
+}
+
+void server_event(struct run_server *s, const struct run *run, const char *kind, uid_t by)
+{
+	char text[RUN_FROM_MAX + 128];
+
+	snprintf(text, sizeof(text), "by uid=%u name=%s%s%s", by, run->name,
+		run->is_attached ? " from=" : "", run->from);
+	s->config.callbacks.on_event(s->config.callbacks.arg, kind, run->id, text);
 }
 
 static void client_send_started(struct client *c, const struct run *run)
@@ -113,7 +97,7 @@ static void client_send_started(struct client *c, const struct run *run)
 	wr_be64(&w, run->id);
 	wr_be32(&w, run->uid);
 	wr_be32_bytes(&w, slice_str(run->name));
-	client_send(c, &w);
+	server_send(c, &w);
 }
 
 static void client_send_exited(struct client *c, int status)
@@ -122,7 +106,7 @@ static void client_send_exited(struct client *c, int status)
 	struct writer w = client_answer(mem, RUN_EXITED);
 
 	wr_be32(&w, (uint32_t)status);
-	client_send(c, &w);
+	server_send(c, &w);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -144,7 +128,7 @@ static void served_forget_client(struct served *v)
 	v->run->client_fd = -1;
 }
 
-static struct served *served_new(struct run_server *s, struct run *run)
+struct served *served_new(struct run_server *s, struct run *run)
 {
 	struct served *v = calloc(1, sizeof(*v));
 
@@ -169,7 +153,7 @@ static void served_free(struct run_server *s, struct served *v)
 }
 
 /* Edge-triggered: a read of cgroup.events is what arms the next one, and run_is_alive() reads. */
-static int served_watch(struct run_server *s, struct served *v)
+int served_watch(struct run_server *s, struct served *v)
 {
 	int r = 0;
 
@@ -215,7 +199,7 @@ static void served_on_exit(struct run_server *s, struct served *v)
 		status = exit_code << 8;
 		log_warn("run.exec", "id=%" PRIu64 " why=\"%s\"", run->id, why);
 		if (v->client)
-			client_send_error(v->client, CTL_ERR_FAILED, why);
+			server_send_error(v->client, CTL_ERR_FAILED, why);
 	}
 	log_info("run.exit", "id=%" PRIu64 " status=0x%x", run->id, (unsigned)status);
 	s->config.callbacks.on_exit(s->config.callbacks.arg, run, status);
@@ -225,7 +209,7 @@ static void served_on_exit(struct run_server *s, struct served *v)
 	served_check_end(s, v);
 }
 
-static struct served *server_find(const struct run_server *s, uint64_t id)
+struct served *server_find(const struct run_server *s, uint64_t id)
 {
 	struct list *l;
 
@@ -268,21 +252,21 @@ static void server_start(struct run_server *s, struct client *c, struct slice bo
 	int r;
 
 	if (c->served || fds[SERVER_FDS - 1] < 0 || run_wire_parse_start(body, &req)) {
-		client_send_error(c, CTL_ERR_UNKNOWN, "the request to run is malformed");
+		server_send_error(c, CTL_ERR_UNKNOWN, "the request to run is malformed");
 		return;
 	}
 	memcpy(req.fds, fds, sizeof(req.fds));
 	req.owner_uid = c->peer.uid;
 	id = cb->next_id(cb->arg);
 	if (!id) {
-		client_send_error(c, CTL_ERR_FAILED,
+		server_send_error(c, CTL_ERR_FAILED,
 			"no run can begin now: the enforcer, its hooks or the ledger do not work; "
 			"see `holdfast status` and the daemon's log");
 		return;
 	}
 	r = run_start(&s->config.run, &req, id, cb->on_placed, cb->arg, &run, &why);
 	if (r) {
-		client_send_error(c, r == RUN_E_REFUSED ? CTL_ERR_FORBIDDEN : CTL_ERR_FAILED,
+		server_send_error(c, r == RUN_E_REFUSED ? CTL_ERR_FORBIDDEN : CTL_ERR_FAILED,
 			r == RUN_E_REFUSED ? why : "the run cannot be made");
 		return;
 	}
@@ -291,7 +275,7 @@ static void server_start(struct run_server *s, struct client *c, struct slice bo
 		/* A run that nobody watches must not be: its group dies, the next daemon sweeps it.
 		 */
 		log_error("run.watch", "id=%" PRIu64 " killed=%d", run->id, !run_kill(run));
-		client_send_error(c, CTL_ERR_FAILED, "the run cannot be watched");
+		server_send_error(c, CTL_ERR_FAILED, "the run cannot be watched");
 		return;
 	}
 	v->client = c;
@@ -306,23 +290,21 @@ static void server_kill(struct run_server *s, struct client *c, struct slice bod
 {
 	struct reader r = reader_of(body);
 	uint64_t id = rd_be64(&r);
-	uint8_t mem[SERVER_ANSWER_MAX];
-	struct writer w = client_answer(mem, CTL_END);
 	struct served *v = server_find(s, id);
 
 	if (!rd_done(&r)) {
-		client_send_error(c, CTL_ERR_UNKNOWN, "the request to kill is malformed");
+		server_send_error(c, CTL_ERR_UNKNOWN, "the request to kill is malformed");
 	} else if (!v) {
-		client_send_error(c, CTL_ERR_NOT_FOUND, "there is no such run");
+		server_send_error(c, CTL_ERR_NOT_FOUND, "there is no such run");
 	} else if (c->peer.uid && c->peer.uid != v->run->owner_uid) {
-		client_send_error(
+		server_send_error(
 			c, CTL_ERR_FORBIDDEN, "only root and who started the run may kill it");
 	} else if (run_kill(v->run)) {
-		client_send_error(c, CTL_ERR_FAILED, "the kernel could not kill the run");
+		server_send_error(c, CTL_ERR_FAILED, "the kernel could not kill the run");
 	} else {
 		log_info("run.kill", "id=%" PRIu64 " by=%u", id, c->peer.uid);
-		s->config.callbacks.on_kill(s->config.callbacks.arg, v->run, c->peer.uid);
-		client_send(c, &w);
+		server_event(s, v->run, "killed", c->peer.uid);
+		server_send_end(c);
 	}
 }
 
@@ -332,7 +314,7 @@ static void server_signal(struct client *c, struct slice body)
 	uint32_t sig = rd_be32(&r);
 
 	if (!rd_done(&r) || !run_wire_may_signal(sig))
-		client_send_error(c, CTL_ERR_UNKNOWN, "that signal is not passed on");
+		server_send_error(c, CTL_ERR_UNKNOWN, "that signal is not passed on");
 	else if (c->served)
 		served_signal(c->served, (int)sig);
 }
@@ -346,11 +328,11 @@ static bool server_message(
 	struct slice body = rd_rest(&r);
 
 	if (r.bad) {
-		client_send_error(c, CTL_ERR_UNKNOWN, "the message is cut short");
+		server_send_error(c, CTL_ERR_UNKNOWN, "the message is cut short");
 		return false;
 	}
 	if (version != CTL_VERSION) {
-		client_send_error(c, CTL_ERR_VERSION,
+		server_send_error(c, CTL_ERR_VERSION,
 			"holdfast and holdfastd are of different versions: restart the daemon");
 		return false;
 	}
@@ -364,8 +346,14 @@ static bool server_message(
 	case RUN_KILL:
 		server_kill(s, c, body);
 		return c->served;
+	case RUN_ATTACH:
+		server_attach(s, c, body);
+		return c->served;
+	case RUN_RELEASE:
+		server_release(s, c, body);
+		return c->served;
 	default:
-		client_send_error(c, CTL_ERR_UNKNOWN, "run.sock does not know this message");
+		server_send_error(c, CTL_ERR_UNKNOWN, "run.sock does not know this message");
 		return false;
 	}
 }
@@ -413,7 +401,7 @@ static void server_on_client(struct run_server *s, struct client *c)
 		return;
 	if (n > 0) {
 		if (!server_take_fds(&msg, fds) || msg.msg_flags & MSG_TRUNC)
-			client_send_error(c, CTL_ERR_UNKNOWN, "the message is too large");
+			server_send_error(c, CTL_ERR_UNKNOWN, "the message is too large");
 		else
 			is_open = server_message(s, c, slice_of(s->packet, (size_t)n), fds);
 	}
@@ -435,7 +423,7 @@ static void server_admit(struct run_server *s, struct client *c)
 		return;
 	log_warn("run.refuse", "pid=%d uid=%u why=\"%s\"", c->peer.pid, c->peer.uid,
 		c->peer.why ? c->peer.why : "no room");
-	client_send_error(c, CTL_ERR_FORBIDDEN, c->peer.why ? c->peer.why : "no room");
+	server_send_error(c, CTL_ERR_FORBIDDEN, c->peer.why ? c->peer.why : "no room");
 	client_free(s, c);
 }
 
@@ -519,6 +507,7 @@ int run_server_new(const struct run_server_config *config, struct run_server **r
 	if (!s)
 		return err_raise(-ENOMEM);
 	s->config = *config;
+	s->config.run.cgroup_root = config->cgroup_root;
 	s->listener.kind = SOURCE_LISTENER;
 	s->listen_fd = -1;
 	list_init(&s->clients);
@@ -576,6 +565,8 @@ static int server_adopt_one(void *arg, struct run *run)
 		return r ? r : err_raise(-ENOMEM);
 	}
 	r = served_watch(s, v);
+	if (!r && run->is_attached)
+		s->config.callbacks.on_attached(s->config.callbacks.arg, run, NULL, NULL);
 	return r ? err_trace(r) : 0;
 }
 

@@ -22,8 +22,12 @@ struct run_server_callbacks {
 	int (*on_placed)(void *arg, const struct run *run);
 	/* Its command ended; wait status as of waitpid(2). Others of the run may live on. */
 	void (*on_exit)(void *arg, const struct run *run, int status);
-	/* Somebody asked for its end, and everything in it is being killed. */
-	void (*on_kill)(void *arg, const struct run *run, uid_t by);
+	/* Something for the ledger: killed, attached, released; text says by whom, or whence. */
+	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text);
+	/* It ran before and is in its cgroup now: tell fn of each socket that it has from before,
+	 * and cut them if run->is_cut. Also for adopted ones, with fn = NULL. */
+	void (*on_attached)(void *arg, const struct run *run,
+		void (*fn)(void *fn_arg, const char *text), void *fn_arg);
 	/* Its last process ended: the run is over and freed after this returns. */
 	void (*on_end)(void *arg, const struct run *run);
 };
@@ -32,6 +36,9 @@ struct run_server_config {
 	struct run_config run;   /* borrowed strings live as long as the server */
 	const char *cgroup_root; /* the cgroup2 mount: peers from below runs_path are refused */
 	gid_t operators;         /* who besides root may ask; (gid_t)-1 = nobody */
+	/* What is controlled whenever it runs: "unit:NAME", "cgroup:PATH"; NULL-terminated or NULL
+	 */
+	const char *const *attach;
 	struct run_server_callbacks callbacks;
 };
 
@@ -55,6 +62,8 @@ ERR_CHECK int run_server_dispatch(struct run_server *s);
 uint64_t run_server_find(const struct run_server *s, uint64_t cgroup);
 /* Kills the run of this control group, if there is one; not recorded as anybody's wish. */
 void run_server_kill(struct run_server *s, uint64_t cgroup);
+/* Once a second: takes in what the configuration names and has appeared. */
+void run_server_gather(struct run_server *s);
 /* Calls fn for each live run. */
 void run_server_each(
 	const struct run_server *s, void (*fn)(void *arg, const struct run *run), void *arg);

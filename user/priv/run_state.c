@@ -51,6 +51,10 @@ static int state_print(FILE *f, const struct run_state *s)
 	state_put(f, "name", s->name);
 	state_put(f, "command", s->command);
 	state_put(f, "degraded", s->degraded);
+	if (*s->from) {
+		fprintf(f, "is_cut=%d\n", s->is_cut);
+		state_put(f, "from", s->from);
+	}
 	fprintf(f, "end=1\n");
 	return ferror(f) ? -EIO : 0;
 }
@@ -115,21 +119,21 @@ static unsigned state_line(struct run_state *s, const char *key, const char *val
 		size_t max;
 	} texts[] = {{"name", s->name, sizeof(s->name)},
 		{"command", s->command, sizeof(s->command)},
-		{"degraded", s->degraded, sizeof(s->degraded)}};
+		{"degraded", s->degraded, sizeof(s->degraded)}, {"from", s->from, sizeof(s->from)}};
 	static const struct {
 		const char *key;
 		uint64_t max;
 	} numbers[] = {{"id", UINT64_MAX}, {"cgroup", UINT64_MAX}, {"uid", UINT32_MAX},
-		{"owner_uid", UINT32_MAX}, {"has_home", 1}, {"end", 1}};
+		{"owner_uid", UINT32_MAX}, {"has_home", 1}, {"end", 1}, {"is_cut", 1}};
 	uint64_t *const wide[] = {&s->id, &s->cgroup};
 	uint64_t v;
 
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!strcmp(key, texts[i].key)) {
 			snprintf(texts[i].text, texts[i].max, "%s", value);
-			return 1u << (8 + i);
+			return 1u << (8 + i); /* 0x100 and on */
 		}
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (strcmp(key, numbers[i].key))
 			continue;
 		if (!state_number(value, numbers[i].max, &v))
@@ -140,6 +144,8 @@ static unsigned state_line(struct run_state *s, const char *key, const char *val
 			*(i == 2 ? &s->uid : &s->owner_uid) = (uid_t)v;
 		else if (i == 4)
 			s->has_home = v;
+		else if (i == 6)
+			s->is_cut = v;
 		return 1u << i;
 	}
 	return 0;
@@ -147,7 +153,7 @@ static unsigned state_line(struct run_state *s, const char *key, const char *val
 
 int run_state_parse(struct slice text, struct run_state *ret)
 {
-	const unsigned all = 0x73f; /* every key once */
+	const unsigned all = 0x73f, optional = 0x840; /* every key once; from, is_cut */
 	char copy[STATE_TEXT_MAX], *rest = copy, *line;
 	unsigned seen = 0;
 
@@ -170,7 +176,7 @@ int run_state_parse(struct slice text, struct run_state *ret)
 			return RUN_STATE_E_BROKEN;
 		seen |= bit;
 	}
-	return seen == all && ret->id ? 0 : RUN_STATE_E_BROKEN;
+	return (seen & ~optional) == all && ret->id ? 0 : RUN_STATE_E_BROKEN;
 }
 
 static int state_read(int dir, const char *name, struct run_state *ret)

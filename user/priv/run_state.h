@@ -14,7 +14,8 @@ enum {
 struct run_state {
 	uint64_t id, cgroup;
 	uid_t uid, owner_uid;
-	bool has_home;
+	bool has_home, is_cut;
+	char from[RUN_FROM_MAX]; /* attached: where it came from; "" and not written otherwise */
 	char name[64], command[512], degraded[256];
 };
 

@@ -19,7 +19,7 @@ enum {
 
 struct sweeper {
 	bool is_killing;
-	void (*on_found)(void *arg, uint64_t run, const char *text);
+	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text);
 	void *arg;
 	struct sweep *sweep;
 	struct run_server *runs; /* while it looks */
@@ -29,8 +29,9 @@ struct sweeper {
 	unsigned n_cuts;
 };
 
-int sweeper_new(bool is_killing, void (*on_found)(void *arg, uint64_t run, const char *text),
-	void *arg, struct sweeper **ret)
+int sweeper_new(bool is_killing,
+	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text), void *arg,
+	struct sweeper **ret)
 {
 	struct sweeper *s = calloc(1, sizeof(*s));
 	int r;
@@ -38,7 +39,7 @@ int sweeper_new(bool is_killing, void (*on_found)(void *arg, uint64_t run, const
 	if (!s)
 		return err_raise(-ENOMEM);
 	s->is_killing = is_killing;
-	s->on_found = on_found;
+	s->on_event = on_event;
 	s->arg = arg;
 	r = sweep_open(&s->sweep);
 	if (r) {
@@ -96,7 +97,7 @@ static void sweeper_on_found(void *arg, const struct sweep_socket *found)
 	if (cut_is_ours(found))
 		return;
 	/* Cut in any case: the processes of a run that is killed take a moment to end. */
-	r = cut_socket(found, was_cut, target, sizeof(target));
+	r = cut_socket(found, target, sizeof(target));
 	if (r == CUT_E_GONE)
 		return;
 	if (r)
@@ -108,10 +109,47 @@ static void sweeper_on_found(void *arg, const struct sweep_socket *found)
 			"), as fd %d of pid %d: %s",
 			cut_kind(found), target, found->born, found->fd, (int)found->pid,
 			is_killed ? "the run is killed" : "cut");
-		s->on_found(s->arg, run_server_find(s->runs, found->run), text);
+		s->on_event(s->arg, "foreign-socket", run_server_find(s->runs, found->run), text);
 	}
 	if (is_killed)
 		run_server_kill(s->runs, found->run);
+}
+
+struct sweeper_listing {
+	uint64_t cgroup;
+	void (*fn)(void *fn_arg, const char *text);
+	void *fn_arg;
+};
+
+static void sweeper_on_listed(void *arg, const struct sweep_socket *found)
+{
+	const struct sweeper_listing *l = arg;
+	char target[SOCK_NAME_MAX], text[128];
+
+	if (found->run != l->cgroup)
+		return;
+	cut_target(found, target, sizeof(target));
+	snprintf(text, sizeof(text), "%s to %s, fd %d of pid %d", cut_kind(found), target,
+		found->fd, (int)found->pid);
+	l->fn(l->fn_arg, text);
+}
+
+void sweeper_attach(struct sweeper *s, struct run_server *runs, uint64_t cgroup, bool is_cut,
+	void (*fn)(void *fn_arg, const char *text), void *fn_arg)
+{
+	struct sweeper_listing listing = {.cgroup = cgroup, .fn = fn, .fn_arg = fn_arg};
+
+	if (!s)
+		return;
+	sweeper_begin(s, cgroup);
+	if (fn && sweep_look(s->sweep, sweeper_on_listed, &listing))
+		log_error("sweep", "looked=0");
+	if (!is_cut) {
+		sweeper_end(s, cgroup);
+		return;
+	}
+	s->next_ns = 0;
+	sweeper_look(s, runs);
 }
 
 void sweeper_look(struct sweeper *s, struct run_server *runs)

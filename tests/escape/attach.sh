@@ -1,0 +1,201 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Control of what runs already. There is no systemd and no container engine here: units and containers
+# are control groups with the names that those give them, which is all that holdfast looks at.
+. "$(dirname "$0")/../e2e/lib.sh"
+
+ROOT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+FAKE=$ROOT/holdfast-fake-$$
+policy <<YAML
+version: 1
+default: {read: allow, session: allow, other: hold}
+$(standard_resources)
+YAML
+config <<YAML
+attach: "unit:boot-$$.service"
+YAML
+mkdir -p "$FAKE"
+clean_fake() {
+	local g
+	for g in "$FAKE" "$FAKE"/*/; do [ ! -e "$g/cgroup.kill" ] || echo 1 > "$g/cgroup.kill"; done
+	wait_until 5 sh -c "find '$FAKE' -depth -type d -exec rmdir {} + 2> /dev/null; [ ! -e '$FAKE' ]"
+}
+trap 'clean_fake; clean_group' EXIT
+start_daemon || exit 1
+
+# An agent outside of every run: for each line of its fifo it asks the shop something, on a new
+# connection; "old" goes over one that it has had from the beginning. usage: outsider NAME GROUP
+outsider() {
+	mkfifo "$T/$1.in"
+	chmod 666 "$T/$1.in"
+	chmod 777 "$T"
+	mkdir -p "$2"
+	(
+		echo 0 > "$2/cgroup.procs"
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -u - "$T/$1.in" "$E2E_PGPORT" <<-'PY'
+		import socket, struct, sys
+		def ask(s, text):
+		    s.sendall(b"Q" + struct.pack("!i", len(text) + 5) + text + b"\0")
+		    got = b""
+		    while b"Z\0\0\0\5" not in got:
+		        more = s.recv(65536)
+		        if not more:
+		            raise OSError("closed")
+		        got += more
+		    return got
+		def connect():
+		    s = socket.create_connection(("127.0.0.1", int(sys.argv[2])), timeout=20)
+		    body = struct.pack("!i", 196608) + b"user\0agent\0database\0shop\0\0"
+		    s.sendall(struct.pack("!i", len(body) + 4) + body)
+		    got = b""
+		    while b"Z\0\0\0\5" not in got:
+		        more = s.recv(65536)
+		        if not more:
+		            raise OSError("closed")
+		        got += more
+		    return s
+		old = connect()
+		print("up", flush=True)
+		while True:
+		    with open(sys.argv[1], encoding="utf8") as f:
+		        for line in f:
+		            word, text = line.strip().split(" ", 1)
+		            try:
+		                ask(old if word == "old" else connect(), text.encode())
+		                print("done", text, flush=True)
+		            except OSError as e:
+		                print("failed", text, e, flush=True)
+		PY
+	) > "$T/$1.out" 2>&1 &
+	OUTSIDER=$!
+	wait_until 15 file_has "$T/$1.out" up
+}
+tell() { echo "$2" > "$T/$1.in"; }
+run_of() { hf status --json | jq -r --arg n "$1" '.. | objects | select(.name? == $n) | .id' | head -n 1; }
+judged() { wait_ledger "SELECT count(*) FROM requests r JOIN sessions s ON s.id = r.session WHERE s.run = $1 AND r.text LIKE '%$2%'" "$3"; }
+group_of() { cut -d: -f3 "/proc/$1/cgroup" | tail -n 1; }
+
+test_process_tree_is_controlled_from_then_on_and_let_go() {
+	outsider tree "$FAKE/tree"
+	tell tree "new SELECT 1 /* before */"
+	wait_until 10 file_has "$T/tree.out" 'done SELECT 1 /* before */'
+	hf attach --pid "$OUTSIDER" --name tree > "$T/said"
+	cat "$T/said"
+	id=$(run_of tree)
+	assert_has "$(cat "$T/said")" "run $id (tree): 1 processes are controlled"
+	assert_has "$(cat "$T/said")" "made before, NOT judged: tcp to 127.0.0.1:$E2E_PGPORT"
+	tell tree "new SELECT 1 /* after */"
+	wait_until 10 file_has "$T/tree.out" 'done SELECT 1 /* after */'
+	judged "$id" after 1
+	# It said so: the old connection is nobody's to judge.
+	tell tree "old SELECT 1 /* old-one */"
+	wait_until 10 file_has "$T/tree.out" 'done SELECT 1 /* old-one */'
+	judged "$id" old-one 0
+	assert_has "$(ledger "SELECT degraded FROM runs WHERE id = $id")" attached
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'attached' AND run = $id" 1
+
+	hf release "$id"
+	assert_eq "$(group_of "$OUTSIDER")" "${FAKE#"$ROOT"}/tree"
+	wait_until 10 sh -c "[ -z \"\$('$B/holdfast' status --json | jq -r '.. | objects | select(.name? == \"tree\") | .id')\" ]"
+	tell tree "new SELECT 1 /* free */"
+	wait_until 10 file_has "$T/tree.out" 'done SELECT 1 /* free */'
+	judged "$id" free 0
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'released' AND run = $id" 1
+	kill "$OUTSIDER"
+}
+
+test_cut_ends_what_it_had_before() {
+	outsider cut "$FAKE/cut"
+	hf attach --cgroup "${FAKE#"$ROOT"}/cut" --cut --name cut > "$T/said"
+	assert_has "$(cat "$T/said")" "made before, cut: tcp to 127.0.0.1:$E2E_PGPORT"
+	tell cut "old SELECT 1 /* cut-one */"
+	wait_until 10 file_has "$T/cut.out" 'failed SELECT 1 /* cut-one */'
+	if server_saw '/* cut-one */'; then fail 'it went over the old connection'; fi
+	tell cut "new DROP TABLE orders /* cut-drop */"
+	wait_until 10 has_hold cut
+	deny "$(holds_of cut)"
+	if server_saw '/* cut-drop */'; then fail 'the server saw it'; fi
+	# An attached process decides nothing, whoever it is.
+	hf kill "$(run_of cut)"
+	wait_until 10 gone "$OUTSIDER"
+}
+
+test_unit_and_container_by_their_names() {
+	for kind in unit container; do
+		case $kind in
+		unit) folder=web-$$.service name=web-$$ ;;
+		container) folder=docker-4f1c0a9be3d27788$(printf %08x $$).scope name=4f1c0a9be3d2 ;;
+		esac
+		outsider "$kind" "$FAKE/$folder"
+		hf attach "--$kind" "$name" --name "$kind" --json > "$T/said"
+		assert_eq "$(jq -r .processes "$T/said")" 1
+		id=$(run_of "$kind")
+		tell "$kind" "new SELECT 1 /* $kind */"
+		wait_until 10 file_has "$T/$kind.out" "done SELECT 1 /* $kind */"
+		judged "$id" "/* $kind */" 1
+		hf release "$id"
+		kill "$OUTSIDER"
+	done
+	assert_exit 1 hf attach --unit no-such-unit
+	assert_has "$OUT" 'there is no such'
+	mkdir -p "$FAKE/a" "$FAKE/a/twice-$$.service" "$FAKE/twice-$$.service"
+	assert_exit 1 hf attach --unit "twice-$$"
+	assert_has "$OUT" 'more than one'
+	rmdir "$FAKE/a/twice-$$.service"
+}
+
+test_unit_of_the_configuration_is_controlled_and_again_after_its_restart() {
+	for life in first second; do
+		outsider "$life" "$FAKE/boot-$$.service"
+		wait_until 10 sh -c "grep -q '/$HF_CGROUP/runs/' /proc/$OUTSIDER/cgroup"
+		id=$(run_of "boot-$$.service")
+		tell "$life" "new SELECT 1 /* boot-$life */"
+		wait_until 10 file_has "$T/$life.out" "done SELECT 1 /* boot-$life */"
+		judged "$id" "boot-$life" 1
+		# Made before it was taken in, or after: cut, or judged.
+		tell "$life" "old SELECT 1 /* boot-old-$life */"
+		wait_until 10 file_has "$T/$life.out" "boot-old-$life"
+		file_has "$T/$life.out" "failed SELECT 1 /* boot-old-$life */" || judged "$id" "boot-old-$life" 1
+		[ "$life" = first ] && assert_exit 1 hf release "$id"
+		kill "$OUTSIDER"
+		wait_until 10 gone "$OUTSIDER"
+	done
+}
+
+test_attached_run_survives_the_daemon() {
+	outsider lasting "$FAKE/lasting"
+	hf attach --pid "$OUTSIDER" --cut --name lasting > /dev/null
+	kill_daemon
+	tell lasting "new SELECT 1 /* while-away */"
+	wait_until 25 file_has "$T/lasting.out" 'failed SELECT 1 /* while-away */'
+	start_daemon
+	id=$(run_of lasting)
+	tell lasting "new SELECT 1 /* back */"
+	wait_until 15 file_has "$T/lasting.out" 'done SELECT 1 /* back */'
+	judged "$id" '/* back */' 1
+	hf release "$id"
+	assert_eq "$(group_of "$OUTSIDER")" "${FAKE#"$ROOT"}/lasting"
+	kill "$OUTSIDER"
+}
+
+test_what_must_not_be_attached_is_not() {
+	assert_exit 1 hf attach --pid 1
+	assert_exit 1 hf attach --pid "$(daemon_pid)"
+	assert_exit 1 hf attach --cgroup /
+	assert_exit 1 hf attach --cgroup "/$HF_CGROUP/daemon"
+	assert_exit 1 hf attach --cgroup /no/such
+	assert_exit 1 hf attach --cgroup "/$HF_CGROUP/../.."
+	assert_exit 2 hf attach
+	assert_exit 2 hf attach --pid 1 --unit x
+	bg mine in_run mine -- sh -c 'echo up; exec tail -f /dev/null'
+	wait_until 10 file_has "$T/mine.out" up
+	id=$(run_of mine)
+	assert_exit 1 hf release "$id"
+	assert_exit 1 hf attach --cgroup "/$HF_CGROUP/runs/$id"
+	assert_exit 4 setpriv --reuid=65534 --regid=65534 --clear-groups "$B/holdfast" attach --pid $$
+	hf kill "$id"
+	finish "$BG" || true
+	is_up
+}
+
+run_tests

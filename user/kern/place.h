@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes that run already, by the names that people have for them: a pid and its descendants, a
+ * control group, a systemd unit, a container. Units and containers are looked up in the tree of
+ * control groups, where systemd and the container engines name theirs; nobody is asked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/err.h"
+
+enum {
+	PLACE_E_NONE = 1,      /* there is no such thing */
+	PLACE_E_AMBIGUOUS = 2, /* more than one */
+};
+
+enum place_kind { PLACE_PID, PLACE_CGROUP, PLACE_UNIT, PLACE_CONTAINER };
+
+/* What a set of processes is like: what an attached run cannot promise depends on it. */
+struct place_census {
+	unsigned n;
+	uid_t uid;              /* of one that is not root, if there is one; else 0 */
+	unsigned n_powerful;    /* with capabilities: they can leave any control group */
+	unsigned n_other_netns; /* not in our network namespace */
+};
+
+/*
+ * The control group of a unit ("web.service"; ".service" may be left away), a container (its id or
+ * at least 12 digits of it), or a path (absolute, or as in /proc/PID/cgroup), as an absolute path
+ * below root. PLACE_PID: the group that the process is in. 0, PLACE_E_*, -errno.
+ */
+ERR_CHECK int place_find(
+	const char *root, enum place_kind kind, const char *text, char *path, size_t max);
+/* Does this name of a folder stand for that unit or container? For place_find() and its test. */
+bool place_is_unit(const char *folder, const char *unit);
+bool place_is_container(const char *folder, const char *id);
+
+/* Moves every process of the group at `path` and below it into the one at `to`, frozen meanwhile
+ * so that none is born behind our back. 0, -errno; ret_n: how many. */
+ERR_CHECK int place_move_group(const char *path, const char *to, unsigned *ret_n);
+/* The same for a process and all its descendants, as long as there are new ones. */
+ERR_CHECK int place_move_tree(pid_t pid, const char *to, unsigned *ret_n);
+/* Is `descendant` the process `pid` or one of its descendants? */
+bool place_is_below(pid_t descendant, pid_t pid);
+/* Looks at those of a group. */
+ERR_CHECK int place_count(const char *path, struct place_census *ret);
