@@ -448,6 +448,12 @@ static void test_tampering(struct test *t)
 	check(t, "lost_pins_are_noticed",
 		!kern_verify(t->kern, names, sizeof(names), &n) && n == 3 &&
 			!strcmp(names, "bind4, connect4, map askers"));
+	check(t, "repair_heals",
+		!kern_repair(t->kern, &n) && n == 2 &&
+			!kern_verify(t->kern, names, sizeof(names), &n) && !n);
+	client(t, "repaired_hook_redirects", "a", AGENT_UID, client_v4);
+	detach_pin(t, "connect4");
+	unlink_pin(t, "map_askers");
 	close_kern(t);
 	must_open(t, false);
 	check(t, "reopening_heals", !kern_verify(t->kern, names, sizeof(names), &n) && !n);

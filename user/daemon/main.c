@@ -324,10 +324,23 @@ static void main_bpffs_path(const struct config *c, char *path, size_t max)
 	snprintf(path, max, "%s/bpf", c->dir);
 }
 
+static void main_detached_path(const struct config *c, char *path, size_t max)
+{
+	snprintf(path, max, "%s/detached", c->dir);
+}
+
+bool process_is_detached(const struct process *p)
+{
+	char mark[256];
+
+	main_detached_path(p->config, mark, sizeof(mark));
+	return !access(mark, F_OK);
+}
+
 static int main_open_kernel(struct process *p)
 {
 	const struct config *c = p->config;
-	char bpffs[256];
+	char bpffs[256], mark[256];
 	struct kern_config config = {
 		.bpffs = bpffs,
 		.without_connect_unix = c->without_connect_unix,
@@ -344,6 +357,9 @@ static int main_open_kernel(struct process *p)
 		return main_fail(EXIT_HOST, p->runs_path, "its level cannot be told");
 	config.intercept.run_level = level + 1;
 	r = kern_open(&config, &p->kern, &what);
+	main_detached_path(c, mark, sizeof(mark));
+	if (!r && unlink(mark) < 0 && errno != ENOENT)
+		return main_fail(EXIT_HOST, mark, strerror(errno));
 	if (r)
 		return main_fail(EXIT_HOST, "the kernel side could not be loaded",
 			what ? what : strerror(r < 0 ? -r : ENOTSUP));
@@ -498,10 +514,16 @@ static int main_share(struct process *p)
 
 static int main_detach(const struct config *c)
 {
-	char bpffs[256];
-	int r;
+	char bpffs[256], mark[256];
+	int r, fd;
 
 	main_bpffs_path(c, bpffs, sizeof(bpffs));
+	main_detached_path(c, mark, sizeof(mark));
+	/* Before the hooks go, or a daemon that runs would put them back. */
+	fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return main_fail(EXIT_HOST, mark, strerror(errno));
+	close(fd);
 	r = kern_detach(bpffs);
 	if (r)
 		return main_fail(EXIT_HOST, bpffs, r < 0 ? strerror(-r) : "could not be detached");

@@ -40,7 +40,7 @@
 #define FROZEN_NS (5 * CLOCK_NS_PER_S)
 /* How long the hooks go on to use the unix socket of a warden that says nothing. */
 #define ALIVE_NS          (5 * CLOCK_NS_PER_S)
-#define VERIFY_NS         (10 * CLOCK_NS_PER_S)
+#define VERIFY_NS         CLOCK_NS_PER_S
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
 /* A child that was asked to end and does not (it may be stopped) is killed: what it had not done is
@@ -153,11 +153,11 @@ static void warden_watch_enforcer(struct warden *w, int64_t now)
 			  : "the enforcer works");
 }
 
-/* Is every hook where it was put? */
+/* Is every hook where it was put? What is not is put back, unless `holdfast detach` took it. */
 static bool warden_verify(struct warden *w)
 {
 	char names[256] = "";
-	unsigned n = 0;
+	unsigned n = 0, n_repaired = 0;
 
 	w->next_verify_ns = clock_mono_ns() + VERIFY_NS;
 	if (kern_verify(w->p->kern, names, sizeof(names), &n) < 0)
@@ -165,7 +165,13 @@ static bool warden_verify(struct warden *w)
 	if (n && n != w->n_broken_layers)
 		warden_event(w, "tampered", 0, "layers not attached any more: %s", names);
 	w->n_broken_layers = n;
-	return !n;
+	if (!n || process_is_detached(w->p))
+		return !n;
+	if (kern_repair(w->p->kern, &n_repaired))
+		log_error("repair", "layers=\"%s\" repaired=%u", names, n_repaired);
+	else
+		warden_event(w, "repaired", 0, "attached again: %s", names);
+	return false; /* the next look says */
 }
 
 /* ---- children -------------------------------------------------------------------------------- */

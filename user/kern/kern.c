@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,10 +18,11 @@
 
 struct kern {
 	struct intercept *object;
-	char dir[PATH_MAX];                                   /* the pins */
-	uint32_t layers;                                      /* those attached */
-	uint64_t cgroups[AT_DAEMON + 1];                      /* ids, by enum layer_at */
-	int cgroup_fds[AT_DAEMON + 1];                        /* borrowed, only during kern_open */
+	char dir[PATH_MAX];              /* the pins */
+	uint32_t layers;                 /* those attached */
+	uint64_t cgroups[AT_DAEMON + 1]; /* ids, by enum layer_at */
+	int cgroup_fds[AT_DAEMON + 1];
+	char bpffs[PATH_MAX];
 	int origin_fd, unix_origins_fd, askers_fd, counts_fd; /* read-only */
 	struct {
 		int fd;
@@ -34,6 +36,7 @@ static struct kern *kern_new(void)
 
 	if (!k)
 		return NULL;
+	k->cgroup_fds[AT_RUNS] = k->cgroup_fds[AT_DAEMON] = -1;
 	k->origin_fd = k->unix_origins_fd = k->askers_fd = k->counts_fd = -1;
 	for (int l = 0; l < LAYER_N; l++)
 		k->links[l].fd = -1;
@@ -50,6 +53,8 @@ struct kern *kern_close(struct kern *k)
 	fd_close(k->unix_origins_fd);
 	fd_close(k->askers_fd);
 	fd_close(k->counts_fd);
+	fd_close(k->cgroup_fds[AT_RUNS]);
+	fd_close(k->cgroup_fds[AT_DAEMON]);
 	load_free(k->object);
 	free(k);
 	return NULL;
@@ -222,8 +227,12 @@ int kern_open(const struct kern_config *c, struct kern **ret, const char **ret_w
 	*ret_what = "";
 	if (!k)
 		return err_raise(-ENOMEM);
-	k->cgroup_fds[AT_RUNS] = c->runs_cgroup_fd;
-	k->cgroup_fds[AT_DAEMON] = c->daemon_cgroup_fd;
+	if (snprintf(k->bpffs, sizeof(k->bpffs), "%s", c->bpffs) >= (int)sizeof(k->bpffs))
+		return err_raise(-ENAMETOOLONG);
+	k->cgroup_fds[AT_RUNS] = fcntl(c->runs_cgroup_fd, F_DUPFD_CLOEXEC, 0);
+	k->cgroup_fds[AT_DAEMON] = fcntl(c->daemon_cgroup_fd, F_DUPFD_CLOEXEC, 0);
+	if (k->cgroup_fds[AT_RUNS] < 0 || k->cgroup_fds[AT_DAEMON] < 0)
+		return err_raise(-errno);
 	for (int at = AT_RUNS; at <= AT_DAEMON; at++) {
 		r = cgroup_id(k->cgroup_fds[at], &k->cgroups[at]);
 		if (r)
@@ -355,4 +364,61 @@ int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken)
 		kern_add_broken(&broken, "map ", map);
 	*ret_n_broken = broken.n;
 	return 0;
+}
+
+/* Ours, still attached where it was: only the pin is gone. */
+static bool kern_is_link_alive(const struct kern *k, enum layer l)
+{
+	struct bpf_link_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return k->links[l].fd >= 0 && !bpf_obj_get_info_by_fd(k->links[l].fd, &info, &len) &&
+	       info.type == BPF_LINK_TYPE_CGROUP &&
+	       info.cgroup.cgroup_id == k->cgroups[layer_hooks[l].at];
+}
+
+static ERR_CHECK int kern_repair_one(struct kern *k, enum layer l)
+{
+	int r;
+
+	if (kern_is_link_alive(k, l)) {
+		/* What lies in its place is not what we put there; if it is our link with another
+		 * program, the update below puts ours back. */
+		if (bpf_link_update(k->links[l].fd, load_program_fd(k->object, l), NULL))
+			return err_raise(-errno);
+		r = pin_forget_link(k->dir, l);
+		if (!r)
+			r = pin_link_fd(k->dir, l, k->links[l].fd);
+	} else {
+		k->links[l].fd = fd_close(k->links[l].fd);
+		r = pin_remove_link(k->dir, l);
+		if (!r)
+			r = kern_attach_new(k, l, load_program_fd(k->object, l));
+	}
+	return r ? err_trace(r) : err_trace(kern_note_link(k, l));
+}
+
+int kern_repair(struct kern *k, unsigned *ret_n)
+{
+	const char *what;
+	int r = pin_mount(k->bpffs, &what);
+
+	*ret_n = 0;
+	if (!r)
+		r = pin_make_dir(k->bpffs, k->dir, sizeof(k->dir));
+	if (r)
+		return r > 0 ? err_fold(r) : err_trace(r);
+	for (int l = 0; l < LAYER_N; l++) {
+		bool is_whole = true;
+
+		if (k->layers & LAYER_BIT(l))
+			r = kern_verify_one(k, l, &is_whole);
+		if (!r && !is_whole) {
+			r = kern_repair_one(k, l);
+			(*ret_n)++;
+		}
+		if (r)
+			return err_trace(r);
+	}
+	return err_trace(load_pin_lost_maps(k->object));
 }

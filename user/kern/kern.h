@@ -77,6 +77,11 @@ void kern_denials_drain(struct kern_denials *d);
  * them, comma-separated, in buf. */
 ERR_CHECK int kern_verify(struct kern *k, char *buf, size_t max, unsigned *ret_n_broken);
 
+/* Puts back what kern_verify() found missing: pins that were removed are made again from the links
+ * that we hold, bpffs and folder with them; hooks that were taken off are attached again. *ret_n:
+ * how many layers. 0, -errno. */
+ERR_CHECK int kern_repair(struct kern *k, unsigned *ret_n);
+
 /* ---- doctor ---------------------------------------------------------------------------------- */
 
 /* One layer of the kernel side, as `holdfast doctor` prints it. */

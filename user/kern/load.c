@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -150,6 +151,25 @@ const char *load_next_lost_map(const struct intercept *object, const char *at)
 		is_behind |= at && !strcmp(at, bpf_map__name(map));
 	}
 	return NULL;
+}
+
+int load_pin_lost_maps(const struct intercept *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object->obj)
+	{
+		const char *path = bpf_map__pin_path(map);
+
+		if (bpf_map__is_internal(map) || !path || load_is_pinned(map))
+			continue;
+		/* What lies in its place is not ours. */
+		if (unlink(path) && errno != ENOENT)
+			return err_raise(-errno);
+		if (bpf_obj_pin(bpf_map__fd(map), path))
+			return err_raise(-errno);
+	}
+	return 0;
 }
 
 int load_probe_one(enum layer layer)

@@ -26,6 +26,8 @@ int load_program_fd(const struct intercept *object, enum layer layer);
 int load_map_fd(const struct intercept *object, const char *name);
 /* The next map after `at` (NULL: the first) whose pin is gone or another map's; NULL: none. */
 const char *load_next_lost_map(const struct intercept *object, const char *at);
+/* Pins those again, from our own descriptors. 0, -errno. */
+ERR_CHECK int load_pin_lost_maps(const struct intercept *object);
 
 /* Of the layers asked for, those that this kernel loads and knows where to attach: each is tried on
  * its own, without an effect. */

@@ -170,6 +170,16 @@ static void pin_detach_at(const char *path)
 		log_debug("kern.detach", "path=%s errno=%d", path, errno);
 }
 
+int pin_forget_link(const char *dir, enum layer layer)
+{
+	char path[PIN_PATH_MAX];
+	int r = pin_path(path, dir, "link_", layer_hooks[layer].name);
+
+	if (r)
+		return err_trace(r);
+	return unlink(path) && errno != ENOENT ? err_raise(-errno) : 0;
+}
+
 int pin_remove_link(const char *dir, enum layer layer)
 {
 	char path[PIN_PATH_MAX];

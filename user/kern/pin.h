@@ -37,6 +37,8 @@ struct pin_link {
 ERR_CHECK int pin_open_link(
 	const char *dir, enum layer layer, uint64_t cgroup, int cgroup2_fd, struct pin_link *ret);
 ERR_CHECK int pin_link_fd(const char *dir, enum layer layer, int link_fd);
+/* Only the name, should there be one; what it stood for goes on. */
+ERR_CHECK int pin_forget_link(const char *dir, enum layer layer);
 ERR_CHECK int pin_remove_link(const char *dir, enum layer layer);
 /* A pinned map, opened for reading only. -errno. */
 int pin_open_map_readonly(const char *dir, const char *name);
