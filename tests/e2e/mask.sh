@@ -78,6 +78,11 @@ test_derived_columns_are_redacted_as_unproven() {
 	assert_lacks "$got" 078-0
 }
 
+test_null_of_a_computed_column_does_not_tell_that_a_guess_was_right() {
+	got=$(sql m "SELECT nullif(ssn, '078-05-1120'), nullif(vip, 7001), to_json(nullif(ssn, 'x')), card IS NULL FROM customers ORDER BY id" -P null=NULL)
+	assert_eq "$(echo "$got" | sort -u)" '****|NULL|"****"|f'
+}
+
 test_detectors_find_cards_inside_text_and_leave_the_rest() {
 	got=$(sql m 'SELECT body FROM notes ORDER BY id')
 	assert_lacks "$got" '4111 1111 1111 1111'

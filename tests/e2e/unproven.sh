@@ -83,8 +83,11 @@ test_conditions_over_masked_columns_are_denied() {
 	denied "SELECT id FROM guessed WHERE rev > '5'" 'no-guessing'
 	denied "SELECT o.id FROM orders o JOIN customers c ON c.ssn = o.status" 'no-guessing'
 	denied "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM customers WHERE ssn < '5')" 'no-guessing'
+	denied "SELECT 1 FROM customers, generate_series(1, ascii(ssn))" 'denied by rule'
+	denied "SELECT generate_series(1, ascii(email)) FROM customers" 'denied by rule'
 	denied "SELECT ssn FROM customers INTERSECT SELECT '078-05-1120'" 'denied by rule'
 	assert_eq "$(sql unp "SELECT name FROM customers WHERE id = 1 AND card > '1' ORDER BY name")" 'Ada Byron'
+	assert_eq "$(sql unp "SELECT count(*) FROM guessed WHERE id = 1")" 1
 }
 
 test_masked_values_that_come_back_are_refused() {

@@ -29,6 +29,14 @@ struct catalog_name {
 	struct column_fate fate;
 };
 
+/* A column of a view that is a column of something else. */
+struct catalog_shown {
+	struct catalog_shown *next; /* of the same view */
+	struct slice name;
+	uint32_t from_table;
+	uint16_t attr, from_attr;
+};
+
 struct catalog_table {
 	uint32_t id;
 	bool is_known;              /* added, not only named as a source */
@@ -37,6 +45,7 @@ struct catalog_table {
 	struct column_fate derived; /* is_unproven if it may show protected columns */
 	struct catalog_edge *views, *sources;
 	struct catalog_name *columns;
+	struct catalog_shown *shown;
 	struct catalog_table *next_same_name, *next_queued;
 	struct slice schema;
 };
@@ -439,6 +448,29 @@ int mask_catalog_add_derived(
 	return mask_catalog_add_derived_column(c, table, 0, SLICE_NULL, from_table, from_attr);
 }
 
+int mask_catalog_add_shown(struct mask_catalog *c, uint32_t table, uint16_t attr,
+	struct slice column, uint32_t from_table, uint16_t from_attr)
+{
+	struct catalog_shown *shown = arena_alloc(&c->arena, sizeof(*shown));
+	struct catalog_table *t;
+	int r;
+
+	if (!shown)
+		return MASK_E_FULL;
+	r = catalog_table_get(c, table, &t);
+	if (r)
+		return r;
+	*shown = (struct catalog_shown){.next = t->shown,
+		.name = arena_dup(&c->arena, column),
+		.from_table = from_table,
+		.attr = attr,
+		.from_attr = from_attr};
+	if (column.n && !shown->name.p)
+		return MASK_E_FULL;
+	t->shown = shown;
+	return 0;
+}
+
 int mask_catalog_add_word(struct mask_catalog *c, enum mask_word kind, struct slice word)
 {
 	return catalog_put(&c->words[kind], word.n ? word : SLICE_LIT("*"), c, NULL);
@@ -472,7 +504,32 @@ static bool table_is_unproven(const struct catalog_table *t)
 	return t->derived.is_unproven || table_has_unknown_source(t, 0, &budget);
 }
 
-struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr)
+enum { CATALOG_DEPTH_MAX = 32 };
+
+static struct column_fate catalog_fate_at(
+	const struct mask_catalog *c, uint32_t table, uint16_t attr, unsigned depth);
+
+/* What a column of a view is, by the column that it is: shown as it is, it may not be masked as the
+ * rule for that one says, since no rule names the view. */
+static struct column_fate shown_fate(
+	const struct mask_catalog *c, const struct catalog_shown *shown, unsigned depth)
+{
+	const struct catalog_name *column;
+	struct column_fate fate;
+
+	if (depth >= CATALOG_DEPTH_MAX || !shown->from_attr)
+		return rules_unknown_fate(c->rules);
+	fate = catalog_fate_at(c, shown->from_table, shown->from_attr, depth + 1);
+	column = catalog_column(c, shown->from_table, shown->from_attr);
+	if (column && column->fate.unproven > fate.unproven)
+		fate.unproven = column->fate.unproven;
+	if (fate.is_protected || fate.is_unproven)
+		fate = (struct column_fate){.is_unproven = true, .unproven = fate.unproven};
+	return fate;
+}
+
+static struct column_fate catalog_fate_at(
+	const struct mask_catalog *c, uint32_t table, uint16_t attr, unsigned depth)
 {
 	uint64_t key = table;
 	const struct catalog_table *t = map_get(&c->tables, map_id(&key));
@@ -483,6 +540,15 @@ struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, ui
 		return table < FIRST_USER_TABLE && !table_quotes_others(table) ? fate : unknown;
 	if (column)
 		fate_merge(&fate, &column->fate);
+	for (const struct catalog_shown *shown = t->shown; attr && shown; shown = shown->next) {
+		struct column_fate one;
+
+		if (shown->attr != attr)
+			continue;
+		one = shown_fate(c, shown, depth);
+		fate_merge(&fate, &one);
+		return fate;
+	}
 	fate_merge(&fate, t->derived.is_unproven || !table_is_unproven(t) ? &t->derived : &unknown);
 	/* A whole row of a table with a protected column. */
 	if (!attr)
@@ -493,6 +559,11 @@ struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, ui
 		fate_merge(
 			&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});
 	return fate;
+}
+
+struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr)
+{
+	return catalog_fate_at(c, table, attr, 0);
 }
 
 bool mask_catalog_knows(const struct mask_catalog *c, uint32_t table)
@@ -545,12 +616,25 @@ bool mask_catalog_has_code(const struct mask_catalog *c, const struct lineage *l
 	return false;
 }
 
+/* Is it a column of a view that is a column of something else? */
+static bool catalog_shows(const struct mask_catalog *c, const struct catalog_table *t,
+	struct slice column, struct column_fate *ret)
+{
+	for (const struct catalog_shown *shown = t->shown; shown; shown = shown->next) {
+		if (!slice_eq(shown->name, column))
+			continue;
+		*ret = shown_fate(c, shown, 0);
+		return true;
+	}
+	return false;
+}
+
 /* The fate of column `name` (empty: of any) of every table that may be meant by `object`. */
 static struct column_fate catalog_named_fate(
 	const struct mask_catalog *c, struct slice object, struct slice column, bool of_columns)
 {
 	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
-	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules);
+	struct column_fate fate = {0}, unknown = rules_unknown_fate(c->rules), shown;
 	struct slice schema = SLICE_NULL, name;
 	bool is_found = false;
 
@@ -561,6 +645,10 @@ static struct column_fate catalog_named_fate(
 		if (schema.n && !slice_eq(schema, t->schema))
 			continue;
 		is_found = true;
+		if (of_columns && column.n && catalog_shows(c, t, column, &shown)) {
+			fate_merge(&fate, &shown);
+			continue;
+		}
 		if (table_is_unproven(t))
 			fate_merge(&fate, t->derived.is_unproven ? &t->derived : &unknown);
 		for (const struct catalog_name *n = t->columns; of_columns && n; n = n->next)

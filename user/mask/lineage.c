@@ -148,10 +148,12 @@ bool mask_proof_is_clear(const struct mask_proof *p, size_t i, size_t n)
 
 bool mask_filters_protected(const struct mask_catalog *c, const struct lineage *l)
 {
+	struct lineage_set filters = l->filters;
 	struct verdicts v;
 
+	filters.is_from_code = false; /* what code compares inside is `execute` */
 	verdicts_init(&v, c, l);
-	return !verdicts_clear(&v, &l->filters);
+	return !verdicts_clear(&v, &filters);
 }
 
 bool mask_stores_elsewhere(const struct mask_catalog *c, const struct lineage *l)

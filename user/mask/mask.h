@@ -50,6 +50,11 @@ ERR_CHECK int mask_catalog_add_derived(
 ERR_CHECK int mask_catalog_add_derived_column(struct mask_catalog *c, uint32_t table, uint16_t attr,
 	struct slice column, uint32_t from_table, uint16_t from_attr);
 
+/* Column `attr` of a view, named `column`, is that column of from_table and nothing else: so it is
+ * what that one is, whatever else the view shows. */
+ERR_CHECK int mask_catalog_add_shown(struct mask_catalog *c, uint32_t table, uint16_t attr,
+	struct slice column, uint32_t from_table, uint16_t from_attr);
+
 /* Names of code that is not the server's own: an expression that uses them may show anything. */
 enum mask_word {
 	MASK_WORD_FUNCTION,
@@ -134,6 +139,9 @@ bool mask_plan_is_clear(const struct mask_plan *p);
 bool mask_value(const struct mask_plan *p, size_t i, struct slice value,
 	const uint8_t key[static 32], struct arena *arena, struct slice *ret,
 	struct mask_stats *stats);
+
+/* What NULL in column i becomes: NULL ({NULL, 0}), or what hides that it was NULL. */
+struct slice mask_null(const struct mask_plan *p, size_t i);
 
 /*
  * A piece of one huge value, changed in place without changing its length: protected columns become

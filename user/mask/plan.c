@@ -81,6 +81,12 @@ static void plan_column_set(struct mask_plan *p, size_t i, const struct column *
 		col->want = detectors_for(p->detect.want, c);
 		col->action = col->want ? COLUMN_DETECT : COLUMN_CLEAR;
 	}
+	/* A column of a table is NULL or not by itself; what is computed is so by what it is
+	 * computed from. */
+	col->hides_null = col->action == COLUMN_WHOLE && !c->table;
+	/* In binary, json and jsonb differ, and NULL does not say which it would have been. */
+	if (col->hides_null && c->class == VALUE_JSON && c->is_binary)
+		col->as = TRANSFORM_NULL;
 	if (fate->is_unproven && fate->unproven > *unproven)
 		*unproven = fate->unproven;
 	p->is_clear = p->is_clear && col->action == COLUMN_CLEAR;

@@ -45,6 +45,7 @@ enum column_action { COLUMN_CLEAR, COLUMN_WHOLE, COLUMN_DETECT };
 struct plan_column {
 	enum column_action action;
 	enum transform as; /* COLUMN_WHOLE */
+	bool hides_null;   /* NULL would tell: nullif(ssn, 'a guess') */
 	uint32_t want;     /* COLUMN_DETECT: detectors that can find anything in this class */
 	enum value_class class;
 	bool is_binary;

@@ -226,3 +226,29 @@ bool mask_text(const struct mask_rule *const *rules, struct slice text,
 	stats->n_values++;
 	return true;
 }
+
+struct slice mask_null(const struct mask_plan *p, size_t i)
+{
+	const struct plan_column *col = &p->columns[i];
+
+	if (i >= p->n_columns || !col->hides_null || col->as == TRANSFORM_NULL)
+		return SLICE_NULL;
+	switch (col->class) {
+	case VALUE_TEXT:
+		return SLICE_LIT("****");
+	case VALUE_JSON:
+		return SLICE_LIT("\"****\"");
+	case VALUE_INT:
+	case VALUE_NUMBER:
+	case VALUE_BOOL:
+	case VALUE_TIME:
+	case VALUE_BYTES:
+	case VALUE_UUID:
+	case VALUE_NET:
+	case VALUE_ARRAY:
+	case VALUE_OTHER:
+		/* All of those become NULL. */
+		return SLICE_NULL;
+	}
+	return SLICE_NULL;
+}

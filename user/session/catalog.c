@@ -194,6 +194,11 @@ static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 			v[CATALOG_COLUMN].bytes, catalog_number(v[CATALOG_FROM_OID].bytes),
 			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
 		break;
+	case CATALOG_SHOWN:
+		r = mask_catalog_add_shown(s->coming, table, (uint16_t)attr,
+			v[CATALOG_COLUMN].bytes, catalog_number(v[CATALOG_FROM_OID].bytes),
+			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
+		break;
 	case CATALOG_FUNCTION:
 		r = mask_catalog_add_word(s->coming, MASK_WORD_FUNCTION, name);
 		break;

@@ -76,9 +76,11 @@ static int rows_mask(struct session *s, const struct event *ev, const struct val
 		struct slice changed;
 
 		if (!ev->row.values[i].bytes.p)
-			continue;
-		if (!mask_value(s->plan, i, ev->row.values[i].bytes, s->worker->enforcer->mask_key,
-			    a, &changed, &stats))
+			changed = mask_null(s->plan, i);
+		if (!ev->row.values[i].bytes.p
+				? !changed.p
+				: !mask_value(s->plan, i, ev->row.values[i].bytes,
+					  s->worker->enforcer->mask_key, a, &changed, &stats))
 			continue;
 		if (!values) {
 			values = arena_array(a, ev->row.n, sizeof(*values));

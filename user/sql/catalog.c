@@ -9,6 +9,9 @@
  * down/up  the same column of partitions and children, and of the parents that show their rows
  * made     generated columns that are computed from those
  * seen     views over those, and views over the views
+ * shown    columns of those views that are nothing but a column of what is below, as the server
+ *          noted when it read the view (resorigtbl); of views with one target list only, so that
+ *          the order of the notes is that of the columns
  * known    what extensions brought along: their code is no agent's, so a function or operator of
  *          theirs that is named like a built-in one computes what it is given, if it is in C or
  *          from an extension that is known to
@@ -92,7 +95,19 @@ static const char catalog_tail[] =
 	"AND (u.refobjsubid OPERATOR(pg_catalog.=) s.attnum OR u.is_whole) "
 	"UNION "
 	"SELECT v.from_oid, v.from_attnum, u.ev_class FROM seen v "
-	"JOIN uses u ON u.refobjid OPERATOR(pg_catalog.=) v.oid) "
+	"JOIN uses u ON u.refobjid OPERATOR(pg_catalog.=) v.oid), "
+	"shown AS ("
+	"SELECT w.oid, m.attnum, m.origin FROM (SELECT DISTINCT v.oid FROM seen v) w "
+	"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.oid "
+	"JOIN pg_catalog.pg_rewrite r ON r.ev_class OPERATOR(pg_catalog.=) w.oid "
+	"AND r.ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog.\"char\", "
+	"LATERAL pg_catalog.regexp_matches(r.ev_action::pg_catalog.text, ' :ressortgroupref [0-9]+ "
+	":resorigtbl ([0-9]+) :resorigcol (-?[0-9]+) :resjunk false}', 'g') "
+	"WITH ORDINALITY AS m(origin, attnum) "
+	"WHERE (pg_catalog.length(r.ev_action::pg_catalog.text) OPERATOR(pg_catalog.-) "
+	"pg_catalog.length(pg_catalog.replace("
+	"r.ev_action::pg_catalog.text, '{TARGETENTRY ', ''))) "
+	"OPERATOR(pg_catalog.=) (c.relnatts::pg_catalog.int4 OPERATOR(pg_catalog.*) 13)) "
 	"SELECT 't'::pg_catalog.text, rel.oid::pg_catalog.text, '0'::pg_catalog.text, "
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, ''::pg_catalog.text, "
 	"'0'::pg_catalog.text, '0'::pg_catalog.text FROM rel "
@@ -122,6 +137,14 @@ static const char catalog_tail[] =
 	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, '', "
 	"v.from_oid::pg_catalog.text, v.from_attnum::pg_catalog.text FROM seen v "
 	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) v.oid "
+	"UNION ALL "
+	"SELECT 'w', s.oid::pg_catalog.text, s.attnum::pg_catalog.text, "
+	"rel.nspname::pg_catalog.text, rel.relname::pg_catalog.text, a.attname::pg_catalog.text, "
+	"s.origin[1], s.origin[2] FROM shown s "
+	"JOIN rel ON rel.oid OPERATOR(pg_catalog.=) s.oid "
+	"JOIN att a ON a.attrelid OPERATOR(pg_catalog.=) s.oid "
+	"AND a.attnum::pg_catalog.int8 OPERATOR(pg_catalog.=) s.attnum "
+	"WHERE s.origin[1] OPERATOR(pg_catalog.<>) '0' "
 	"UNION ALL "
 	"SELECT 'f', '0', '0', '', w.proname::pg_catalog.text, '', '0', '0' "
 	"FROM (SELECT DISTINCT p.proname FROM pg_catalog.pg_proc p "

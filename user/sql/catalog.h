@@ -30,6 +30,8 @@ enum catalog_kind {
 	/* A view, partition, parent or child that may show such a column. A view as a whole (attnum
 	 * 0): what it computes from the column is not followed. */
 	CATALOG_DERIVED = 'd',
+	/* A column of such a view that is that column of a table or view, as it is. */
+	CATALOG_SHOWN = 'w',
 	/* Names (CATALOG_RELATION) that somebody gave to code of their own, so that they need not
 	 * mean the server's. */
 	CATALOG_FUNCTION = 'f',

@@ -425,6 +425,9 @@ void lin_from_one(struct lin *l, uint32_t wrapper, struct lin_scope *s, const st
 			lin_add_expr(l, &r->from, tag, s, with);
 		else if (r)
 			r->from.may_be_anything = true;
+		/* How many rows there are hangs on the arguments. */
+		if (r)
+			lin_filter(l, &r->from);
 		r = rel_aliased(l, r, tag);
 	}
 	if (r)

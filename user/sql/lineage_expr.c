@@ -387,6 +387,34 @@ static void expr_keeps(
 	lin_store(l, &given);
 }
 
+/* Functions that give as many rows as their arguments say. */
+static bool expr_gives_rows(struct slice name)
+{
+	static const char *const names[] = {"generate_series", "generate_subscripts",
+		"json_array_elements", "json_array_elements_text", "json_each", "json_each_text",
+		"json_object_keys", "json_populate_recordset", "json_to_recordset",
+		"jsonb_array_elements", "jsonb_array_elements_text", "jsonb_each",
+		"jsonb_each_text", "jsonb_object_keys", "jsonb_path_query", "jsonb_path_query_tz",
+		"jsonb_populate_recordset", "jsonb_to_recordset", "regexp_matches",
+		"regexp_split_to_table", "string_to_table", "ts_debug", "ts_parse", "unnest"};
+
+	for (size_t i = 0; i < N_OF(names); i++)
+		if (slice_eq_str(name, names[i]))
+			return true;
+	return false;
+}
+
+/* SELECT generate_series(1, ascii(ssn)) tells by the number of its rows. */
+static void expr_rows(
+	struct lin *l, uint32_t tag, const struct lin_scope *s, const struct lin_with *with)
+{
+	uint32_t list = lin_child(l, tag, "funcname");
+	struct slice name;
+
+	if (!l->is_filter && list && walk_strings(l->w, list, &name, 1) && expr_gives_rows(name))
+		lin_filter_expr(l, lin_child(l, tag, "args"), s, with);
+}
+
 /* The list of names of an operator, wherever it stands. */
 static void expr_operator(struct lin *l, struct lineage_set *to, uint32_t list)
 {
@@ -458,6 +486,7 @@ static void expr_tag(struct lin *l, struct lineage_set *to, uint32_t i, const st
 	} else if (slice_eq(key, SLICE_LIT("FuncCall"))) {
 		expr_function(l, to, i);
 		expr_keeps(l, i, s, with);
+		expr_rows(l, i, s, with);
 		expr_condition(l, json_child(&l->w->tree, i, "agg_filter"), s, with);
 	} else if (slice_eq(key, SLICE_LIT("A_Expr"))) {
 		list = json_child(&l->w->tree, i, "name");

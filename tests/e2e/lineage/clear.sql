@@ -50,6 +50,12 @@ SELECT md5(name), encode(name::bytea, 'hex') FROM lab.people ORDER BY id
 SELECT format('%s (%s)', name, id) FROM lab.people ORDER BY id
 SELECT p.*, 1 FROM lab.v_safe p ORDER BY id
 SELECT upper(name) FROM lab.v_safe ORDER BY 1
+SELECT id, name FROM lab.v_secret ORDER BY id
+SELECT id + 1, upper(name), count(*) FROM lab.v_secret GROUP BY id, name ORDER BY id
+SELECT c, c * 2 FROM lab.v_odd ORDER BY c
+SELECT key, key + 1 FROM lab.v_over ORDER BY key
+SELECT max(id) FROM lab.m_secret
+COPY (SELECT id, name || '!' FROM lab.v_secret ORDER BY id) TO STDOUT
 SELECT o.*, upper(p.name) FROM lab.orders o JOIN lab.people p ON p.id = o.person ORDER BY o.id
 SELECT upper(p.name), o.*, p.id + 1 FROM lab.orders o JOIN lab.people p ON p.id = o.person ORDER BY o.id
 SELECT j.name || '' FROM (lab.people p JOIN lab.orders o ON o.person = p.id) AS j(id, name) ORDER BY 1 LIMIT 0

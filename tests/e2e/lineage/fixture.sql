@@ -18,6 +18,8 @@ CREATE TABLE lab.free (id int, v text);
 INSERT INTO lab.free VALUES (1, 'free'), (2, 'text');
 CREATE VIEW lab.v_secret AS SELECT id, name, reverse(ssn) AS x FROM lab.people;
 CREATE VIEW lab.v_safe AS SELECT id, name, city FROM lab.people;
+CREATE VIEW lab.v_odd AS SELECT ctid AS a, ssn AS b, id AS c FROM lab.people;
+CREATE VIEW lab.v_over AS SELECT id AS key, x FROM lab.v_secret;
 CREATE MATERIALIZED VIEW lab.m_secret AS SELECT id, ssn AS plain FROM lab.people;
 CREATE FUNCTION lab.ssns() RETURNS SETOF text LANGUAGE sql STABLE AS 'SELECT ssn FROM lab.people';
 CREATE FUNCTION lab.one_ssn(int) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM lab.people WHERE id = $1';

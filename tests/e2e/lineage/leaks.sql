@@ -47,9 +47,15 @@ SELECT xmlelement(name x, ssn), xmlforest(ssn), xmlagg(xmlelement(name y, email)
 SELECT ('{"a": "' || ssn || '"}')::json -> 'a' FROM lab.people
 SELECT ssn FROM lab.people GROUP BY ssn
 SELECT DISTINCT ssn || '' FROM lab.people
+SELECT nullif(ssn, 'Zq7Kx9Wm2Lp4') FROM lab.people
 SELECT DISTINCT ON (ssn) ssn FROM lab.people
 SELECT x, x || '' FROM lab.v_secret
 SELECT v_secret FROM lab.v_secret
+SELECT a, b, c, b || '' FROM lab.v_odd
+SELECT a::text || b, v_odd FROM lab.v_odd
+SELECT key, x, x || '', v_over FROM lab.v_over
+SELECT * FROM lab.v_secret UNION ALL SELECT * FROM lab.v_secret
+EXPLAIN VERBOSE SELECT id FROM lab.v_secret WHERE x = lab.pure_ssn(1)
 SELECT s.x || '' FROM (SELECT * FROM lab.v_secret) s
 SELECT plain || '' FROM lab.m_secret
 SELECT ssn, ssn || '' FROM lab.parted

@@ -13,10 +13,12 @@ TABLES = {
     "lab.parted_one": [("id", "i"), ("ssn", "t"), ("n", "i")],
     "lab.free": [("id", "i"), ("v", "t")],
     "lab.v_secret": [("id", "i"), ("name", "t"), ("x", "t")],
+    "lab.v_odd": [("b", "t"), ("c", "i")],
+    "lab.v_over": [("key", "i"), ("x", "t")],
     "lab.v_safe": [("id", "i"), ("name", "t"), ("city", "t")],
     "lab.m_secret": [("id", "i"), ("plain", "t")],
 }
-SECRET = {"ssn", "email", "twice", "x", "plain"}
+SECRET = {"ssn", "email", "twice", "x", "plain", "b"}
 R = random.Random(int(sys.argv[1]))
 
 

@@ -11,7 +11,7 @@ static const struct mask_rule ssn_rule = {
 	.name = "ssn", .columns = ssn_columns, .as = TRANSFORM_REDACT, .unproven = UNPROVEN_HOLD};
 static const struct mask_rule *const rules[] = {&ssn_rule, NULL};
 
-enum { CUSTOMERS = 20001, ORDERS, VIEW, CHILD, OTHER };
+enum { CUSTOMERS = 20001, ORDERS, VIEW, CHILD, OTHER, OVER };
 
 static struct mask_catalog *shop(void)
 {
@@ -28,6 +28,15 @@ static struct mask_catalog *shop(void)
 	cr_assert_eq(mask_catalog_add_table(c, CHILD, SLICE_LIT("public"), SLICE_LIT("child")), 0);
 	cr_assert_eq(
 		mask_catalog_add_derived_column(c, CHILD, 5, SLICE_LIT("copy"), CUSTOMERS, 2), 0);
+	/* What a view shows as it is: id and ssn of customers; of the view over it, its `key`. */
+	cr_assert_eq(mask_catalog_add_shown(c, VIEW, 1, SLICE_LIT("key"), CUSTOMERS, 1), 0);
+	cr_assert_eq(mask_catalog_add_shown(c, VIEW, 2, SLICE_LIT("secret"), CUSTOMERS, 2), 0);
+	cr_assert_eq(mask_catalog_add_shown(c, VIEW, 3, SLICE_LIT("row"), CUSTOMERS, 0), 0);
+	cr_assert_eq(mask_catalog_add_shown(c, VIEW, 4, SLICE_LIT("lost"), 29999, 1), 0);
+	cr_assert_eq(mask_catalog_add_table(c, OVER, SLICE_LIT("public"), SLICE_LIT("over")), 0);
+	cr_assert_eq(mask_catalog_add_derived(c, OVER, CUSTOMERS, 2), 0);
+	cr_assert_eq(mask_catalog_add_shown(c, OVER, 1, SLICE_LIT("k"), VIEW, 1), 0);
+	cr_assert_eq(mask_catalog_add_shown(c, OVER, 2, SLICE_LIT("x"), VIEW, 9), 0);
 	return c;
 }
 
@@ -90,6 +99,13 @@ Test(lineage_of_masks, each_source_is_looked_up)
 		{{LINEAGE_ROW, "orders", "", ""}, true, false},
 		{{LINEAGE_COLUMN, "v", "id", "="}, false, true},
 		{{LINEAGE_TABLE, "v", "", ""}, false, true},
+		{{LINEAGE_ROW, "v", "", ""}, false, true},
+		{{LINEAGE_COLUMN, "v", "key", "="}, true, false},
+		{{LINEAGE_COLUMN, "v", "secret", "="}, false, true},
+		{{LINEAGE_COLUMN, "v", "row", "="}, false, true},
+		{{LINEAGE_COLUMN, "v", "lost", "="}, false, true},
+		{{LINEAGE_COLUMN, "over", "k", ""}, true, false},
+		{{LINEAGE_COLUMN, "over", "x", ""}, false, true},
 		{{LINEAGE_TABLE, "customers", "", ""}, true, false},
 		{{LINEAGE_COLUMN, "child", "copy", "="}, false, true},
 		{{LINEAGE_COLUMN, "child", "other", ""}, true, false},
@@ -119,6 +135,13 @@ Test(lineage_of_masks, each_source_is_looked_up)
 		if (shown.is_unproven)
 			cr_expect_eq(shown.unproven, UNPROVEN_HOLD, "row %zu", i);
 	}
+	cr_expect_not(catalog_fate(c, VIEW, 1).is_unproven);
+	cr_expect(catalog_fate(c, VIEW, 2).is_unproven);
+	cr_expect(catalog_fate(c, VIEW, 5).is_unproven, "not shown as it is");
+	cr_expect(catalog_fate(c, VIEW, 0).is_unproven);
+	cr_expect_not(catalog_fate(c, OVER, 1).is_unproven);
+	cr_expect(catalog_fate(c, OVER, 2).is_unproven);
+	cr_expect(mask_catalog_may_touch(c, SLICE_LIT("v")));
 	cr_expect(mask_catalog_has_code(
 		c, lineage_of(&(struct row){LINEAGE_OPERATOR, "", "^@", ""}, 1)));
 	cr_expect_not(mask_catalog_has_code(

@@ -218,6 +218,8 @@ static const struct {
 	{"SELECT count(*) FILTER (WHERE ssn = '1') FROM customers", "customers.ssn"},
 	{"SELECT id FROM customers WHERE id IN (SELECT x FROM o WHERE y = '1')",
 		"o.x o.y customers.id customers.x customers.y"},
+	{"SELECT 1 FROM customers, generate_series(1, ascii(ssn))", "customers.ssn"},
+	{"SELECT unnest(string_to_array(ssn, NULL)) FROM customers", "customers.ssn"},
 	{"SELECT id IN (SELECT ssn FROM o) FROM customers", "customers.id o.ssn customers.ssn"},
 	{"SELECT n FROM (SELECT count(*) AS n FROM customers WHERE ssn = '1') s", "customers.ssn"},
 	{"UPDATE customers SET name = 'x' WHERE ssn = '1'", "customers.ssn"},
