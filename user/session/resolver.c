@@ -21,8 +21,8 @@
 
 enum {
 	RESOLVER_MAGIC = 0x72736c76,
-	ASKS_MAX = 1024, /* questions under way, of all runs */
-	ASKS_RUN_MAX = 64,
+	ASKS_MAX = 128, /* questions under way, of all runs: of the descriptors kept for such */
+	ASKS_RUN_MAX = 32,
 	CONNS_MAX = 64,
 	BATCH = 64, /* datagrams a turn */
 	TRIES_MAX = 3,
