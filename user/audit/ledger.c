@@ -292,7 +292,8 @@ static const char ledger_open_holds_sql[] =
 	" AND NOT EXISTS (SELECT 1 FROM hold_end WHERE hold = hold.id)";
 static const char ledger_open_requests_sql[] =
 	"SELECT id, EXISTS (SELECT 1 FROM hold JOIN hold_end ON hold_end.hold = hold.id"
-	"  WHERE hold.request = request.id AND hold_end.outcome <> 'approved') FROM request"
+	"  WHERE hold.request = request.id AND hold_end.outcome NOT IN ('approved', 'granted')) "
+	"FROM request"
 	" WHERE id > ifnull((SELECT id FROM settled WHERE what = 'request'), 0)"
 	" AND NOT EXISTS (SELECT 1 FROM reply WHERE request = request.id)";
 static const char ledger_open_sessions_sql[] =

@@ -106,6 +106,9 @@ static const struct {
 	{"cancelled", QUERY_OUTCOME("cancelled"), "outcome = 'cancelled'"},
 	{"disconnected", QUERY_OUTCOME("disconnected"), "outcome = 'disconnected'"},
 	{"stopped", QUERY_OUTCOME("stopped"), "outcome = 'stopped'"},
+	{"granted", QUERY_OUTCOME("granted"), "outcome = 'granted'"},
+	{"void", QUERY_OUTCOME("void"), "outcome = 'void'"},
+	{"crowded", QUERY_OUTCOME("crowded"), "outcome = 'crowded'"},
 	{"pending", "ruling <> 'allow' AND hold IS NOT NULL AND hold_outcome IS NULL",
 		"outcome IS NULL"},
 	{"ok", "status = 'ok'", NULL},
@@ -117,8 +120,8 @@ static const struct {
 };
 
 const char *const query_verdicts[] = {"allow", "hold", "deny", "approved", "denied", "expired",
-	"cancelled", "disconnected", "stopped", "pending", "ok", "error", "refused", "skipped",
-	"lost", "unsent", NULL};
+	"cancelled", "disconnected", "stopped", "granted", "void", "crowded", "pending", "ok",
+	"error", "refused", "skipped", "lost", "unsent", NULL};
 enum { QUERY_N_VERDICTS = sizeof(query_verdicts) / sizeof(query_verdicts[0]) - 1 };
 _Static_assert(QUERY_N_VERDICTS == sizeof(query_verdict_table) / sizeof(query_verdict_table[0]),
 	"query: verdicts");

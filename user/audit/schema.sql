@@ -68,7 +68,8 @@ CREATE TABLE decision (
 ) STRICT;
 CREATE INDEX decision_of_hold ON decision (hold);
 
--- approved, denied, expired, cancelled, disconnected, stopped: once per hold.
+-- approved, granted (by an earlier decision), denied, expired, cancelled, disconnected, stopped, void (what
+-- was agreed to had changed), crowded (too many waited): once per hold.
 CREATE TABLE hold_end (
 	at INTEGER NOT NULL, hold INTEGER PRIMARY KEY, outcome TEXT NOT NULL
 ) STRICT;

@@ -25,6 +25,9 @@ static int cmd_decide_option(struct cmd_decide *in, int c, const char *value)
 	case 'k':
 		in->d.is_wide = true;
 		return CLI_OK;
+	case 'a':
+		in->d.is_all = true;
+		return CLI_OK;
 	case 'b':
 		in->d.is_break_glass = true;
 		return CLI_OK;
@@ -122,6 +125,7 @@ static const struct cmd_opt cmd_approve_opts[] = {
 	{'m', "message", "REASON", "why; kept in the ledger"},
 	{'s', "shape", NULL, "this shape in this run from now on: see `holdfast grants`"},
 	{'f', "for", "TIME", "with --shape: for 30m, 2h …, in all runs of this name"},
+	{'a', "all", NULL, "and all that are identical and wait now, each by itself"},
 	{'b', "break-glass", NULL, "alone, in an emergency, where the rule lets you; with -m"},
 	{'w', "wait", NULL, "if it takes more people: wait for how it ends"},
 	{0},
@@ -129,18 +133,23 @@ static const struct cmd_opt cmd_approve_opts[] = {
 
 const struct cmd cmd_approve = {
 	.name = "approve",
-	.usage = "approve <hold-id> [-m reason] [--shape [--for TIME]] [--break-glass] [--wait]",
+	.usage = "approve <hold-id> [-m reason] [--all] [--shape [--for TIME]] [--break-glass] "
+		 "[--wait]",
 	.help = "Release a held request.",
 	.more = "The very bytes that were shown run, once. Exit codes: 0 it was released, or "
 		"counted as\n"
 		"one of several approvals; 2 the rule wants a reason; 4 not you; 5 the hold ended\n"
-		"before, or (--wait) was not released in the end.",
+		"before, or (--wait) was not released in the end. A shape is this very statement "
+		"at\n"
+		"this target as this role, in which only constants compared with or assigned to a\n"
+		"column may differ: `holdfast pending --json` lists those as `free`.",
 	.opts = cmd_approve_opts,
 	.run = cmd_decide_run,
 };
 
 static const struct cmd_opt cmd_deny_opts[] = {
 	{'m', "message", "REASON", "why; the agent is told, and the ledger keeps it"},
+	{'a', "all", NULL, "and all that are identical and wait now"},
 	{'k', "kind", NULL, "all of this kind in this run from now on: see `holdfast grants`"},
 	{'f', "for", "TIME", "with --kind: for 30m, 2h …, in all runs of this name"},
 	{0},
@@ -148,7 +157,7 @@ static const struct cmd_opt cmd_deny_opts[] = {
 
 const struct cmd cmd_deny = {
 	.name = "deny",
-	.usage = "deny <hold-id> -m reason [--kind [--for TIME]]",
+	.usage = "deny <hold-id> -m reason [--all] [--kind [--for TIME]]",
 	.help = "Refuse a held request: the agent gets a clean error with the reason.",
 	.opts = cmd_deny_opts,
 	.run = cmd_decide_run,

@@ -16,6 +16,7 @@ const struct cmd *const cmds[] = {
 	&cmd_approve,
 	&cmd_deny,
 	&cmd_why,
+	&cmd_grants,
 	&cmd_audit,
 	&cmd_replay,
 	&cmd_report,

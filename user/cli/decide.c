@@ -117,7 +117,8 @@ static void decide_write(const struct decision *d, struct writer *w)
 	const char *sudo_uid = getenv("SUDO_UID");
 
 	wr_be64(w, d->hold);
-	wr_u8(w, d->is_break_glass ? CTL_DECIDE_BREAK_GLASS : 0);
+	wr_u8(w, (uint8_t)((d->is_break_glass ? CTL_DECIDE_BREAK_GLASS : 0) |
+			   (d->is_all ? CTL_DECIDE_ALL : 0)));
 	wr_u8(w, d->seconds ? CTL_SCOPE_TIME : d->is_wide ? CTL_SCOPE_RUN : CTL_SCOPE_ONCE);
 	wr_be32(w, d->seconds);
 	wr_be32_bytes(w, slice_str(d->reason));

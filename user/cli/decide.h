@@ -15,6 +15,7 @@ struct decide_result {
 struct decision {
 	uint64_t hold;
 	bool is_approval, is_break_glass;
+	bool is_all;  /* and all that are identical and wait now */
 	bool is_wide; /* an approval: this shape in this run; a denial: all of this kind in it */
 	uint32_t seconds;   /* > 0: for so long, in all runs of this name */
 	const char *reason; /* at most DECIDE_REASON_MAX bytes */

@@ -67,6 +67,11 @@ enum held_change held_apply(struct held_list *l, json_t *event, int64_t now_ns, 
 	const char *id = json_string_value(json_object_get(event, "id"));
 	size_t i;
 
+	*ret_id = 0;
+	if (slice_eq_str(text_field(event, "event"), "reset")) {
+		held_clear(l);
+		return HELD_RESET;
+	}
 	*ret_id = id ? cli_hold_id(id) : 0;
 	if (!*ret_id)
 		return HELD_NONE;

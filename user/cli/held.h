@@ -21,12 +21,13 @@ struct held_list {
 	size_t n, cap;
 };
 
-enum held_change { HELD_NONE, HELD_CAME, HELD_ENDED };
+enum held_change { HELD_NONE, HELD_CAME, HELD_ENDED, HELD_RESET };
 
 void held_deinit(struct held_list *l);
 /* Forgets all, for a daemon that tells of them anew. */
 void held_clear(struct held_list *l);
-/* Applies {"event":"hold"|"end",…}; without "event" it is a hold. *ret_id gets whose it was. */
+/* Applies {"event":"hold"|"end"|"reset",…}; without "event" it is a hold; "reset" says that all of
+ * them follow anew. *ret_id gets whose it was. */
 enum held_change held_apply(struct held_list *l, json_t *event, int64_t now_ns, uint64_t *ret_id);
 /* NULL if there is none. */
 const struct held *held_find(const struct held_list *l, uint64_t id);

@@ -4,12 +4,14 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
+#include "cli/duration.h"
 #include "cli/text.h"
 #include "util/utf8.h"
 
-enum { KEY_BACKSPACE = 0x7f, KEY_BACKSPACE_OLD = 0x08, KEY_ESCAPE = 0x1b, KEY_KILL_LINE = 0x15 };
+enum { PROMPT_KEYS_MAX = 256 };
 
 void prompt_deinit(struct prompt *p)
 {
@@ -26,39 +28,124 @@ static void prompt_show(struct prompt *p, uint64_t id)
 	p->shown = id;
 	p->mode = PROMPT_LOOK;
 	p->page = 0;
-	p->reason_len = 0;
-	p->reason[0] = 0;
+	p->line_len = 0;
+	p->line[0] = 0;
 }
 
-/* The hold that takes the place of one that ended. */
-static void prompt_show_at(struct prompt *p, size_t index)
+/* ---- the list -------------------------------------------------------------------------------- */
+
+static bool prompt_has(const json_t *j, const char *key, const char *word)
 {
-	if (index >= p->held.n)
-		index = p->held.n ? p->held.n - 1 : 0;
-	prompt_show(p, p->held.n ? p->held.items[index].id : 0);
+	const char *text = json_string_value(json_object_get(j, key));
+
+	return text && strcasestr(text, word);
+}
+
+bool prompt_lists(const struct prompt *p, const struct held *h)
+{
+	static const char *const keys[] = {"id", "run_name", "resource", "role", "database", "rule",
+		"effects", "objects", "text"};
+
+	if (!p->search[0])
+		return true;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (prompt_has(h->json, keys[i], p->search))
+			return true;
+	return false;
+}
+
+/* The nearest one from there on that is listed, first forward, then back; 0 = none. */
+static uint64_t prompt_near(const struct prompt *p, size_t from)
+{
+	for (size_t i = from; i < p->held.n; i++)
+		if (prompt_lists(p, &p->held.items[i]))
+			return p->held.items[i].id;
+	for (size_t i = from < p->held.n ? from : p->held.n; i-- > 0;)
+		if (prompt_lists(p, &p->held.items[i]))
+			return p->held.items[i].id;
+	return 0;
 }
 
 static void prompt_move(struct prompt *p, bool is_forward)
 {
-	size_t i = held_index(&p->held, p->shown), to = is_forward ? i + 1 : i - 1;
+	size_t n = p->held.n, i = held_index(&p->held, p->shown);
 
-	if (to >= p->held.n) { /* also below zero */
+	do
+		i = is_forward ? i + 1 : i - 1;
+	while (i < n && !prompt_lists(p, &p->held.items[i]));
+	if (i >= n) { /* also below zero */
 		prompt_note(p, is_forward ? "this is the newest hold" : "this is the oldest hold");
 		return;
 	}
 	p->note[0] = 0;
-	prompt_show(p, p->held.items[to].id);
+	prompt_show(p, p->held.items[i].id);
 }
 
-static void prompt_ask_reason(struct prompt *p, enum prompt_mode mode)
+/* ---- commands -------------------------------------------------------------------------------- */
+
+static void prompt_ask(struct prompt *p, enum prompt_mode mode)
 {
+	const struct held *h = held_find(&p->held, p->shown);
+	bool has_shape = h && json_is_true(json_object_get(h->json, "has_shape"));
+
+	if ((mode == PROMPT_SHAPE || mode == PROMPT_TIME) && !has_shape) {
+		prompt_note(p, "this request has no shape that could be granted: approve it once");
+		return;
+	}
 	p->mode = mode;
 	p->note[0] = 0;
-	p->reason_len = 0;
-	p->reason[0] = 0;
+	p->line_len = 0;
+	p->line[0] = 0;
 }
 
-static enum prompt_action prompt_key_look(struct prompt *p, char key)
+static bool prompt_command(struct prompt *p, char key)
+{
+	static const struct {
+		char key;
+		enum prompt_mode mode;
+	} rows[] = {{'a', PROMPT_APPROVE}, {'s', PROMPT_SHAPE}, {'t', PROMPT_TIME},
+		{'d', PROMPT_DENY}, {'D', PROMPT_KIND}, {'K', PROMPT_KILL}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].key == key) {
+			prompt_ask(p, rows[i].mode);
+			return true;
+		}
+	return false;
+}
+
+static void prompt_turn(struct prompt *p, bool is_forward)
+{
+	if (is_forward)
+		p->page++;
+	else if (p->page)
+		p->page--;
+}
+
+static enum prompt_action prompt_char_look(struct prompt *p, char key)
+{
+	bool is_whole = p->mode == PROMPT_WHOLE;
+
+	if (key == 'q' && !is_whole)
+		return PROMPT_QUIT;
+	if (key == '?')
+		p->mode = PROMPT_HELP;
+	else if (key == '/')
+		prompt_ask(p, PROMPT_SEARCH);
+	else if (!p->shown || prompt_command(p, key))
+		;
+	else if (key == 'n' || key == 'j')
+		prompt_move(p, true);
+	else if (key == 'p' || key == 'k')
+		prompt_move(p, false);
+	else if (key == 'v' || (is_whole && key == 'q'))
+		p->mode = is_whole ? PROMPT_LOOK : PROMPT_WHOLE;
+	else if (is_whole && (key == ' ' || key == 'b'))
+		prompt_turn(p, key == ' ');
+	return PROMPT_NOTHING;
+}
+
+static enum prompt_action prompt_key_look(struct prompt *p, const struct key *key)
 {
 	bool is_whole = p->mode == PROMPT_WHOLE;
 
@@ -66,95 +153,239 @@ static enum prompt_action prompt_key_look(struct prompt *p, char key)
 		p->mode = PROMPT_LOOK;
 		return PROMPT_NOTHING;
 	}
-	if (key == 'q' && !is_whole)
-		return PROMPT_QUIT;
-	if (key == '?') {
-		p->mode = PROMPT_HELP;
+	switch (key->kind) {
+	case KEY_CHAR:
+		return prompt_char_look(p, key->text[0]);
+	case KEY_ENTER:
+		if (p->shown)
+			p->mode = is_whole ? PROMPT_LOOK : PROMPT_WHOLE;
 		return PROMPT_NOTHING;
+	case KEY_ESCAPE:
+		p->search[0] = 0;
+		p->mode = PROMPT_LOOK;
+		return PROMPT_NOTHING;
+	case KEY_UP:
+	case KEY_DOWN:
+		if (p->shown && !is_whole)
+			prompt_move(p, key->kind == KEY_DOWN);
+		return PROMPT_NOTHING;
+	case KEY_PAGE_UP:
+	case KEY_PAGE_DOWN:
+		if (is_whole)
+			prompt_turn(p, key->kind == KEY_PAGE_DOWN);
+		return PROMPT_NOTHING;
+	case KEY_BACKSPACE:
+	case KEY_KILL_LINE:
+	case KEY_PASTED:
+	case KEY_OTHER:
+		break;
 	}
-	if (!p->shown)
-		return PROMPT_NOTHING;
-	if (key == 'a')
-		prompt_ask_reason(p, PROMPT_APPROVE);
-	else if (key == 'd')
-		prompt_ask_reason(p, PROMPT_DENY);
-	else if (key == 'n')
-		prompt_move(p, true);
-	else if (key == 'p')
-		prompt_move(p, false);
-	else if (key == 'v' || (is_whole && (key == 'q' || key == KEY_ESCAPE)))
-		p->mode = is_whole ? PROMPT_LOOK : PROMPT_WHOLE;
-	else if (key == ' ' && is_whole)
-		p->page++;
-	else if (key == 'b' && is_whole && p->page)
-		p->page--;
 	return PROMPT_NOTHING;
 }
 
+/* ---- typing a line --------------------------------------------------------------------------- */
+
 static void prompt_erase(struct prompt *p)
 {
-	while (p->reason_len && (p->reason[--p->reason_len] & 0xc0) == 0x80)
+	while (p->line_len && (p->line[--p->line_len] & 0xc0) == 0x80)
 		;
-	p->reason[p->reason_len] = 0;
+	p->line[p->line_len] = 0;
 }
 
-static void prompt_type(struct prompt *p, const char *bytes, size_t n)
+static void prompt_type(struct prompt *p, const char *text)
 {
-	for (size_t i = 0; i < n && p->reason_len < DECIDE_REASON_MAX; i++) {
-		unsigned char c = (unsigned char)bytes[i];
+	size_t max = p->mode == PROMPT_SEARCH ? PROMPT_SEARCH_MAX : DECIDE_REASON_MAX;
 
-		p->reason[p->reason_len++] = c < 0x20 || c == KEY_BACKSPACE ? ' ' : (char)c;
+	if (p->line_len + strlen(text) > max)
+		return;
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		p->line[p->line_len++] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
 	}
-	p->reason[p->reason_len] = 0;
+	p->line[p->line_len] = 0;
 }
 
-static enum prompt_action prompt_enter(struct prompt *p)
+static bool prompt_is_blank(const struct prompt *p)
 {
-	size_t blank = strspn(p->reason, " ");
+	return strspn(p->line, " ") == p->line_len;
+}
 
-	if (!utf8_is_valid(slice_of(p->reason, p->reason_len))) {
+static bool prompt_wants_reason(const struct prompt *p)
+{
+	const struct held *h = held_find(&p->held, p->shown);
+
+	return p->mode == PROMPT_DENY || p->mode == PROMPT_KIND ||
+	       (h && json_is_true(json_object_get(h->json, "reason_required")));
+}
+
+static enum prompt_action prompt_enter_reason(struct prompt *p)
+{
+	if (!utf8_is_valid(slice_of(p->line, p->line_len))) {
 		prompt_note(p, "the reason is not UTF-8");
 		return PROMPT_NOTHING;
 	}
-	if (p->mode == PROMPT_DENY && blank == p->reason_len) {
-		prompt_note(p, "a denial needs a reason: the agent is told (Esc: back)");
+	if (!held_find(&p->held, p->shown)) {
+		prompt_note(p, "it is not on the list at the moment");
+		return PROMPT_NOTHING;
+	}
+	if (prompt_wants_reason(p) && prompt_is_blank(p)) {
+		prompt_note(p, p->mode == PROMPT_DENY || p->mode == PROMPT_KIND
+				       ? "a denial needs a reason: the agent is told (Esc: back)"
+				       : "the rule wants a reason (Esc: back)");
 		return PROMPT_NOTHING;
 	}
 	return PROMPT_DECIDE;
 }
 
-static enum prompt_action prompt_key_reason(struct prompt *p, const char *bytes, size_t n)
+static enum prompt_action prompt_enter(struct prompt *p)
 {
-	if (n == 1 && (bytes[0] == '\n' || bytes[0] == '\r'))
-		return prompt_enter(p);
-	if (bytes[0] == KEY_ESCAPE) {
-		if (n == 1) { /* alone: the key; with others: a cursor key and such */
-			p->mode = PROMPT_LOOK;
-			prompt_note(p, "nothing was decided");
+	switch (p->mode) {
+	case PROMPT_TIME:
+		if (!duration_parse(p->line, &p->seconds)) {
+			prompt_note(p, "a time is 30m, 2h or 1d, at most 7d (Esc: back)");
+			return PROMPT_NOTHING;
 		}
-	} else if (n == 1 && (bytes[0] == KEY_BACKSPACE || bytes[0] == KEY_BACKSPACE_OLD)) {
-		prompt_erase(p);
-	} else if (n == 1 && bytes[0] == KEY_KILL_LINE) {
-		p->reason_len = 0;
-		p->reason[0] = 0;
-	} else {
-		prompt_type(p, bytes, n);
+		prompt_ask(p, PROMPT_TIMED);
+		return PROMPT_NOTHING;
+	case PROMPT_KILL:
+		if (!strcmp(p->line, "kill"))
+			return PROMPT_KILLS;
+		prompt_note(p, "type the word kill, or Esc");
+		return PROMPT_NOTHING;
+	case PROMPT_SEARCH:
+		snprintf(p->search, sizeof(p->search), "%.*s", PROMPT_SEARCH_MAX, p->line);
+		prompt_show(p, prompt_near(p, held_index(&p->held, p->shown)));
+		return PROMPT_NOTHING;
+	case PROMPT_APPROVE:
+	case PROMPT_SHAPE:
+	case PROMPT_TIMED:
+	case PROMPT_DENY:
+	case PROMPT_KIND:
+		return prompt_enter_reason(p);
+	case PROMPT_LOOK:
+	case PROMPT_WHOLE:
+	case PROMPT_HELP:
+		break;
 	}
 	return PROMPT_NOTHING;
 }
 
+static bool prompt_is_typing(const struct prompt *p)
+{
+	return p->mode >= PROMPT_APPROVE;
+}
+
+/* An Enter in the middle of what came at once, or one of several, is part of a paste. */
+static enum prompt_action prompt_key_line(
+	struct prompt *p, const struct key *key, bool is_last, bool is_only_enter)
+{
+	switch (key->kind) {
+	case KEY_ENTER:
+		if (is_last && is_only_enter)
+			return prompt_enter(p);
+		prompt_type(p, " ");
+		return PROMPT_NOTHING;
+	case KEY_ESCAPE:
+		prompt_note(p, p->mode == PROMPT_SEARCH ? "" : "nothing was decided");
+		p->mode = PROMPT_LOOK;
+		return PROMPT_NOTHING;
+	case KEY_BACKSPACE:
+		prompt_erase(p);
+		return PROMPT_NOTHING;
+	case KEY_KILL_LINE:
+		p->line_len = 0;
+		p->line[0] = 0;
+		return PROMPT_NOTHING;
+	case KEY_CHAR:
+	case KEY_PASTED:
+		prompt_type(p, key->text);
+		return PROMPT_NOTHING;
+	case KEY_UP:
+	case KEY_DOWN:
+	case KEY_PAGE_UP:
+	case KEY_PAGE_DOWN:
+	case KEY_OTHER:
+		break;
+	}
+	return PROMPT_NOTHING;
+}
+
+static bool prompt_is_too_early(const struct prompt *p, int64_t now_ns)
+{
+	return p->shown != p->drawn || (p->shown && now_ns - p->drawn_ns < PROMPT_SETTLE_NS);
+}
+
 enum prompt_action prompt_key(struct prompt *p, const char *bytes, size_t n, int64_t now_ns)
 {
-	if (!n || p->shown != p->drawn || (p->shown && now_ns - p->drawn_ns < PROMPT_SETTLE_NS))
+	struct key keys[PROMPT_KEYS_MAX];
+	size_t n_keys = keyboard_read(&p->keyboard, bytes, n, keys, PROMPT_KEYS_MAX);
+	enum prompt_action action = PROMPT_NOTHING;
+	size_t n_enters = 0;
+
+	if (!n_keys || prompt_is_too_early(p, now_ns))
 		return PROMPT_NOTHING;
-	if (p->mode == PROMPT_APPROVE || p->mode == PROMPT_DENY)
-		return prompt_key_reason(p, bytes, n);
-	return n == 1 ? prompt_key_look(p, bytes[0]) : PROMPT_NOTHING;
+	if (!prompt_is_typing(p))
+		return n_keys == 1 ? prompt_key_look(p, &keys[0]) : PROMPT_NOTHING;
+	for (size_t i = 0; i < n_keys; i++)
+		n_enters += keys[i].kind == KEY_ENTER;
+	for (size_t i = 0; i < n_keys && prompt_is_typing(p) && action == PROMPT_NOTHING; i++)
+		action = prompt_key_line(p, &keys[i], i + 1 == n_keys, n_enters == 1);
+	return action;
 }
+
+void prompt_settle(struct prompt *p, int64_t now_ns)
+{
+	struct key key;
+
+	if (!keyboard_settle(&p->keyboard, &key) || prompt_is_too_early(p, now_ns))
+		return;
+	if (prompt_is_typing(p))
+		(void)prompt_key_line(p, &key, true, true);
+	else
+		(void)prompt_key_look(p, &key);
+}
+
+/* ---- decisions ------------------------------------------------------------------------------- */
+
+uint64_t prompt_deciding(const struct prompt *p)
+{
+	return prompt_is_typing(p) && p->mode != PROMPT_SEARCH ? p->shown : 0;
+}
+
+struct decision prompt_decision(const struct prompt *p)
+{
+	const struct held *h = held_find(&p->held, p->shown);
+	const char *hash = h ? json_string_value(json_object_get(h->json, "hash")) : NULL;
+	bool denies = p->mode == PROMPT_DENY || p->mode == PROMPT_KIND;
+
+	return (struct decision){
+		.hold = p->shown,
+		.is_approval = !denies,
+		/* The same answer is right for all that ask the same; a yes is for one. */
+		.is_all = denies,
+		.is_wide = p->mode == PROMPT_SHAPE || p->mode == PROMPT_TIMED ||
+			   p->mode == PROMPT_KIND,
+		.seconds = p->mode == PROMPT_TIMED ? p->seconds : 0,
+		.reason = p->line,
+		.seen = hash ? hash : "",
+	};
+}
+
+void prompt_decided(struct prompt *p, const char *sentence)
+{
+	p->decided = p->shown;
+	p->mode = PROMPT_LOOK;
+	p->line_len = 0;
+	p->line[0] = 0;
+	prompt_note(p, sentence);
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void prompt_on_end(struct prompt *p, const json_t *event, uint64_t id, size_t index)
 {
-	bool was_writing = p->mode == PROMPT_APPROVE || p->mode == PROMPT_DENY;
+	bool was_writing = prompt_deciding(p) == id;
 	struct slice outcome = text_field(event, "outcome");
 
 	if (p->shown != id)
@@ -170,7 +401,7 @@ static void prompt_on_end(struct prompt *p, const json_t *event, uint64_t id, si
 			fclose(f);
 		}
 	}
-	prompt_show_at(p, index);
+	prompt_show(p, prompt_near(p, index));
 }
 
 void prompt_event(struct prompt *p, json_t *event, int64_t now_ns)
@@ -183,11 +414,17 @@ void prompt_event(struct prompt *p, json_t *event, int64_t now_ns)
 	case HELD_NONE:
 		break;
 	case HELD_CAME:
+		p->n_came++;
 		if (!p->shown)
-			prompt_show(p, id);
+			prompt_show(p, prompt_near(p, p->held.n - 1));
 		break;
 	case HELD_ENDED:
 		prompt_on_end(p, event, id, index);
+		break;
+	case HELD_RESET:
+		/* The one that is being decided comes again at once, if it is still held. */
+		if (!prompt_is_typing(p))
+			prompt_show(p, 0);
 		break;
 	}
 }
@@ -198,15 +435,6 @@ void prompt_connected(struct prompt *p, bool is_connected, const char *note)
 	held_clear(&p->held);
 	prompt_show(p, 0);
 	prompt_note(p, note);
-}
-
-void prompt_decided(struct prompt *p, const char *sentence)
-{
-	p->decided = p->shown;
-	p->mode = PROMPT_LOOK;
-	p->reason_len = 0;
-	p->reason[0] = 0;
-	prompt_note(p, sentence);
 }
 
 bool prompt_drawn(struct prompt *p, int64_t now_ns)

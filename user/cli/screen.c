@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "cli/marks.h"
 #include "util/cleanup.h"
 #include "util/utf8.h"
 
@@ -170,20 +171,52 @@ static const char *screen_code(enum screen_style style)
 	return "";
 }
 
+static void screen_begin_line(struct screen *s)
+{
+	/* The new line comes before, so that the last row does not scroll the first away. */
+	if (s->used++)
+		fputs(s->has_cursor ? "\r\n" : "\n", s->to);
+}
+
+static void screen_styled(struct screen *s, enum screen_style style, const char *text, size_t n)
+{
+	if (s->has_colour)
+		fputs(screen_code(style), s->to);
+	fwrite(text, 1, n, s->to);
+	if (s->has_colour && style != SCREEN_PLAIN)
+		fputs("\033[0m", s->to);
+}
+
 void screen_put(struct screen *s, enum screen_style style, const char *line)
 {
 	size_t fit = lines_fit(slice_str(line), s->cols);
 
 	if (s->used >= s->rows)
 		return;
-	/* The new line comes before, so that the last row does not scroll the first away. */
-	if (s->used++)
-		fputs(s->has_cursor ? "\r\n" : "\n", s->to);
-	if (s->has_colour)
-		fputs(screen_code(style), s->to);
-	fwrite(line, 1, fit, s->to);
-	if (s->has_colour && style != SCREEN_PLAIN)
-		fputs("\033[0m", s->to);
+	screen_begin_line(s);
+	screen_styled(s, style, line, fit);
+	if (s->has_cursor)
+		fputs("\033[K", s->to);
+}
+
+void screen_put_marked(struct screen *s, const char *line)
+{
+	struct slice rest = slice_head(slice_str(line), lines_fit(slice_str(line), s->cols));
+	bool may_begin = true;
+
+	if (s->used >= s->rows)
+		return;
+	screen_begin_line(s);
+	while (rest.n) {
+		size_t risky = may_begin ? marks_word(rest) : 0, n = risky;
+
+		/* Up to where the next word may begin. */
+		while (!risky && n < rest.n && (n == 0 || rest.p[n - 1] > ' '))
+			n++;
+		screen_styled(s, risky ? SCREEN_ALERT : SCREEN_STRONG, (const char *)rest.p, n);
+		may_begin = !risky;
+		rest = slice_skip(rest, n);
+	}
 	if (s->has_cursor)
 		fputs("\033[K", s->to);
 }

@@ -36,6 +36,8 @@ struct screen {
 /* Draws from the top; what the last screen had and this has not is wiped. */
 void screen_begin(struct screen *s);
 void screen_put(struct screen *s, enum screen_style style, const char *line);
+/* The same for a line of a statement, with the words marked that marks.h calls risky. */
+void screen_put_marked(struct screen *s, const char *line);
 void screen_end(struct screen *s);
 /* Columns a character takes: 1, or 2 for wide ones; never too few. */
 unsigned screen_width(uint32_t code);

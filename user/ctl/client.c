@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/commands.h"
+#include "ctl/watch.h"
 #include "kern/cgroup.h"
 #include "net/sock.h"
 #include "util/log.h"
@@ -110,6 +111,11 @@ static void ctl_client_send(
 
 	if (cl->is_dead)
 		return;
+	/* Whoever only watches loses events, not the connection. */
+	if (cl->is_watching && type == CTL_DATA && cl->n_queued >= CTL_BEHIND_MAX) {
+		cl->is_behind = true;
+		return;
+	}
 	p = malloc(sizeof(*p) + max);
 	if (!p || cl->n_queued >= CTL_QUEUE_MAX) {
 		free(p);
@@ -163,6 +169,8 @@ static void ctl_client_on_event(struct loop_source *src, uint32_t events)
 
 	if ((events & EPOLLOUT) && !ctl_client_flush(cl))
 		return;
+	if (events & EPOLLOUT)
+		ctl_watch_refill(cl);
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		n = recv(src->fd, packet, sizeof(packet), MSG_TRUNC);
 		if (n <= 0 && !(n < 0 && (errno == EAGAIN || errno == EINTR))) {
@@ -195,6 +203,7 @@ void ctl_client_close(struct ctl_client *cl)
 	if (cl->is_dead)
 		return;
 	cl->is_dead = true;
+	ctl_watch_gone(cl);
 	loop_forget(&cl->ctl->loop, &cl->src);
 	close(cl->src.fd);
 	list_remove(&cl->link);
@@ -208,6 +217,7 @@ void ctl_client_free(struct ctl_client *cl)
 
 	list_for_each_safe (pos, tmp, &cl->queue)
 		free(list_entry(pos, struct ctl_packet, link));
+	free(cl->list);
 	free(cl);
 }
 

@@ -7,7 +7,13 @@
 #include "ctl/server.h"
 #include "ctl/wire.h"
 
-enum { CTL_GIDS_MAX = 64, CTL_QUEUE_MAX = 4096, CTL_CLIENTS_MAX = 256, CTL_CLIENTS_OF_ONE = 32 };
+enum {
+	CTL_GIDS_MAX = 64,
+	CTL_QUEUE_MAX = 8192,
+	CTL_BEHIND_MAX = 256,
+	CTL_CLIENTS_MAX = 256,
+	CTL_CLIENTS_OF_ONE = 32
+};
 
 struct ctl_client {
 	struct list link;
@@ -22,6 +28,10 @@ struct ctl_client {
 	bool is_watching, is_dead;
 	struct list queue; /* packets that did not fit the socket */
 	size_t n_queued;
+	uint64_t *list; /* ids of holds on their way to it: watch.h */
+	size_t list_n, list_at;
+	uint64_t deciding;          /* the hold that is being decided there */
+	bool is_filling, is_behind; /* events were left out: it will get all anew */
 };
 
 /* Accepts and identifies a peer. */

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "ctl/decisions.h"
+#include "ctl/grants.h"
 #include "ctl/report.h"
+#include "ctl/watch.h"
 #include "session/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -26,46 +28,6 @@ static void ctl_status(struct ctl_client *cl, struct reader *r)
 	ctl_client_data(cl, &j);
 	jsonw_deinit(&j);
 	ctl_client_end(cl);
-}
-
-void ctl_send_hold(struct ctl_client *cl, const struct hold *h, bool is_event)
-{
-	struct json j;
-
-	jsonw_init(&j, CTL_PACKET_MAX - 64);
-	report_hold(h, is_event, REPORT_TEXT_MAX, &j);
-	/* An agent may send bytes that each become six. They must not keep its hold from being
-	 * seen. */
-	if (!jsonw_done(&j).n) {
-		jsonw_deinit(&j);
-		jsonw_init(&j, CTL_PACKET_MAX - 64);
-		report_hold(h, is_event, REPORT_TEXT_MAX / 8, &j);
-	}
-	ctl_client_data(cl, &j);
-	jsonw_deinit(&j);
-}
-
-static void ctl_send_holds(struct ctl_client *cl, bool is_event)
-{
-	size_t pos = 0;
-	void *h;
-
-	while (map_next(&cl->ctl->holds.by_id, &pos, NULL, &h))
-		ctl_send_hold(cl, h, is_event);
-}
-
-static void ctl_pending(struct ctl_client *cl, struct reader *r)
-{
-	(void)r;
-	ctl_send_holds(cl, false);
-	ctl_client_end(cl);
-}
-
-static void ctl_watch(struct ctl_client *cl, struct reader *r)
-{
-	(void)r;
-	cl->is_watching = true;
-	ctl_send_holds(cl, true);
 }
 
 /* ---- administration -------------------------------------------------------------------------- */
@@ -99,8 +61,11 @@ static const struct {
 	{CTL_STATUS, CTL_ANYONE, 0, ctl_status},
 	{CTL_PENDING, CTL_APPROVER, 0, ctl_pending},
 	{CTL_WATCH, CTL_APPROVER, 0, ctl_watch},
+	{CTL_DECIDING, CTL_APPROVER, 8, ctl_deciding},
 	{CTL_APPROVE, CTL_ANYONE, 16, ctl_approve}, /* ballot_may(): the rule says who */
 	{CTL_DENY, CTL_ANYONE, 16, ctl_deny},
+	{CTL_GRANTS, CTL_APPROVER, 0, ctl_grants},
+	{CTL_REVOKE, CTL_APPROVER, 8, ctl_revoke},
 	{CTL_RELOAD, CTL_ROOT, 0, ctl_reload},
 };
 

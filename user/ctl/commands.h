@@ -7,6 +7,3 @@
 
 /* One packet of a client that was let in. */
 void ctl_dispatch(struct ctl_client *cl, struct slice packet);
-
-/* Tells a client of a hold; is_event: as one that came, or changed. */
-void ctl_send_hold(struct ctl_client *cl, const struct hold *h, bool is_event);

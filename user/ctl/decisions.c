@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctl/commands.h"
+#include "ctl/grants.h"
 #include "ctl/report.h"
+#include "ctl/watch.h"
 #include "session/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -23,7 +24,7 @@ struct ctl_question {
 	uint64_t hold;
 	enum decision_kind kind;
 	struct scope scope;
-	bool is_break_glass;
+	bool is_break_glass, is_all;
 	struct slice reason, sudo_uid, seen;
 };
 
@@ -40,6 +41,7 @@ static bool ctl_read_question(struct reader *r, struct ctl_question *q)
 	q->sudo_uid = rd_be32_bytes(r);
 	q->seen = rd_be32_bytes(r);
 	q->is_break_glass = flags & CTL_DECIDE_BREAK_GLASS;
+	q->is_all = flags & CTL_DECIDE_ALL;
 	q->scope = (struct scope){
 		.kind = scope == CTL_SCOPE_TIME  ? SCOPE_TIME
 			: scope == CTL_SCOPE_RUN ? SCOPE_RUN
@@ -48,8 +50,8 @@ static bool ctl_read_question(struct reader *r, struct ctl_question *q)
 	};
 	return rd_done(r) && q->reason.n <= REASON_MAX && q->sudo_uid.n <= SUDO_UID_MAX &&
 	       utf8_is_valid(q->reason) && scope <= CTL_SCOPE_TIME &&
-	       !(flags & ~CTL_DECIDE_BREAK_GLASS) && seconds <= GRANT_SECONDS_MAX &&
-	       (scope == CTL_SCOPE_TIME) == (seconds > 0) &&
+	       !(flags & ~(CTL_DECIDE_BREAK_GLASS | CTL_DECIDE_ALL)) &&
+	       seconds <= GRANT_SECONDS_MAX && (scope == CTL_SCOPE_TIME) == (seconds > 0) &&
 	       !(q->is_break_glass && (scope != CTL_SCOPE_ONCE || q->kind != DECISION_APPROVE));
 }
 
@@ -73,9 +75,13 @@ static bool ctl_is_seen(const struct hold *h, struct slice seen)
 }
 
 /* May this client vote so on this hold now? Answers it if not. */
-static struct hold *ctl_find_decidable(
-	struct ctl_client *cl, const struct ctl_question *q, const struct vote *v)
+static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_question *q)
 {
+	char reason[REASON_MAX + 1];
+	const struct vote v = {.kind = q->kind,
+		.uid = cl->uid,
+		.is_break_glass = q->is_break_glass,
+		.reason = reason};
 	const struct approver who = {
 		.uid = cl->uid,
 		.gids = cl->gids,
@@ -98,11 +104,17 @@ static struct hold *ctl_find_decidable(
 		ctl_client_error(cl, CTL_ERR_NOT_FOUND, "no such hold; it may have ended");
 		return NULL;
 	}
+	if (q->kind == DECISION_APPROVE && q->scope.kind != SCOPE_ONCE && !h->view.keys.has_shape) {
+		ctl_client_error(cl, CTL_ERR_FAILED,
+			"this request has no shape that could be granted: approve it once");
+		return NULL;
+	}
 	if (!ctl_is_seen(h, q->seen)) {
 		ctl_client_error(cl, CTL_ERR_TOO_LATE, "that is not the request that was shown");
 		return NULL;
 	}
-	r = ballot_may(&h->ballot, &who, v, &why);
+	snprintf(reason, sizeof(reason), "%.*s", SLICE_FMT(q->reason));
+	r = ballot_may(&h->ballot, &who, &v, &why);
 	if (!r)
 		return h;
 	if (r == BALLOT_E_FORBIDDEN)
@@ -243,8 +255,8 @@ static void ctl_vote(struct ctl_client *cl, struct hold *h, struct vote *v, stru
 	if (!ballot_cast(&h->ballot, v)) {
 		h->ballot.votes[h->ballot.n - 1].client = 0;
 		free(d);
-		ctl_answer(c, cl->id, h, "counted", NULL);
-		ctl_hold_began(c, h);
+		ctl_answer(c, v->client, h, "counted", NULL);
+		ctl_watch_tell(c, h);
 		return;
 	}
 	d->hold = h->view.id;
@@ -252,39 +264,65 @@ static void ctl_vote(struct ctl_client *cl, struct hold *h, struct vote *v, stru
 	ctl_send_decided(c);
 }
 
+/* client: who is to be told, 0 = nobody. False: it could not be recorded, so it was not taken. */
+static bool ctl_decide_one(
+	struct ctl_client *cl, struct hold *h, const struct ctl_question *q, uint64_t client)
+{
+	struct ctl_decision *d = calloc(1, sizeof(*d));
+	struct vote v = {.kind = q->kind,
+		.scope = q->scope,
+		.uid = cl->uid,
+		.is_break_glass = q->is_break_glass,
+		.client = client};
+
+	if (!d || !ctl_fill_vote(&v, cl, q->reason) ||
+		ctl_record_vote(cl->ctl, h, &v, q->sudo_uid)) {
+		free(d);
+		vote_deinit(&v);
+		return false;
+	}
+	list_init(&d->link);
+	ctl_vote(cl, h, &v, d);
+	return true;
+}
+
+/* The same for those that are identical and wait, too: each is a hold of its own. */
+static void ctl_decide_followers(
+	struct ctl_client *cl, const struct ctl_question *q, const uint64_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct hold *h = hold_find(&cl->ctl->holds, ids[i]);
+
+		if (h && h->ballot.state == BALLOT_OPEN && !ctl_decide_one(cl, h, q, 0))
+			return;
+	}
+}
+
 static void ctl_decide(struct ctl_client *cl, struct reader *r, enum decision_kind kind)
 {
 	struct ctl_question q = {.kind = kind};
-	struct ctl_decision *d = NULL;
-	struct vote v;
+	struct list *pos;
+	uint64_t *ids;
 	struct hold *h;
+	size_t n = 0;
 
 	if (!ctl_read_question(r, &q)) {
 		ctl_client_error(cl, CTL_ERR_UNKNOWN, "malformed decision");
 		return;
 	}
-	v = (struct vote){.kind = kind,
-		.scope = q.scope,
-		.uid = cl->uid,
-		.is_break_glass = q.is_break_glass,
-		.client = cl->id};
-	if (ctl_fill_vote(&v, cl, q.reason)) {
-		h = ctl_find_decidable(cl, &q, &v);
-		if (!h) {
-			vote_deinit(&v);
-			return;
-		}
-		d = calloc(1, sizeof(*d));
-	}
-	if (!d || ctl_record_vote(cl->ctl, h, &v, q.sudo_uid)) {
-		free(d);
-		vote_deinit(&v);
+	h = ctl_find_decidable(cl, &q);
+	if (!h)
+		return;
+	ids = q.is_all ? calloc(h->n_followers + 1, sizeof(*ids)) : NULL;
+	if (ids)
+		list_for_each (pos, &h->followers)
+			ids[n++] = list_entry(pos, struct hold, link)->view.id;
+	if (!ctl_decide_one(cl, h, &q, cl->id))
 		ctl_client_error(cl, CTL_ERR_FAILED,
 			"the decision could not be recorded, so it was not taken");
-		return;
-	}
-	list_init(&d->link);
-	ctl_vote(cl, h, &v, d);
+	else
+		ctl_decide_followers(cl, &q, ids, n);
+	free(ids);
 }
 
 void ctl_approve(struct ctl_client *cl, struct reader *r)
@@ -316,7 +354,7 @@ static bool ctl_seal(struct ctl *c, struct hold *h)
 			ctl_answer(c, h->ballot.votes[i].client, h, "counted", NULL);
 		h->ballot.votes[i].client = 0;
 	}
-	ctl_hold_began(c, h);
+	ctl_watch_tell(c, h);
 	return false;
 }
 
@@ -365,6 +403,13 @@ void ctl_send_decided(struct ctl *c)
 			free(d);
 			continue;
 		}
+		if (h->view.is_ticket) {
+			mail_free(m);
+			list_remove(pos);
+			free(d);
+			ctl_ticket_decided(c, h);
+			continue;
+		}
 		m->hold = d->hold;
 		m->session = h->view.session;
 		m->decision = h->ballot.kind;
@@ -391,9 +436,8 @@ static void ctl_answer_deciders(struct ctl *c, const struct hold *h, enum hold_o
 
 void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
 {
-	struct hold *h = hold_take(&c->holds, id);
+	struct hold *leader, *h = hold_take(&c->holds, id, &leader);
 	struct list *pos, *tmp;
-	struct json j;
 
 	list_for_each_safe (pos, tmp, &c->deciding) {
 		struct ctl_decision *d = list_entry(pos, struct ctl_decision, link);
@@ -410,27 +454,14 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
 		c->outcomes[outcome]++;
 	if (h)
 		ctl_answer_deciders(c, h, outcome);
+	if (h && (outcome == HOLD_APPROVED || outcome == HOLD_DENIED))
+		ctl_grant(c, h);
+	if (h)
+		hold_remember(&c->holds, h, outcome);
+	if (h && h->view.is_ticket)
+		enforcer_give_hold(c->enforcer, h->view.cgroup);
 	hold_free(h);
-	list_for_each_safe (pos, tmp, &c->clients) {
-		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
-
-		if (!cl->is_watching)
-			continue;
-		jsonw_init(&j, 1024);
-		report_end(id, hold_outcome_word(outcome), &j);
-		ctl_client_data(cl, &j);
-		jsonw_deinit(&j);
-	}
-}
-
-void ctl_hold_began(struct ctl *c, const struct hold *h)
-{
-	struct list *pos, *tmp;
-
-	list_for_each_safe (pos, tmp, &c->clients) {
-		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
-
-		if (cl->is_watching)
-			ctl_send_hold(cl, h, true);
-	}
+	ctl_watch_tell_end(c, id, outcome);
+	if (leader)
+		ctl_watch_tell(c, leader);
 }

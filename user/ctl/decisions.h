@@ -22,5 +22,3 @@ void ctl_deny(struct ctl_client *cl, struct reader *r);
 void ctl_send_decided(struct ctl *c);
 /* A hold ended: answers who decided it, tells the watchers. */
 void ctl_hold_ended(struct ctl *c, uint64_t hold, enum hold_outcome outcome);
-/* A new hold, or one that changed: tells the watchers. */
-void ctl_hold_began(struct ctl *c, const struct hold *h);

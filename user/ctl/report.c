@@ -70,7 +70,31 @@ static void report_ballot(const struct ballot *b, struct json *j)
 	jsonw_array_end(j);
 }
 
-void report_hold(const struct hold *h, bool is_event, size_t text_max, struct json *j)
+static void report_past(struct json *j, const struct hold_past *p, bool is_shape)
+{
+	char text[128] = "";
+
+	if (p->n)
+		snprintf(text, sizeof(text), "%s %u times (%u ran, %u denied)",
+			is_shape ? "this shape" : "this kind", p->n, p->n_ran, p->n_denied);
+	report_string(j, "seen", text);
+}
+
+/* Lines of text as a list of strings. */
+static void report_lines(struct json *j, const char *key, const char *text)
+{
+	jsonw_array(j, key);
+	while (text && *text) {
+		size_t n = strcspn(text, "\n");
+
+		jsonw_string(j, NULL, slice_of(text, n));
+		text += n + (text[n] == '\n');
+	}
+	jsonw_array_end(j);
+}
+
+void report_hold(const struct hold *h, const struct hold_past *past, bool is_event, size_t text_max,
+	struct json *j)
 {
 	const struct hold_view *v = &h->view;
 	int64_t now = clock_wall_ns();
@@ -113,6 +137,14 @@ void report_hold(const struct hold *h, bool is_event, size_t text_max, struct js
 	report_string(j, "hash", hash);
 	report_string(j, "ask", v->ask);
 	report_ballot(&h->ballot, j);
+	jsonw_uint(j, "identical", h->n_followers + 1);
+	jsonw_bool(j, "has_shape", v->keys.has_shape);
+	report_lines(j, "free", v->free);
+	report_string(j, "tags", v->tags);
+	report_string(j, "unknowns", v->unknowns);
+	jsonw_uint(j, "deciding", h->n_deciding);
+	report_past(j, past, v->keys.has_shape);
+	jsonw_bool(j, "is_ticket", v->is_ticket);
 	jsonw_object_end(j);
 }
 

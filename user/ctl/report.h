@@ -10,7 +10,8 @@ enum { REPORT_TEXT_MAX = 64 * 1024 };
 
 /* One hold as approvers see it; is_event adds `"event":"hold"`. Of the statement at most text_max
  * bytes, of its parameters a quarter of that: text_len and the ledger have the whole. */
-void report_hold(const struct hold *h, bool is_event, size_t text_max, struct json *j);
+void report_hold(const struct hold *h, const struct hold_past *past, bool is_event, size_t text_max,
+	struct json *j);
 /* `"event":"end"` of a hold, for those who watch. */
 void report_end(uint64_t hold, const char *outcome, struct json *j);
 enum { REPORT_HASH_MAX = 25 };

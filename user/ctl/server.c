@@ -10,6 +10,8 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/decisions.h"
+#include "ctl/grants.h"
+#include "ctl/watch.h"
 #include "session/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -92,6 +94,7 @@ int ctl_set_policy(struct ctl *c, struct policy *policy)
 	snprintf(detail, sizeof(detail), "old=%s new=%s", policy_version(c->policy),
 		policy_version(policy));
 	c->policy = policy;
+	ctl_grants_policy_changed(c);
 	for (unsigned i = 0; i < c->enforcer->n_workers; i++) {
 		struct mail *m = mail_new(MAIL_POLICY);
 
@@ -132,9 +135,15 @@ static void ctl_read_letter(struct ctl *c, struct mail *m)
 		if (hold_park(&c->holds, h))
 			log_error("hold.lost", "too many holds at once");
 		else
-			ctl_hold_began(c, h);
+			ctl_watch_tell(c, h);
 	} else if (m->kind == MAIL_HOLD_END) {
 		ctl_hold_ended(c, m->hold, m->outcome);
+	} else if (m->kind == MAIL_DEADLINE) {
+		h = hold_find(&c->holds, m->hold);
+		if (h) {
+			h->view.deadline_wall_ns = m->deadline_wall_ns;
+			ctl_watch_tell(c, h);
+		}
 	}
 }
 
@@ -194,6 +203,8 @@ static void ctl_tick(struct loop *l, int64_t now_ns)
 		loop_stop(l);
 	}
 	ctl_send_decided(c);
+	ctl_grants_tick(c);
+	ctl_watch_tick(c);
 	ctl_free_retired(c, false);
 }
 

@@ -62,6 +62,8 @@ ERR_CHECK int ctl_run(struct ctl *c);
 
 /* The workers judge by this policy from now on; owned by ctl. */
 ERR_CHECK int ctl_set_policy(struct ctl *c, struct policy *policy);
+/* A run is over: so is what was granted to it, or asked by it. */
+void ctl_run_ended(struct ctl *c, uint64_t run);
 /* The policy that was asked for is bad; `errors` for the one who asked. */
 void ctl_policy_bad(struct ctl *c, const char *errors);
 /* An event row in the control thread's journal. */

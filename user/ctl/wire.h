@@ -25,11 +25,16 @@ enum ctl_type {
 	/* 100–199: questions; anyone who may open the socket */
 	CTL_STATUS = 100,  /* → DATA, END */
 	CTL_PENDING = 101, /* → DATA per hold, END */
-	CTL_WATCH = 102,   /* → DATA per hold now, then DATA as holds come and go; never END */
+	CTL_WATCH = 102,   /* → DATA per hold now, then DATA as holds come and go; never END.
+			    * A reader too slow for it gets {"event":"reset"} and all anew */
+
+	CTL_DECIDING = 103, /* u64 hold that this watcher is deciding now, 0 = none; no answer */
 
 	/* 200–299: decisions; approvers only */
 	CTL_APPROVE = 200, /* see below → DATA (outcome), END */
 	CTL_DENY = 201,    /* the same */
+	CTL_GRANTS = 202,  /* → DATA per grant, END */
+	CTL_REVOKE = 203,  /* u64 grant → DATA (uses), END */
 
 	/* 300–399: administration; root only */
 	CTL_RELOAD = 300, /* → DATA (policy version, or the errors), END */
@@ -65,7 +70,10 @@ enum ctl_error {
  * CTL_SCOPE_TIME), string reason, string sudo_uid (recorded, never trusted), string seen: the
  * `hash` of the hold that the person looked at, or empty.
  */
-enum ctl_decide_flag { CTL_DECIDE_BREAK_GLASS = 1 << 0 };
+enum ctl_decide_flag {
+	CTL_DECIDE_BREAK_GLASS = 1 << 0,
+	CTL_DECIDE_ALL = 1 << 1, /* and all that are identical and wait now */
+};
 enum ctl_scope { CTL_SCOPE_ONCE, CTL_SCOPE_RUN, CTL_SCOPE_TIME };
 
 /* Every packet begins with this, big-endian: u16 version, u16 type. */

@@ -104,6 +104,7 @@ CONFIG_BIND(approvers, config_group(b, n, "approvers_group", &c->approvers_group
 CONFIG_BIND(audit, config_group(b, n, "audit_group", &c->audit_group))
 CONFIG_BIND(workers, bind_uint(b, n, "workers", ENFORCER_WORKERS_MAX, &c->workers))
 CONFIG_BIND(port, bind_uint(b, n, "port", 65535, &c->port))
+CONFIG_BIND(holds_per_run, bind_uint(b, n, "holds_per_run", 10000, &c->holds_per_run))
 CONFIG_BIND(self_approval, bind_bool(b, n, "self_approval", &c->self_approval))
 
 static void config_bind_run_uids(struct binder *b, const struct yaml_node *n, void *obj)
@@ -238,6 +239,7 @@ static const struct bind_key config_keys[] = {
 	{"attach", config_bind_attach, false},
 	{"foreign_sockets", config_bind_foreign_sockets, false},
 	{"self_approval", config_bind_self_approval, false},
+	{"holds_per_run", config_bind_holds_per_run, false},
 	{NULL, NULL, false},
 };
 
@@ -253,6 +255,8 @@ static void config_check(struct binder *b, const struct yaml_node *root, const s
 		bind_error(b, root, "run_uids must not contain user or scribe_user");
 	if (!c->workers)
 		bind_error(b, root, "workers: must be at least 1");
+	if (!c->holds_per_run)
+		bind_error(b, root, "holds_per_run: must be at least 1");
 	if (!c->port)
 		bind_error(b, root, "port: must not be 0");
 }
@@ -271,6 +275,7 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 		.homes = RUN_HOMES_DIR,
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,
+		.holds_per_run = 100,
 		.port = 959, /* only root may take it while we are down */
 		.workers = cpus < 1   ? 1
 			   : cpus > 8 ? 8

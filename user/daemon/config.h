@@ -26,7 +26,7 @@ struct config {
 	gid_t user_gid, scribe_gid;
 	gid_t operators_group, approvers_group, audit_group;
 	uid_t run_uid_first, run_uid_last;
-	uint64_t workers, port;
+	uint64_t workers, port, holds_per_run;
 	bool self_approval;
 	bool kills_foreign_sockets; /* foreign_sockets: kill */
 	const char **attach;        /* "unit:NAME", "cgroup:PATH"; NULL-terminated, or NULL */

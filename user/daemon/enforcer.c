@@ -117,6 +117,15 @@ static void enforcer_on_run(struct enforcer_process *e, const struct channel_run
 		loop_stop(&e->ctl.loop);
 }
 
+static void enforcer_on_run_end(struct enforcer_process *e, uint64_t cgroup)
+{
+	struct run_info run;
+
+	if (enforcer_find_run(&e->shared, cgroup, &run))
+		ctl_run_ended(&e->ctl, run.id);
+	enforcer_remove_run(&e->shared, cgroup);
+}
+
 static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 {
 	struct enforcer_process *e = src->owner;
@@ -137,7 +146,7 @@ static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 	if (m.type == CHANNEL_RUN_ADD)
 		enforcer_on_run(e, &m.run);
 	else if (m.type == CHANNEL_RUN_END)
-		enforcer_remove_run(&e->shared, m.run.cgroup);
+		enforcer_on_run_end(e, m.run.cgroup);
 	else if (m.type == CHANNEL_POLICY)
 		enforcer_on_policy(e, fd);
 	else
@@ -290,6 +299,7 @@ static int enforcer_start(struct enforcer_process *e)
 		if (e->shared.unix_diag_fd < 0)
 			return err_trace(e->shared.unix_diag_fd);
 	}
+	e->shared.run_holds_max = p->config->holds_per_run;
 	e->shared.own_port = (uint16_t)p->config->port;
 	e->shared.last_session = p->ids.session;
 	e->shared.last_request = p->ids.request;

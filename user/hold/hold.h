@@ -11,7 +11,9 @@
 
 #include "hold/ballot.h"
 #include "hold/fate.h"
+#include "hold/grant.h"
 #include "util/err.h"
+#include "util/list.h"
 #include "util/map.h"
 
 enum { HOLD_E_FULL = 1 /* too many holds */ };
@@ -34,16 +36,36 @@ struct hold_view {
 	int64_t tx_since_wall_ns; /* 0 = none open */
 	char *ask;                /* policy_print_terms(): who has to agree */
 	uint8_t hmac[32];         /* what an approval is bound to */
+	struct hold_keys keys;
+	char *tags, *unknowns; /* of the target; what could not be told */
+	char *free;            /* values that are free in its shape, one a line */
+	int64_t ticket_ms;     /* how long its ticket will be good */
+	bool is_ticket;        /* nobody waits: the client comes back */
+	uint64_t cgroup;       /* of its run */
 };
 
 struct hold {
 	struct hold_view view;
 	unsigned worker;
 	struct ballot ballot;
+	/* Identical requests of the run that wait, too, are one entry: its leader's. */
+	struct hold *leader; /* NULL: it leads */
+	struct list link;    /* in its leader's followers */
+	struct list followers;
+	size_t n_followers;
+	unsigned n_deciding; /* people who are at it right now */
+	bool is_dirty;       /* people have not been told yet how many follow */
+};
+
+/* What became of holds that had the same shape, or were of the same kind. */
+struct hold_past {
+	unsigned n, n_ran, n_denied;
 };
 
 struct hold_table {
 	struct map by_id;
+	struct map past;    /* hold_keys.shape or .kind → struct hold_past, owned */
+	struct map leaders; /* hold_keys.same → leader */
 };
 
 /* At most max holds at a time; deinit frees those that are left. */
@@ -54,6 +76,12 @@ void hold_table_deinit(struct hold_table *t);
 ERR_CHECK int hold_park(struct hold_table *t, struct hold *h);
 /* Still the table's. NULL: no such hold, or it has ended. */
 struct hold *hold_find(const struct hold_table *t, uint64_t id);
-/* Takes it out; the caller frees it. NULL if it is not there. */
-struct hold *hold_take(struct hold_table *t, uint64_t id);
+/* Takes it out; the caller frees it. NULL if it is not there. *ret_leader: the hold that leads
+ * those it was identical with from now on, or NULL. */
+struct hold *hold_take(struct hold_table *t, uint64_t id, struct hold **ret_leader);
 struct hold *hold_free(struct hold *h);
+/* Counts the end of h for those like it that come later. Best effort, and for this life of the
+ * daemon. */
+void hold_remember(struct hold_table *t, const struct hold *h, enum hold_outcome outcome);
+/* Those like h that ended before; all zero if there were none. */
+struct hold_past hold_seen(const struct hold_table *t, const struct hold *h);

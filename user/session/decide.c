@@ -8,6 +8,7 @@
 #include "session/catalog.h"
 #include "session/held.h"
 #include "session/hint.h"
+#include "session/keys.h"
 #include "session/masked.h"
 #include "session/parser.h"
 #include "session/record.h"
@@ -335,6 +336,8 @@ static int decide_settle(struct session *s, const struct verdict *v)
 	r = decide_track(s);
 	if (r)
 		return err_trace(r);
+	if (v->kind == VERDICT_PASS)
+		keys_note_passed(s);
 	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG)) {
 		s->doubts_catalog |= masked_changes_names(s);
 		catalog_mark_stale(s);
@@ -516,6 +519,8 @@ static int decide_forward(struct session *s)
 
 static int decide_hold(struct session *s)
 {
+	struct held_cover cover;
+	char hint[512];
 	int r;
 
 	if (!s->proto->is_drained(s->state))
@@ -523,10 +528,21 @@ static int decide_hold(struct session *s)
 	r = decide_park(s, PARK_HOLD);
 	if (r != DECIDE_E_PARKED)
 		return err_trace(r);
-	r = held_begin(s);
+	r = held_begin(s, &cover);
 	if (r > 0)
 		return decide_refuse(s, REFUSAL_RECORD, "this hold could not be recorded", "");
-	return r ? err_trace(r) : DECIDE_E_PARKED;
+	if (r)
+		return err_trace(r);
+	switch (cover.kind) {
+	case HELD_WAITS:
+		break;
+	case HELD_COVERED:
+		return decide_released(s, cover.event, cover.grant.by, cover.grant.reason);
+	case HELD_TICKET:
+		hint_write(s, hint, sizeof(hint));
+		return decide_refuse(s, REFUSAL_POLICY, cover.text, hint);
+	}
+	return DECIDE_E_PARKED;
 }
 
 /* Results on their way are masked by the policy they were asked under; they come first, or a client
@@ -638,6 +654,8 @@ int decide_released(struct session *s, enum hold_event event, const char *by, co
 		by = NULL;
 		reason = why_not;
 	}
+	if (outcome == HOLD_CROWDED)
+		reason = "this run has too many requests waiting already";
 	snprintf(message, sizeof(message), "%s%s%s%s%s (rule \"%s\", h%llu)",
 		outcome == HOLD_EXPIRED ? "no decision in time" : "denied", by && *by ? " by " : "",
 		by && *by ? by : "", reason && *reason ? ": " : "", reason && *reason ? reason : "",

@@ -15,7 +15,9 @@ void enforcer_init(struct enforcer *e)
 	*e = (struct enforcer){.origin_fd = -1,
 		.unix_fd = -1,
 		.sessions_max = UINT64_MAX,
-		.run_sessions_max = UINT64_MAX};
+		.run_sessions_max = UINT64_MAX,
+		.run_holds_max = UINT64_MAX};
+	grant_table_init(&e->grants);
 	pthread_mutex_init(&e->runs_lock, NULL);
 	map_init(&e->runs, RUNS_MAX);
 	names_init(&e->names);
@@ -30,6 +32,7 @@ void enforcer_deinit(struct enforcer *e)
 		free(run);
 	map_deinit(&e->runs);
 	names_deinit(&e->names);
+	grant_table_deinit(&e->grants);
 	pthread_mutex_destroy(&e->runs_lock);
 }
 
@@ -45,6 +48,7 @@ int enforcer_add_run(struct enforcer *e, const struct run_info *run)
 	pthread_mutex_lock(&e->runs_lock);
 	r = map_put(&e->runs, map_id(&copy->cgroup), copy, &old);
 	copy->n_sessions = old ? ((const struct run_info *)old)->n_sessions : 0;
+	copy->n_holds = old ? ((const struct run_info *)old)->n_holds : 0;
 	pthread_mutex_unlock(&e->runs_lock);
 	free(old);
 	if (r)
@@ -119,5 +123,30 @@ void enforcer_give_place(struct enforcer *e, uint64_t cgroup)
 	if (run && run->n_sessions) /* it may be over already */
 		run->n_sessions--;
 	e->n_sessions--;
+	pthread_mutex_unlock(&e->runs_lock);
+}
+
+bool enforcer_take_hold(struct enforcer *e, uint64_t cgroup)
+{
+	struct run_info *run;
+	bool has_room;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	has_room = run && run->n_holds < e->run_holds_max;
+	if (has_room)
+		run->n_holds++;
+	pthread_mutex_unlock(&e->runs_lock);
+	return has_room;
+}
+
+void enforcer_give_hold(struct enforcer *e, uint64_t cgroup)
+{
+	struct run_info *run;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	if (run && run->n_holds)
+		run->n_holds--;
 	pthread_mutex_unlock(&e->runs_lock);
 }

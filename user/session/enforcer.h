@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "hold/grant.h"
 #include "session/mailbox.h"
 #include "session/names.h"
 #include "util/map.h"
@@ -22,7 +23,7 @@ struct run_info {
 	uint64_t id, cgroup;
 	uint32_t uid, owner_uid;
 	char name[64];
-	uint64_t n_sessions; /* enforcer.c's own */
+	uint64_t n_sessions, n_holds; /* enforcer.c's own */
 };
 
 struct enforcer {
@@ -46,8 +47,10 @@ struct enforcer {
 
 	uint64_t sessions_max, run_sessions_max; /* what descriptors are there for */
 	pthread_mutex_t runs_lock;
-	struct map runs;    /* cgroup id → struct run_info, owned */
-	struct names names; /* what runs resolved */
+	struct map runs;        /* cgroup id → struct run_info, owned */
+	struct names names;     /* what runs resolved */
+	uint64_t run_holds_max; /* that wait at the same time */
+	struct grant_table grants;
 };
 
 void enforcer_init(struct enforcer *e);
@@ -65,3 +68,6 @@ void enforcer_divide(struct enforcer *e, uint64_t n_descriptors);
 /* A place for one more session of the run. False: it has had its share, or all are taken. */
 bool enforcer_take_place(struct enforcer *e, uint64_t cgroup);
 void enforcer_give_place(struct enforcer *e, uint64_t cgroup);
+/* The same for one more request of the run that waits for people. */
+bool enforcer_take_hold(struct enforcer *e, uint64_t cgroup);
+void enforcer_give_hold(struct enforcer *e, uint64_t cgroup);

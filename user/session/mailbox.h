@@ -22,10 +22,12 @@ enum mail_kind {
 	MAIL_CANCEL,  /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
 	MAIL_FACTS,   /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
 	MAIL_CUT_RUN, /* `run` ended or was killed: close its sessions */
+	MAIL_CLOCK,   /* `hold`, `session`, `stops`: somebody is deciding, or not any more */
 	MAIL_STOP,
 	/* to the control thread */
 	MAIL_HOLD,     /* `parked`: a new hold */
 	MAIL_HOLD_END, /* `hold`, `outcome` */
+	MAIL_DEADLINE, /* `hold`, `deadline_wall_ns`: its clock stood for a while */
 };
 
 struct mail {
@@ -36,6 +38,9 @@ struct mail {
 	uint64_t hold, session, seq, run;
 	enum decision_kind decision;
 	enum hold_outcome outcome;
+	int64_t deadline_wall_ns;
+	bool stops;
+	bool is_grant; /* MAIL_RELEASE: nobody voted, a grant covers it */
 	uint32_t key_id;
 	uint8_t key[64];
 	size_t key_len;

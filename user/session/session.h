@@ -20,6 +20,7 @@
 
 #include "bpf/abi.h"
 #include "hold/fate.h"
+#include "hold/grant.h"
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
@@ -89,11 +90,16 @@ struct asked {
 	bool wants_belt;     /* the server is to refuse it writes */
 	bool is_unchecked;   /* the guard could not find out what it had to */
 	const char *why;     /* the guard judged it as unknown: for people; request arena */
-	bool has_hold;
-	enum hold_outcome outcome; /* of the hold; HOLD_OPEN while it waits */
+	bool has_hold, is_announced; /* the control thread knows of it */
+	enum hold_outcome outcome;   /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;
 	int64_t hold_deadline_ns, next_say_ns;
+	int64_t clock_left_ns,
+		clock_stopped_ns; /* how long it may still stand; since when it does */
 	uint8_t hmac[32];
+	bool has_place; /* one of its run's holds */
+	struct hold_keys keys;
+	struct slice free; /* values that are free in its shape, one a line */
 };
 
 struct session {
@@ -132,6 +138,7 @@ struct session {
 	struct guard guard;
 	struct inflight_queue inflight;
 	char role[64], database[64], application[64];
+	uint64_t settings;        /* of what changed the meaning of later texts: session/keys.h */
 	int64_t tx_since_wall_ns; /* when the open transaction began; 0 = none */
 
 	struct arena request_arena; /* one request, from its first kept unit to its verdict */

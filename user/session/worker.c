@@ -40,9 +40,21 @@ static void worker_on_release(struct worker *w, const struct mail *m)
 	/* The session may be gone, or on to another request: then there is nothing to release. */
 	if (!s || s->park != PARK_HOLD || s->asked.hold != m->hold)
 		return;
+	if (m->is_grant) {
+		worker_resume(s, held_try_grants(s));
+		return;
+	}
 	worker_resume(s,
 		decide_released(s, m->decision == DECISION_APPROVE ? HOLD_EV_APPROVE : HOLD_EV_DENY,
 			m->by, m->text));
+}
+
+static void worker_on_clock(struct worker *w, const struct mail *m)
+{
+	struct session *s = session_find(w, m->session);
+
+	if (s && s->park == PARK_HOLD && s->asked.hold == m->hold)
+		held_clock(s, m->stops);
 }
 
 static void worker_on_cancel(struct worker *w, const struct mail *m)
@@ -124,11 +136,15 @@ static void worker_read_letter(struct worker *w, const struct mail *m)
 	case MAIL_CUT_RUN:
 		worker_cut_run(w, m->run);
 		return;
+	case MAIL_CLOCK:
+		worker_on_clock(w, m);
+		return;
 	case MAIL_STOP:
 		loop_stop(&w->loop);
 		return;
 	case MAIL_HOLD:
 	case MAIL_HOLD_END:
+	case MAIL_DEADLINE:
 		break;
 	}
 	(void)bug(true);

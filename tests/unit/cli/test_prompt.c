@@ -27,9 +27,11 @@ static void hold(unsigned id, const char *text)
 	json_t *j;
 
 	snprintf(name, sizeof(name), "h%u", id);
-	j = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i}", "event", "hold", "id", name,
-		"text", text, "text_len", (int)strlen(text), "run_name", "nightly", "tx", "open",
-		"tx_seconds", 5, "waiting_seconds", 1, "timeout_seconds", 60);
+	j = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:s, s:b, s:[s], s:i}",
+		"event", "hold", "id", name, "text", text, "text_len", (int)strlen(text),
+		"run_name", "nightly", "tx", "open", "tx_seconds", 5, "waiting_seconds", 1,
+		"timeout_seconds", 60, "hash", "cafe", "has_shape", id % 2 == 0, "free", "id = 5",
+		"identical", 1);
 	cr_assert(j);
 	prompt_event(&p, j, now);
 	json_decref(j);
@@ -70,6 +72,34 @@ static enum prompt_action keys_one_by_one(const char *keys)
 	return a;
 }
 
+/* Nothing wider than the screen, nothing longer, and nothing that a terminal would act upon. */
+static void check_screen(const char *text, unsigned cols, unsigned rows)
+{
+	unsigned n_lines = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		struct slice s = slice_of(text, len);
+		unsigned width = 0;
+
+		while (s.n) {
+			uint32_t code = 0;
+			size_t n = utf8_decode(s, &code);
+
+			cr_assert(n, "not UTF-8");
+			cr_assert(code >= 0x20 && code != 0x7f && (code < 0x80 || code >= 0xa0) &&
+					  !(code >= 0x202a && code <= 0x202e),
+				"U+%04x reached the terminal", code);
+			width += screen_width(code);
+			s = slice_skip(s, n);
+		}
+		cr_assert_leq(width, cols);
+		n_lines++;
+		text += len + (text[len] == '\n');
+	}
+	cr_assert_leq(n_lines, rows);
+}
+
 static void begin(void)
 {
 	now = 1000 * CLOCK_NS_PER_S;
@@ -92,11 +122,183 @@ Test(prompt, approve_needs_enter)
 	cr_expect_eq(p.mode, PROMPT_APPROVE);
 	cr_expect_eq(keys_one_by_one("fine\n"), PROMPT_DECIDE);
 	cr_expect_eq(p.shown, 42);
-	cr_expect_str_eq(p.reason, "fine");
+	cr_expect_str_eq(p.line, "fine");
 	prompt_decided(&p, "h42 approved; the statement was released");
 	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"approved\"}");
 	cr_expect_eq(p.shown, 0);
 	cr_expect_str_eq(p.note, "h42 approved; the statement was released");
+}
+
+/* Over a slow line the last letters and Enter come in one read. */
+Test(prompt, enter_that_comes_together_with_other_bytes_counts)
+{
+	hold(42, "DELETE FROM t");
+	settle();
+	key("a");
+	cr_expect_eq(key("fine\r"), PROMPT_DECIDE);
+	cr_expect_str_eq(p.line, "fine");
+	p.mode = PROMPT_LOOK;
+	key("d");
+	cr_expect_eq(key("no\xc3"), PROMPT_NOTHING);
+	cr_expect_eq(key("\xa9\n"), PROMPT_DECIDE, "a character in two reads");
+	cr_expect_str_eq(p.line, "no\xc3\xa9");
+}
+
+Test(prompt, a_sequence_may_come_in_pieces)
+{
+	hold(1, "one");
+	hold(2, "two");
+	settle();
+	key("\033");
+	key("[");
+	key("B");
+	cr_expect_eq(p.shown, 2, "down");
+	settle();
+	key("\033OA");
+	cr_expect_eq(p.shown, 1, "up");
+}
+
+Test(prompt, what_is_sent)
+{
+	struct decision d;
+
+	hold(42, "DELETE FROM t");
+	settle();
+	key("a");
+	d = prompt_decision(&p);
+	cr_expect(d.is_approval && !d.is_wide && !d.is_all && !d.seconds && d.hold == 42);
+	cr_expect_str_eq(d.seen, "cafe");
+	key("\033");
+	prompt_settle(&p, now);
+	key("s");
+	d = prompt_decision(&p);
+	cr_expect(d.is_approval && d.is_wide && !d.seconds);
+	key("\033");
+	prompt_settle(&p, now);
+	key("t");
+	cr_expect_eq(key("soon\r"), PROMPT_NOTHING);
+	cr_expect(strstr(p.note, "30m"));
+	key("\x15");
+	cr_expect_eq(key("30m\r"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_TIMED);
+	cr_expect_eq(key("\r"), PROMPT_DECIDE);
+	d = prompt_decision(&p);
+	cr_expect(d.is_approval && d.is_wide && d.seconds == 1800);
+	key("\033");
+	prompt_settle(&p, now);
+	key("D");
+	cr_expect_eq(key("never\r"), PROMPT_DECIDE);
+	d = prompt_decision(&p);
+	cr_expect(!d.is_approval && d.is_wide && d.is_all);
+	cr_expect_eq(prompt_deciding(&p), 42);
+	prompt_decided(&p, "x");
+	cr_expect_eq(prompt_deciding(&p), 0);
+}
+
+Test(prompt, what_has_no_shape_is_not_offered)
+{
+	hold(43, "DO $$ $$");
+	settle();
+	key("s");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	cr_expect(strstr(p.note, "no shape"));
+}
+
+Test(prompt, a_reason_that_the_rule_wants)
+{
+	hold(42, "x");
+	event("{\"event\":\"hold\",\"id\":\"h42\",\"text\":\"x\",\"reason_required\":true}");
+	settle();
+	key("a");
+	cr_expect_eq(key("\r"), PROMPT_NOTHING);
+	cr_expect_eq(key("why\r"), PROMPT_DECIDE);
+}
+
+Test(prompt, a_run_is_killed_by_the_word)
+{
+	hold(42, "x");
+	settle();
+	key("K");
+	cr_expect_eq(key("yes\r"), PROMPT_NOTHING);
+	key("\x15");
+	cr_expect_eq(key("kill\r"), PROMPT_KILLS);
+}
+
+Test(prompt, search)
+{
+	char *drawn;
+
+	hold(1, "DELETE FROM apples");
+	hold(2, "DELETE FROM pears");
+	hold(3, "DELETE FROM apples WHERE id = 3");
+	settle();
+	key("/");
+	key("pears\r");
+	cr_expect_eq(p.shown, 2);
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "1 listed with \"pears\""));
+	cr_expect_null(strstr(drawn, "apples"));
+	free(drawn);
+	now += PROMPT_SETTLE_NS;
+	key("n");
+	cr_expect_eq(p.shown, 2, "nothing else has it");
+	key("/");
+	key("APPLES\r");
+	cr_expect_eq(p.shown, 3, "any case");
+	settle();
+	key("p");
+	cr_expect_eq(p.shown, 1);
+	settle();
+	key("\033");
+	prompt_settle(&p, now);
+	cr_expect_str_eq(p.search, "");
+}
+
+Test(prompt, five_hundred_holds)
+{
+	char *drawn;
+
+	for (unsigned i = 1; i <= 500; i++)
+		hold(i, "DELETE FROM orders");
+	p.shown = 250;
+	drawn = draw_at(80, 24);
+	check_screen(drawn, 80, 24);
+	cr_expect(strstr(drawn, "> h250"));
+	cr_expect(strstr(drawn, "500 listed"));
+	cr_expect(strstr(drawn, "DELETE FROM orders"));
+	free(drawn);
+}
+
+Test(prompt, letters_that_are_not_what_they_seem)
+{
+	char *drawn;
+
+	hold(42, "DELETE FROM \xd0\xberders");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "NOT ALL LETTERS ARE WHAT THEY SEEM: U+043E (not the letter o)"));
+	free(drawn);
+	hold(43, "DELETE FROM gr\xc3\xb6\xc3\x9f");
+	p.shown = 43;
+	drawn = draw_at(80, 24);
+	cr_expect_null(strstr(drawn, "NOT ALL LETTERS"));
+	free(drawn);
+}
+
+Test(prompt, a_watcher_that_fell_behind_gets_all_anew)
+{
+	hold(1, "one");
+	hold(2, "two");
+	settle();
+	event("{\"event\":\"reset\"}");
+	cr_expect_eq(p.held.n, 0);
+	hold(2, "two");
+	cr_expect_eq(p.shown, 2);
+	settle();
+	key("a");
+	event("{\"event\":\"reset\"}");
+	cr_expect_eq(key("x\r"), PROMPT_NOTHING, "nothing is decided that is not on the list");
+	hold(2, "two");
+	cr_expect_eq(key("\r"), PROMPT_DECIDE);
 }
 
 Test(prompt, deny_needs_a_reason)
@@ -108,7 +310,7 @@ Test(prompt, deny_needs_a_reason)
 	cr_expect_eq(keys_one_by_one("   \n"), PROMPT_NOTHING);
 	cr_expect_eq(p.mode, PROMPT_DENY);
 	cr_expect_eq(keys_one_by_one("no\n"), PROMPT_DECIDE);
-	cr_expect_str_eq(p.reason, "   no");
+	cr_expect_str_eq(p.line, "   no");
 }
 
 Test(prompt, keys_typed_before_a_hold_was_seen_do_not_count)
@@ -131,15 +333,22 @@ Test(prompt, pastes_and_cursor_keys_are_no_keys)
 	settle();
 	key("aaaa\n");
 	cr_expect_eq(p.mode, PROMPT_LOOK);
+	key("\033[200~a\033[201~");
+	cr_expect_eq(p.mode, PROMPT_LOOK, "a paste of one letter");
 	key("\033[A");
 	key("\033Od");
 	cr_expect_eq(p.mode, PROMPT_LOOK);
 	key("a");
 	cr_expect_eq(key("pasted\nlines\n"), PROMPT_NOTHING, "a pasted newline is no Enter");
-	cr_expect_str_eq(p.reason, "pasted lines ");
+	cr_expect_str_eq(p.line, "pasted lines ");
 	key("\033[D");
 	cr_expect_eq(p.mode, PROMPT_APPROVE);
+	key("\x15");
+	key("\033[200~two\nlines\n\033[201~");
+	cr_expect_str_eq(p.line, "two lines ");
+	cr_expect_eq(p.mode, PROMPT_APPROVE);
 	key("\033");
+	prompt_settle(&p, now);
 	cr_expect_eq(p.mode, PROMPT_LOOK);
 }
 
@@ -150,14 +359,14 @@ Test(prompt, editing_the_reason)
 	key("d");
 	keys_one_by_one("ab\xc3\xa9");
 	key("\x7f");
-	cr_expect_str_eq(p.reason, "ab");
+	cr_expect_str_eq(p.line, "ab");
 	key("\x15");
-	cr_expect_str_eq(p.reason, "");
+	cr_expect_str_eq(p.line, "");
 	key("\x7f");
-	cr_expect_eq(p.reason_len, 0);
+	cr_expect_eq(p.line_len, 0);
 	for (int i = 0; i < 2 * DECIDE_REASON_MAX; i++)
 		key("x");
-	cr_expect_eq(p.reason_len, (size_t)DECIDE_REASON_MAX);
+	cr_expect_eq(p.line_len, (size_t)DECIDE_REASON_MAX);
 }
 
 Test(prompt, a_hold_that_ends_while_shown_says_so)
@@ -170,7 +379,7 @@ Test(prompt, a_hold_that_ends_while_shown_says_so)
 	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"cancelled\"}");
 	cr_expect_eq(p.shown, 43);
 	cr_expect_eq(p.mode, PROMPT_LOOK);
-	cr_expect_eq(p.reason_len, 0);
+	cr_expect_eq(p.line_len, 0);
 	cr_expect(strstr(p.note, "h42 ended: cancelled; nothing was sent"), "%s", p.note);
 	cr_expect_eq(key("\n"), PROMPT_NOTHING, "Enter was for the other one");
 	cr_expect_eq(p.mode, PROMPT_LOOK);
@@ -237,34 +446,6 @@ Test(prompt, malformed_events_change_nothing)
 	free(draw_at(80, 24));
 }
 
-/* Nothing wider than the screen, nothing longer, and nothing that a terminal would act upon. */
-static void check_screen(const char *text, unsigned cols, unsigned rows)
-{
-	unsigned n_lines = 0;
-
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-		struct slice s = slice_of(text, len);
-		unsigned width = 0;
-
-		while (s.n) {
-			uint32_t code = 0;
-			size_t n = utf8_decode(s, &code);
-
-			cr_assert(n, "not UTF-8");
-			cr_assert(code >= 0x20 && code != 0x7f && (code < 0x80 || code >= 0xa0) &&
-					  !(code >= 0x202a && code <= 0x202e),
-				"U+%04x reached the terminal", code);
-			width += screen_width(code);
-			s = slice_skip(s, n);
-		}
-		cr_assert_leq(width, cols);
-		n_lines++;
-		text += len + (text[len] == '\n');
-	}
-	cr_assert_leq(n_lines, rows);
-}
-
 Test(prompt, hostile_text_at_any_size)
 {
 	char text[4096] =
@@ -282,7 +463,7 @@ Test(prompt, hostile_text_at_any_size)
 	for (unsigned cols = 1; cols <= 100; cols += 3)
 		for (unsigned rows = 1; rows <= 40; rows += 3)
 			for (unsigned id = 42; id <= 43; id++)
-				for (enum prompt_mode m = PROMPT_LOOK; m <= PROMPT_HELP; m++) {
+				for (enum prompt_mode m = PROMPT_LOOK; m <= PROMPT_SEARCH; m++) {
 					char *drawn;
 
 					p.shown = id;
@@ -345,7 +526,7 @@ Test(prompt, the_whole_statement_page_by_page)
 	key("v");
 	cr_expect_eq(p.mode, PROMPT_WHOLE);
 	drawn = draw_at(80, 24);
-	cr_expect(strstr(drawn, "page 1 of 5"));
+	cr_expect(strstr(drawn, "page 1 of 6"));
 	cr_expect_null(strstr(drawn, "line-20"));
 	free(drawn);
 	key(" ");
@@ -355,12 +536,12 @@ Test(prompt, the_whole_statement_page_by_page)
 	for (int i = 0; i < 50; i++)
 		key(" ");
 	drawn = draw_at(80, 24);
-	cr_expect(strstr(drawn, "page 5 of 5"));
+	cr_expect(strstr(drawn, "page 6 of 6"));
 	cr_expect(strstr(drawn, "line-99"));
 	free(drawn);
 	key("b");
 	drawn = draw_at(80, 24);
-	cr_expect(strstr(drawn, "page 4 of 5"), "back from the last page, not from beyond it");
+	cr_expect(strstr(drawn, "page 5 of 6"), "back from the last page, not from beyond it");
 	free(drawn);
 	key("a");
 	cr_expect_eq(p.mode, PROMPT_APPROVE);

@@ -25,7 +25,7 @@ static json_t *report(const struct hold_view *v, size_t text_max)
 
 	jsonw_init(&j, CTL_PACKET_MAX - 64);
 	h.view = *v;
-	report_hold(&h, true, text_max, &j);
+	report_hold(&h, &(struct hold_past){0}, true, text_max, &j);
 	text = jsonw_done(&j);
 	object = text.n ? json_loadb((const char *)text.p, text.n, 0, NULL) : NULL;
 	jsonw_deinit(&j);
