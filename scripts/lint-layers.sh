@@ -29,6 +29,7 @@ BEGIN {
 	only["bpf/"] = only["libmnl/"] = "kern"
 	only["sqlite3.h"] = "audit"
 	only["pg_query.h"] = "sql"
+	only["curl/"] = "net"
 	only["seccomp.h"] = only["sys/capability.h"] = "priv"
 
 	# Where bytes and rules meet. Everyone else knows one of them, or neither.

@@ -212,6 +212,36 @@ test_a_decision_cannot_be_replayed() {
 	wait_ledger "SELECT count(*) FROM decisions WHERE hold = ${h#h}" 1
 }
 
+test_what_was_approved_again_and_again_is_suggested_as_a_rule() {
+	for i in 1 2 3; do
+		bg psql sql suggest "UPDATE notes SET body = 's$i' WHERE id = $i"
+		h=$(wait_hold suggest)
+		says "$BOB" approve "$h"
+		finish "$BG"
+	done
+	enough() { hf policy suggest "$G/policy.yaml" | grep -q 'approved 3 times'; }
+	wait_until 10 enough
+	hf policy suggest "$G/policy.yaml" > "$T/diff"
+	cat "$T/diff"
+	assert_has "$(cat "$T/diff")" '+    unless: {resource: shop, effect: ["update"], object: ["notes"], role: "agent"}'
+	assert_lacks "$(cat "$T/diff")" customers 'what was denied too is no habit'
+	assert_lacks "$(hf policy suggest "$G/policy.yaml" --times 4 2>&1)" notes
+	# The change is one that the policy takes, and that does what it says.
+	python3 - "$G/policy.yaml" "$T/diff" > "$T/new.yaml" <<-'PY'
+	import re, sys
+	lines, add = open(sys.argv[1]).read().split("\n"), {}
+	for l in open(sys.argv[2]):
+	    m = re.match(r"@@ -(\d+),0 ", l)
+	    if m: at = int(m[1])
+	    elif l.startswith("+") and not l.startswith("+++"): add.setdefault(at, []).append(l[1:].rstrip("\n"))
+	for i, l in enumerate(lines, 1):
+	    print(l)
+	    for a in add.get(i, []): print(a)
+	PY
+	hf policy check "$T/new.yaml" --no-resolve
+	assert_has "$(hf policy explain "$T/new.yaml" --role agent "UPDATE notes SET body = 'x' WHERE id = 1")" 'its `unless` does'
+}
+
 test_a_stopped_enforcer_keeps_nobody_waiting_for_ever() {
 	enforcer=$(enforcer_pid)
 	# shellcheck disable=SC2086

@@ -47,8 +47,8 @@ static const char *const query_conditions[QUERY_BY_N] = {
 		" AND (instr(" QUERY_LIST("objects") ", ', ' || ?13 || ', ') OR instr(" QUERY_LIST(
 			"objects") ", '.' || ?13 || ', '))",
 	[QUERY_BY_RULE] = " AND rule = ?14",
-	[QUERY_BY_DECIDER] = " AND id IN (SELECT request FROM decision JOIN hold ON hold.id = "
-			     "decision.hold WHERE decision.user = ?15)",
+	[QUERY_BY_DECIDER] = (" AND id IN (SELECT request FROM decision JOIN hold ON hold.id = "
+			      "decision.hold WHERE decision.user = ?15)"),
 	[QUERY_BY_DURATION] = " AND us >= ?16",
 	[QUERY_BY_ROWS] = " AND max(n_rows, n_affected) >= ?17",
 };

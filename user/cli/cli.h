@@ -2,9 +2,9 @@
 /*
  * The command line tool: a table of commands, one file each.
  *
- * Exit codes, for scripts: 0 done · 1 failed · 2 usage, or a file with errors in it (policy,
- * config) · 3 this host or daemon cannot do it · 4 not allowed · 5 no such hold, run or session, or
- * too late.
+ * Exit codes, for scripts: 0 done · 1 failed · 2 usage, a file with errors in it (policy, config),
+ * or a reason is wanted · 3 this host or daemon cannot do it · 4 not allowed · 5 no such hold, run
+ * or session, or too late.
  */
 #pragma once
 

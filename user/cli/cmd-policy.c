@@ -364,7 +364,7 @@ static const struct cmd policy_explain_cmd = {
 };
 
 static const struct cmd *const policy_cmds[] = {
-	&policy_check, &policy_test, &policy_explain_cmd, NULL};
+	&policy_check, &policy_test, &policy_explain_cmd, &policy_suggest, NULL};
 
 static int cmd_policy_run(const struct cmd *cmd, int argc, char **argv)
 {
@@ -384,13 +384,17 @@ static int cmd_policy_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_policy = {
 	.name = "policy",
-	.usage = "policy check|test|explain FILE …",
+	.usage = "policy check|test|explain|suggest FILE …",
 	.help = "Check a policy file, test it, ask it why.",
 	.more = "  policy check FILE [--no-resolve] [--json]\n"
 		"      Every error with file:line:column (exit code 2), or what the file means.\n"
 		"  policy test FILE.yaml [FILE.expect]\n"
 		"      Rulings for a table of requests; exit code 1 if one is not as expected.\n"
 		"  policy explain FILE [--resource R] [--run N] [--role R] [--database D] \"SQL\"\n"
-		"      What the command is, what each rule says to it, and the ruling.",
+		"      What the command is, what each rule says to it, and the ruling.\n"
+		"  policy suggest FILE [--since TIME] [--times N]\n"
+		"      A change to review: what people approved N times and never denied, or what "
+		"passed\n"
+		"      in observe mode, as rules.",
 	.run = cmd_policy_run,
 };

@@ -25,3 +25,6 @@ extern const struct cmd cmd_selftest;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_version;
 extern const struct cmd cmd_why;
+
+/* Below `policy`. */
+extern const struct cmd policy_suggest;

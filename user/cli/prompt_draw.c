@@ -404,11 +404,9 @@ static void draw_help(struct screen *s)
 		"d  deny: the agent gets a clean error with your reason, which is needed",
 		"D  deny all of this kind (rule, effects, objects) in this run",
 		"K  kill the run    /  search    Esc  all again",
-		"n j down  the next hold     p k up  the previous one     v  everything, page by "
-		"page",
+		"n j down  the next hold    p k up  the previous    v  everything, by pages",
 		"q  quit: what is held stays held until someone decides or its time is up", "",
-		"While you type a decision the hold's clock stands, five minutes at most, and "
-		"never",
+		"While you type a decision the hold's clock stands: five minutes at most, never",
 		"inside a transaction, whose locks are held meanwhile.",
 		"Characters that could deceive are shown as \\x1b or \\u{202e}.",
 		"A command is one key by itself, a moment after a hold was drawn.", NULL};

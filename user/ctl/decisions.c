@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ctl/grants.h"
+#include "ctl/herald.h"
 #include "ctl/report.h"
 #include "ctl/watch.h"
 #include "session/worker.h"
@@ -251,6 +252,7 @@ static void ctl_vote(struct ctl_client *cl, struct hold *h, struct vote *v, stru
 	log_info("decision", "hold=h%llu decision=%s uid=%u", (unsigned long long)h->view.id,
 		v->kind == DECISION_APPROVE ? "approve" : "deny", (unsigned)cl->uid);
 	ctl_tell_broken_glass(c, h, v);
+	ctl_herald_vote(c, h, v);
 	ctl_purge(c, h);
 	if (!ballot_cast(&h->ballot, v)) {
 		h->ballot.votes[h->ballot.n - 1].client = 0;
@@ -456,8 +458,10 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
 		ctl_answer_deciders(c, h, outcome);
 	if (h && (outcome == HOLD_APPROVED || outcome == HOLD_DENIED))
 		ctl_grant(c, h);
-	if (h)
+	if (h) {
 		hold_remember(&c->holds, h, outcome);
+		ctl_herald_end(c, h, outcome);
+	}
 	if (h && h->view.is_ticket)
 		enforcer_give_hold(c->enforcer, h->view.cgroup);
 	hold_free(h);

@@ -11,6 +11,7 @@
 #include "ctl/commands.h"
 #include "ctl/decisions.h"
 #include "ctl/grants.h"
+#include "ctl/herald.h"
 #include "ctl/watch.h"
 #include "session/worker.h"
 #include "util/clock.h"
@@ -124,6 +125,14 @@ static void ctl_on_listener(struct loop_source *src, uint32_t events)
 	ctl_client_accept(list_entry(src, struct ctl, listener_src));
 }
 
+static void ctl_new_hold(struct ctl *c, struct hold *h)
+{
+	ctl_watch_tell(c, h);
+	/* One word for many that are identical, as at the prompt. */
+	if (!h->leader)
+		ctl_herald_hold(c, h);
+}
+
 static void ctl_read_letter(struct ctl *c, struct mail *m)
 {
 	struct hold *h;
@@ -135,7 +144,7 @@ static void ctl_read_letter(struct ctl *c, struct mail *m)
 		if (hold_park(&c->holds, h))
 			log_error("hold.lost", "too many holds at once");
 		else
-			ctl_watch_tell(c, h);
+			ctl_new_hold(c, h);
 	} else if (m->kind == MAIL_HOLD_END) {
 		ctl_hold_ended(c, m->hold, m->outcome);
 	} else if (m->kind == MAIL_DEADLINE) {
@@ -205,6 +214,7 @@ static void ctl_tick(struct loop *l, int64_t now_ns)
 	ctl_send_decided(c);
 	ctl_grants_tick(c);
 	ctl_watch_tick(c);
+	ctl_herald_tick(c);
 	ctl_free_retired(c, false);
 }
 

@@ -26,6 +26,8 @@ struct ctl_config {
 	uint32_t agent_uid_first, agent_uid_last;
 	uint32_t approver_gid;
 	bool self_approval;
+	int herald_fd; /* -1: nobody is told elsewhere */
+	bool herald_text;
 	_Atomic int64_t *beat_ns; /* shared with the warden: the enforcer is alive */
 	/* Asks the warden for the policy file; ctl_set_policy() or ctl_policy_bad() follows. */
 	void *arg;
@@ -50,7 +52,8 @@ struct ctl {
 	int64_t started_ns;
 	struct metrics_histogram waits; /* of holds, for a human; this thread's */
 	uint64_t outcomes[HOLD_OUTCOME_N];
-	bool has_failed; /* ended because it must be replaced */
+	uint64_t n_herald_lost; /* since the last tick */
+	bool has_failed;        /* ended because it must be replaced */
 };
 
 /* Takes the policy; borrows the enforcer and what config points to. 0, -errno. */

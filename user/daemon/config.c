@@ -105,6 +105,12 @@ CONFIG_BIND(audit, config_group(b, n, "audit_group", &c->audit_group))
 CONFIG_BIND(workers, bind_uint(b, n, "workers", ENFORCER_WORKERS_MAX, &c->workers))
 CONFIG_BIND(port, bind_uint(b, n, "port", 65535, &c->port))
 CONFIG_BIND(holds_per_run, bind_uint(b, n, "holds_per_run", 10000, &c->holds_per_run))
+CONFIG_BIND(notify, config_path(b, n, "notify", CONFIG_PATH_MAX, &c->notify))
+CONFIG_BIND(webhook, bind_text(b, n, "webhook", CONFIG_PATH_MAX, false, &c->webhook))
+CONFIG_BIND(
+	webhook_secret, config_path(b, n, "webhook_secret", CONFIG_PATH_MAX, &c->webhook_secret))
+CONFIG_BIND(webhook_text, bind_bool(b, n, "webhook_text", &c->webhook_text))
+CONFIG_BIND(herald_user, config_user(b, n, "herald_user", &c->herald_user, &c->herald_gid))
 CONFIG_BIND(self_approval, bind_bool(b, n, "self_approval", &c->self_approval))
 
 static void config_bind_run_uids(struct binder *b, const struct yaml_node *n, void *obj)
@@ -240,8 +246,30 @@ static const struct bind_key config_keys[] = {
 	{"foreign_sockets", config_bind_foreign_sockets, false},
 	{"self_approval", config_bind_self_approval, false},
 	{"holds_per_run", config_bind_holds_per_run, false},
+	{"notify", config_bind_notify, false},
+	{"webhook", config_bind_webhook, false},
+	{"webhook_secret", config_bind_webhook_secret, false},
+	{"webhook_text", config_bind_webhook_text, false},
+	{"herald_user", config_bind_herald_user, false},
 	{NULL, NULL, false},
 };
+
+/* Who tells others of holds must be nobody who could do more. */
+static void config_check_herald(
+	struct binder *b, const struct yaml_node *root, const struct config *c)
+{
+	if ((c->webhook || c->notify) && !c->herald_user)
+		bind_error(b, root, "webhook and notify need herald_user: a user of their own");
+	if (c->herald_user &&
+		(c->herald_user == c->user || c->herald_user == c->scribe_user ||
+			(c->herald_user >= c->run_uid_first && c->herald_user <= c->run_uid_last)))
+		bind_error(b, root, "herald_user must be nobody else's user");
+	if (c->webhook && !c->webhook_secret)
+		bind_error(b, root, "webhook needs webhook_secret: a file that it is signed with");
+	if (c->webhook && strncmp(c->webhook, "https://", 8) != 0 &&
+		strncmp(c->webhook, "http://", 7) != 0)
+		bind_error(b, root, "webhook: must be an http or https URL");
+}
 
 /* What only the whole can be wrong about. */
 static void config_check(struct binder *b, const struct yaml_node *root, const struct config *c)
@@ -253,6 +281,7 @@ static void config_check(struct binder *b, const struct yaml_node *root, const s
 	if ((c->user >= c->run_uid_first && c->user <= c->run_uid_last) ||
 		(c->scribe_user >= c->run_uid_first && c->scribe_user <= c->run_uid_last))
 		bind_error(b, root, "run_uids must not contain user or scribe_user");
+	config_check_herald(b, root, c);
 	if (!c->workers)
 		bind_error(b, root, "workers: must be at least 1");
 	if (!c->holds_per_run)

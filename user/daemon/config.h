@@ -22,8 +22,12 @@ struct config {
 	const char *const *legal_holds; /* names of runs, with * and ?; NULL-terminated or NULL */
 	const char *homes;              /* folder for the private homes of runs */
 	const char *cgroup;             /* below the cgroup2 mount; NULL: found out */
-	uid_t user, scribe_user;
-	gid_t user_gid, scribe_gid;
+	const char *notify;             /* program that is told of holds and decisions; or NULL */
+	const char *webhook;            /* URL that is, too; or NULL */
+	const char *webhook_secret;     /* file */
+	bool webhook_text;              /* with the statements, in clear */
+	uid_t user, scribe_user, herald_user;
+	gid_t user_gid, scribe_gid, herald_gid;
 	gid_t operators_group, approvers_group, audit_group;
 	uid_t run_uid_first, run_uid_last;
 	uint64_t workers, port, holds_per_run;

@@ -176,6 +176,8 @@ static int enforcer_drop_descriptors(const struct enforcer_process *e)
 
 	keep[n++] = e->channel;
 	keep[n++] = p->ctl_fd;
+	if (p->herald_fds[0] >= 0)
+		keep[n++] = p->herald_fds[0];
 	keep[n++] = p->wake_fd;
 	keep[n++] = kern_origin_fd(p->kern);
 	keep[n++] = kern_askers_fd(p->kern);
@@ -270,6 +272,8 @@ static int enforcer_start_ctl(struct enforcer_process *e, struct policy *policy)
 		.agent_uid_last = p->config->run_uid_last,
 		.approver_gid = p->config->approvers_group,
 		.self_approval = p->config->self_approval,
+		.herald_fd = p->herald_fds[0],
+		.herald_text = p->config->webhook_text,
 		.beat_ns = &p->vitals->beat_ns,
 		.arg = e,
 		.want_policy = enforcer_want_policy,

@@ -19,6 +19,7 @@
 #include <openssl/hmac.h>
 
 #include "audit/journal.h"
+#include "daemon/herald.h"
 #include "daemon/warden.h"
 #include "kern/cgroup.h"
 #include "net/sock.h"
@@ -532,6 +533,18 @@ static int main_detach(const struct config *c)
 	return 0;
 }
 
+/* Before any key is here: the herald begins as a copy of this process. */
+static int main_start_herald(struct process *p)
+{
+	int r = herald_prepare(p);
+
+	if (!r)
+		r = herald_start(p);
+	return r ? main_fail(EXIT_HOST, "the webhook's secret (16 to 64 bytes) or process",
+			   strerror(-r))
+		 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct process p; /* zero, and too large for a stack */
@@ -561,6 +574,8 @@ int main(int argc, char **argv)
 	r = main_make_dirs(&p);
 	if (!r)
 		r = main_lock(&config);
+	if (!r)
+		r = main_start_herald(&p);
 	if (!r)
 		r = main_load_keys(&p);
 	if (!r)

@@ -40,6 +40,9 @@ struct process {
 	int ctl_fd;
 	int unix_fd;        /* where the hooks send unix connects; -1: there is no such hook */
 	char unix_name[32]; /* its abstract name */
+	int herald_fds[2];  /* the enforcer's end, the herald's; -1: nobody is told anything */
+	uint8_t webhook_secret[64];
+	size_t webhook_secret_n;
 	uint8_t ledger_key[32], mask_key[32];
 	struct slice policy_text;    /* the policy in force; the warden's */
 	const struct signer *signer; /* the warden's; a scribe starts with a copy */
