@@ -69,6 +69,26 @@ test_enforcer_killed_is_replaced_and_nothing_passes_between() {
 	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" stopped
 }
 
+somebody_waits() { ss -Hltn "sport = :$HF_PORT" | awk '$2 > 0 { n = 1 } END { exit !n }'; }
+
+# Who connects while the enforcer is replaced waits in the backlog, and is of a run that its successor
+# must know of before it accepts.
+test_who_connects_while_the_enforcer_is_replaced_only_waits() {
+	wait_until 15 answers
+	bg waiters in_run waiters -- sh -c "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+		psql -XqAt '$SHOP' -c 'SELECT 1' || echo lost; done"
+	for _ in 1 2 3; do
+		old=$(enforcer_pid)
+		kill -STOP "$old"
+		wait_until 4 somebody_waits || true # after 5 s it counts as frozen, and nobody waits any more
+		kill -KILL "$old"
+		wait_until 15 other_pid enforcer_pid "$old"
+	done
+	finish "$BG" 60
+	assert_has "$(out waiters)" 1
+	assert_eq "$(ledger "SELECT count(*) FROM events WHERE kind = 'no-run'")" 0
+}
+
 test_established_session_is_reset_when_the_enforcer_dies_never_cut_cleanly() {
 	wait_until 15 answers
 	old=$(enforcer_pid)

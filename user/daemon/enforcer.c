@@ -126,6 +126,12 @@ static void enforcer_on_run_end(struct enforcer_process *e, uint64_t cgroup)
 	enforcer_remove_run(&e->shared, cgroup);
 }
 
+static void enforcer_begin(struct enforcer_process *e)
+{
+	for (unsigned i = 0; i < e->shared.n_workers; i++)
+		mailbox_send(&e->workers[i].mail, mail_new(MAIL_BEGIN));
+}
+
 static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 {
 	struct enforcer_process *e = src->owner;
@@ -149,6 +155,8 @@ static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 		enforcer_on_run_end(e, m.run.cgroup);
 	else if (m.type == CHANNEL_POLICY)
 		enforcer_on_policy(e, fd);
+	else if (m.type == CHANNEL_BEGIN)
+		enforcer_begin(e);
 	else
 		loop_stop(&e->ctl.loop);
 }

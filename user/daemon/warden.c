@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "audit/journal.h"
+#include "daemon/child.h"
 #include "daemon/denials.h"
 #include "daemon/reach.h"
 #include "daemon/run_record.h"
@@ -43,19 +44,6 @@
 #define VERIFY_NS         CLOCK_NS_PER_S
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
-/* A child that was asked to end and does not (it may be stopped) is killed: what it had not done is
- * in the rings. */
-#define STOP_TIMEOUT_MS 5000
-
-/* A child that dies at once again and again is started ever more slowly, up to this. */
-#define RESTART_MAX_NS (10 * CLOCK_NS_PER_S)
-
-struct child {
-	pid_t pid;              /* 0: not running */
-	struct loop_source src; /* its pidfd */
-	int64_t started_ns, restart_at_ns, delay_ns;
-};
-
 struct warden {
 	struct process *p;
 	struct loop loop;
@@ -178,34 +166,6 @@ static bool warden_verify(struct warden *w)
 
 static void warden_child_on_exit(struct loop_source *src, uint32_t events);
 
-static int warden_adopt_child(struct warden *w, struct child *c, pid_t pid)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (fd < 0)
-		return err_raise(-errno);
-	c->pid = pid;
-	c->started_ns = clock_mono_ns();
-	c->src = (struct loop_source){.fd = fd, .fn = warden_child_on_exit, .owner = w};
-	return err_trace(loop_watch(&w->loop, &c->src, EPOLLIN));
-}
-
-/* A child must not outlive the warden, nor take its signals: Ctrl-C at a terminal is sent to all of
- * us, and the warden ends the others in order. */
-static void warden_prepare_child(pid_t parent)
-{
-	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-}
-
 /* The scribe first: it replays what an earlier life left, and says which ids are in use. */
 static int warden_start_scribe(struct warden *w, bool close_orphans)
 {
@@ -220,7 +180,7 @@ static int warden_start_scribe(struct warden *w, bool close_orphans)
 	if (pid < 0)
 		return err_raise(-errno);
 	if (!pid) {
-		warden_prepare_child(parent);
+		child_prepare(parent);
 		close(ready[0]);
 		close(stop[1]);
 		_exit(scribe_main(w->p, stop[0], ready[1], close_orphans));
@@ -229,7 +189,7 @@ static int warden_start_scribe(struct warden *w, bool close_orphans)
 	close(stop[0]);
 	fd_close(w->scribe_stop_fd);
 	w->scribe_stop_fd = stop[1];
-	r = warden_adopt_child(w, &w->scribe, pid);
+	r = child_watch(&w->scribe, &w->loop, pid, warden_child_on_exit, w);
 	pfd = (struct pollfd){.fd = ready[0], .events = POLLIN};
 	if (!r && (poll(&pfd, 1, START_TIMEOUT_MS) != 1 ||
 			  read(ready[0], &w->p->ids, sizeof(w->p->ids)) != sizeof(w->p->ids)))
@@ -254,14 +214,14 @@ static int warden_start_enforcer(struct warden *w)
 	if (pid < 0)
 		return err_raise(-errno);
 	if (!pid) {
-		warden_prepare_child(parent);
+		child_prepare(parent);
 		close(pair[0]);
 		_exit(enforcer_main(w->p, pair[1]));
 	}
 	close(pair[1]);
 	w->channel = pair[0];
 	w->is_enforcer_ready = false;
-	r = warden_adopt_child(w, &w->enforcer, pid);
+	r = child_watch(&w->enforcer, &w->loop, pid, warden_child_on_exit, w);
 	w->channel_src =
 		(struct loop_source){.fd = w->channel, .fn = warden_on_channel, .owner = w};
 	return r ? err_trace(r) : err_trace(loop_watch(&w->loop, &w->channel_src, EPOLLIN));
@@ -346,6 +306,15 @@ static void warden_announce(void *arg, const struct run *run)
 			(unsigned long long)run->id);
 }
 
+/* What waits in the backlog belongs to a run that the enforcer knows by now. */
+static void warden_let_begin(struct warden *w)
+{
+	const struct channel_message m = {.type = CHANNEL_BEGIN};
+
+	if (warden_tell(w, &m, -1))
+		log_error("channel", "the enforcer was not told to begin");
+}
+
 /* One message; false: nothing more, or the channel ended. */
 static bool warden_read_channel(struct warden *w)
 {
@@ -365,8 +334,10 @@ static bool warden_read_channel(struct warden *w)
 		w->is_enforcer_ready = true;
 		atomic_store(&w->p->vitals->beat_ns, clock_mono_ns());
 		/* An enforcer that was replaced learns of the runs that live on. */
-		if (w->runs)
+		if (w->runs) {
 			run_server_each(w->runs, warden_announce, w);
+			warden_let_begin(w);
+		}
 		warden_watch_enforcer(w, clock_mono_ns());
 		if (w->wants_policy)
 			warden_send_policy(w);
@@ -537,49 +508,13 @@ static int warden_start_runs(struct warden *w)
 
 /* ---- deaths ---------------------------------------------------------------------------------- */
 
-static int warden_reap(struct warden *w, struct child *c)
-{
-	int status = 0;
-
-	waitpid(c->pid, &status, 0);
-	loop_forget(&w->loop, &c->src);
-	close(c->src.fd);
-	c->pid = 0;
-	return status;
-}
-
-static void warden_delay_restart(struct child *c)
-{
-	int64_t now = clock_mono_ns();
-
-	c->delay_ns = now - c->started_ns > RESTART_MAX_NS ? 0
-		      : c->delay_ns                        ? c->delay_ns * 2
-							   : CLOCK_NS_PER_S / 8;
-	c->delay_ns = c->delay_ns < RESTART_MAX_NS ? c->delay_ns : RESTART_MAX_NS;
-	c->restart_at_ns = now + c->delay_ns;
-}
-
-/* Waits for a child that was asked to end. */
-static void warden_end_child(struct warden *w, struct child *c, int patience_ms)
-{
-	struct pollfd pfd = {.fd = c->src.fd, .events = POLLIN};
-
-	if (!c->pid)
-		return;
-	if (poll(&pfd, 1, patience_ms) != 1) {
-		log_error("stop", "pid=%d does not end; it is killed", (int)c->pid);
-		kill(c->pid, SIGKILL);
-	}
-	warden_reap(w, c);
-}
-
 static void warden_stop_scribe(struct warden *w)
 {
 	w->scribe_stop_fd = fd_close(w->scribe_stop_fd);
 	/* It is waited for while it is signed for: afterwards it has ended, or will not. */
 	if (w->scribe.pid)
-		signer_attend(&w->signer, w->scribe.src.fd, STOP_TIMEOUT_MS);
-	warden_end_child(w, &w->scribe, STOP_TIMEOUT_MS / 5);
+		signer_attend(&w->signer, w->scribe.src.fd, CHILD_STOP_MS);
+	child_end(&w->scribe, &w->loop, CHILD_STOP_MS / 5);
 }
 
 /*
@@ -598,7 +533,7 @@ static void warden_replace_enforcer(struct warden *w)
 	if (!r)
 		return;
 	log_error("restart", "the enforcer could not be started again: errno=%d", -r);
-	warden_delay_restart(&w->enforcer);
+	child_delay_restart(&w->enforcer);
 }
 
 static void warden_child_on_exit(struct loop_source *src, uint32_t events)
@@ -606,7 +541,7 @@ static void warden_child_on_exit(struct loop_source *src, uint32_t events)
 	struct warden *w = src->owner;
 	struct child *c = list_entry(src, struct child, src);
 	bool is_enforcer = c == &w->enforcer;
-	int status = warden_reap(w, c);
+	int status = child_reap(c, &w->loop);
 
 	(void)events;
 	if (w->is_stopping)
@@ -621,7 +556,7 @@ static void warden_child_on_exit(struct loop_source *src, uint32_t events)
 		w->wants_policy |= w->coming_policy.p != NULL;
 		warden_drop_coming(w);
 	}
-	warden_delay_restart(c);
+	child_delay_restart(c);
 }
 
 static void warden_restart_due(struct warden *w, int64_t now)
@@ -632,7 +567,7 @@ static void warden_restart_due(struct warden *w, int64_t now)
 		   warden_start_scribe(w, false)) {
 		log_error("restart", "the scribe could not be started again");
 		if (!w->scribe.pid)
-			warden_delay_restart(&w->scribe);
+			child_delay_restart(&w->scribe);
 	}
 }
 
@@ -748,7 +683,11 @@ static int warden_start(struct warden *w)
 	}
 	if (!r)
 		r = warden_watch_denials(w);
-	return r ? err_trace(r) : err_trace(warden_start_runs(w));
+	if (!r)
+		r = warden_start_runs(w);
+	if (!r)
+		warden_let_begin(w);
+	return err_trace(r);
 }
 
 static void warden_stop(struct warden *w)
@@ -764,7 +703,7 @@ static void warden_stop(struct warden *w)
 	/* Killed if it cannot be told. */
 	if (w->enforcer.pid && !warden_tell(w, &m, -1))
 		log_debug("stop", "enforcer=%d", (int)w->enforcer.pid);
-	warden_end_child(w, &w->enforcer, STOP_TIMEOUT_MS);
+	child_end(&w->enforcer, &w->loop, CHILD_STOP_MS);
 	w->runs = run_server_free(w->runs);
 	w->sweeper = sweeper_free(w->sweeper);
 	w->denials = denials_close(w->denials);

@@ -26,8 +26,9 @@ enum channel_type {
 	CHANNEL_RUN_END = 2, /* struct channel_run (cgroup) */
 	CHANNEL_POLICY = 3,  /* + descriptor of the text; answered by POLICY_GOOD or POLICY_BAD */
 	CHANNEL_STOP = 4,
+	CHANNEL_BEGIN = 5, /* once: every run that lives was told of, accept connections */
 	/* enforcer → warden */
-	CHANNEL_READY = 16,       /* once: it accepts connections */
+	CHANNEL_READY = 16,       /* once: it can be told of runs */
 	CHANNEL_RUN_ADDED = 17,   /* struct channel_run (id) */
 	CHANNEL_WANT_POLICY = 18, /* somebody asked for a reload */
 	CHANNEL_POLICY_GOOD = 19, /* the policy sent last is in force */

@@ -23,6 +23,7 @@ enum mail_kind {
 	MAIL_FACTS,   /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
 	MAIL_CUT_RUN, /* `run` ended or was killed: close its sessions */
 	MAIL_CLOCK,   /* `hold`, `session`, `stops`: somebody is deciding, or not any more */
+	MAIL_BEGIN,   /* accept connections */
 	MAIL_STOP,
 	/* to the control thread */
 	MAIL_HOLD,     /* `parked`: a new hold */

@@ -20,6 +20,49 @@
 
 enum { SESSIONS_MAX = 100000, CATALOGS_MAX = 1024, SQL_CACHE_ENTRIES = 4096, ACCEPT_BATCH = 32 };
 
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static void worker_on_listener(struct loop_source *src, uint32_t events)
+{
+	struct worker *w = src->owner;
+
+	(void)events;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = sock_accept(src->fd);
+
+		if (fd == -EAGAIN)
+			return;
+		if (fd < 0) {
+			/* Out of descriptors: connects wait in the backlog until sessions end. */
+			log_warn("accept", "errno=%d", -fd);
+			return;
+		}
+		session_accept(w, fd);
+	}
+}
+
+static void worker_on_unix(struct loop_source *src, uint32_t events)
+{
+	struct worker *w = list_entry(src, struct worker, unix_listener);
+
+	(void)events;
+	for (int i = 0, fd; i < ACCEPT_BATCH && (fd = sock_accept(src->fd)) >= 0; i++)
+		session_accept_unix(w, fd);
+}
+
+/* Whoever connected before waited in the backlog. */
+static void worker_begin(struct worker *w)
+{
+	int r = 0;
+
+	for (int i = 0; !r && i < 2; i++)
+		r = loop_watch(&w->loop, &w->listeners[i], EPOLLIN);
+	if (!r && w->unix_listener.fd >= 0)
+		r = loop_watch(&w->loop, &w->unix_listener, EPOLLIN);
+	if (r)
+		log_error("worker.begin", "worker=%u errno=%d", w->index, -r);
+}
+
 /* ---- letters --------------------------------------------------------------------------------- */
 
 /* What a decision, a cancel or an answer did to a session: go on, or it is gone. */
@@ -139,6 +182,9 @@ static void worker_read_letter(struct worker *w, const struct mail *m)
 	case MAIL_CLOCK:
 		worker_on_clock(w, m);
 		return;
+	case MAIL_BEGIN:
+		worker_begin(w);
+		return;
 	case MAIL_STOP:
 		loop_stop(&w->loop);
 		return;
@@ -186,35 +232,8 @@ static void worker_on_commit(struct loop_source *src, uint32_t events)
 	}
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
-
-static void worker_on_listener(struct loop_source *src, uint32_t events)
-{
-	struct worker *w = src->owner;
-
-	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		int fd = sock_accept(src->fd);
-
-		if (fd == -EAGAIN)
-			return;
-		if (fd < 0) {
-			/* Out of descriptors: connects wait in the backlog until sessions end. */
-			log_warn("accept", "errno=%d", -fd);
-			return;
-		}
-		session_accept(w, fd);
-	}
-}
-
-static void worker_on_unix(struct loop_source *src, uint32_t events)
-{
-	struct worker *w = list_entry(src, struct worker, unix_listener);
-
-	(void)events;
-	for (int i = 0, fd; i < ACCEPT_BATCH && (fd = sock_accept(src->fd)) >= 0; i++)
-		session_accept_unix(w, fd);
-}
+/* ---- the loop -----------------------------------------------------------------------------------
+ */
 
 static void worker_tick(struct loop *l, int64_t now_ns)
 {
@@ -290,12 +309,11 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 		r = worker_watch(w, &w->mail_src, w->mail.event_fd, worker_on_mail);
 	if (!r)
 		r = worker_watch(w, &w->commit_src, commit_fd, worker_on_commit);
-	for (int i = 0; !r && i < 2; i++) {
-		r = worker_watch(w, &w->listeners[i], listener_fds[i], worker_on_listener);
-		w->listeners[i].owner = w;
-	}
-	if (!r && !index && e->unix_fd >= 0)
-		r = worker_watch(w, &w->unix_listener, e->unix_fd, worker_on_unix);
+	for (int i = 0; i < 2; i++)
+		w->listeners[i] = (struct loop_source){
+			.fd = listener_fds[i], .fn = worker_on_listener, .owner = w};
+	w->unix_listener =
+		(struct loop_source){.fd = index ? -1 : e->unix_fd, .fn = worker_on_unix};
 	w->loop.tick = worker_tick;
 	w->loop.after = worker_after;
 	return err_trace(r);
