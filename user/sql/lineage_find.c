@@ -197,7 +197,9 @@ static bool find_is_nothing(const struct lin *l, const struct find *f)
 {
 	static const struct lineage_set none;
 
-	if (f->flags & LINEAGE_IS_EXECUTE || l->n_stores || !lineage_set_eq(&l->filters, &none))
+	/* Constants beside a table show nothing of it: that has to be said. */
+	if ((f->flags & LINEAGE_HAS_COLUMNS && l->w->has_read) || f->flags & LINEAGE_IS_EXECUTE ||
+		l->n_stores || !lineage_set_eq(&l->filters, &none))
 		return false;
 	for (const struct lin_item *i = f->output.first; i; i = i->next)
 		if (!lineage_set_eq(&i->from, &none))

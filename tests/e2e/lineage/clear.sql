@@ -1,6 +1,7 @@
 -- Statements over tables with protected columns that show nothing of those: they come as they are.
 SELECT id, name FROM lab.people ORDER BY id
 SELECT count(*) FROM lab.people
+SELECT 1, 'x' AS c FROM lab.people
 SELECT count(*), count(DISTINCT city), max(id), min(name) FROM lab.people
 SELECT upper(name), lower(city), length(name) FROM lab.people ORDER BY id
 SELECT name || ' of ' || city AS label FROM lab.people ORDER BY 1
