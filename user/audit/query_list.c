@@ -48,7 +48,8 @@ static const char *const query_conditions[QUERY_BY_N] = {
 			"objects") ", '.' || ?13 || ', '))",
 	[QUERY_BY_RULE] = " AND rule = ?14",
 	[QUERY_BY_DECIDER] = (" AND id IN (SELECT request FROM decision JOIN hold ON hold.id = "
-			      "decision.hold WHERE decision.user = ?15)"),
+			      "decision.hold WHERE request > ?8 AND request < ?19 AND "
+			      "decision.user = ?15)"),
 	[QUERY_BY_DURATION] = " AND us >= ?16",
 	[QUERY_BY_ROWS] = " AND max(n_rows, n_affected) >= ?17",
 };
@@ -59,6 +60,7 @@ enum {
 	QUERY_PARAM_BEFORE = 19,
 	QUERY_DURATION_US = 100000, /* from here on there is an index of durations … */
 	QUERY_ROWS = 1000,          /* … and of numbers of rows */
+	QUERY_WINDOW_IDS = 4096,
 };
 
 enum {
@@ -89,9 +91,11 @@ static const struct {
 
 #define QUERY_OUTCOME(word)                                                                        \
 	"id IN (SELECT request FROM hold_end JOIN hold ON hold.id = hold_end.hold WHERE "          \
-	"hold_end.outcome = '" word "')"
+	"request > ?8 AND request < ?19 AND hold_end.outcome = '" word "')"
 #define QUERY_STATUS(word)                                                                         \
-	"id IN (SELECT request FROM reply WHERE status <> 'ok' AND status = '" word "')"
+	"id IN (SELECT request FROM reply WHERE request > ?8 AND request < ?19 AND status <> "     \
+	"'ok' "                                                                                    \
+	"AND status = '" word "')"
 
 /* What each verdict asks of requests and of holds; `ruling <> 'allow'` names the partial index. */
 static const struct {
@@ -262,11 +266,39 @@ static const char *query_verdict_condition(enum query_what what, const char *ver
 	return NULL;
 }
 
+/* The conditions that name an index of few rows, as they are of a single row. */
+static void query_write_window(struct writer *w, const struct query_filter *f)
+{
+	static const char *const outcomes[] = {
+		"approved", "denied", "expired", "cancelled", "disconnected", "stopped", NULL};
+	static const char *const statuses[] = {
+		"error", "refused", "skipped", "lost", "unsent", NULL};
+	const char *column = NULL, *verdict = f->verdict ? f->verdict : "";
+
+	for (size_t i = 0; outcomes[i]; i++)
+		column = strcmp(verdict, outcomes[i]) ? column : "hold_outcome";
+	for (size_t i = 0; statuses[i]; i++)
+		column = strcmp(verdict, statuses[i]) ? column : "status";
+	if (column) {
+		wr_str(w, column);
+		wr_str(w, " = '");
+		wr_str(w, verdict);
+		wr_str(w, "'");
+	} else {
+		wr_str(w, f->verdict ? query_verdict_condition(QUERY_REQUESTS, verdict) : "1");
+	}
+	if (f->decided_by)
+		wr_str(w, " AND EXISTS (SELECT 1 FROM hold AS h CROSS JOIN decision AS d ON d.hold "
+			  "= h.id "
+			  "WHERE h.request = requests.id AND d.user = ?15)");
+}
+
 /* The listing and what the filter adds; ids between ?8 and ?19. 0, QUERY_E_FILTER. */
 static int query_write_from(
 	const struct query *q, struct writer *w, enum query_what what, const struct query_filter *f)
 {
 	uint32_t set = query_filters_set(f);
+	bool is_narrow;
 	const char *verdict = f->verdict ? query_verdict_condition(what, f->verdict) : "1";
 
 	if (set & ~query_listings[what].filters || !verdict)
@@ -279,15 +311,26 @@ static int query_write_from(
 		wr_str(w, query_listings[what].view);
 		wr_str(w, " WHERE id > ?8 AND id < ?19 AND ");
 	}
-	wr_str(w, verdict);
+	if (q->is_window)
+		query_write_window(w, f);
+	else
+		wr_str(w, verdict);
+	/* `+`: where an index of few rows leads, SQLite shall not take that of a run's sessions. */
+	is_narrow = what == QUERY_REQUESTS && q->has_words && query_is_narrow(f) && !f->session;
 	for (size_t by = 0; by < QUERY_BY_N; by++)
-		if (set & 1u << by)
+		if (is_narrow && set & 1u << by & QUERY_RUN)
+			wr_str(w, by == QUERY_BY_RUN ? " AND +run = ?1" : " AND +run_name = ?2");
+		else if (set & 1u << by && !(q->is_window && by == QUERY_BY_DECIDER))
 			wr_str(w, query_conditions[by]);
+	if (q->is_window)
+		return 0;
 	if (q->has_words && f->min_us >= QUERY_DURATION_US)
-		wr_str(w, " AND id IN (SELECT request FROM slow WHERE us >= ?16)");
+		wr_str(w, " AND id IN (SELECT request FROM slow WHERE us >= ?16 AND request > ?8 "
+			  "AND request < ?19)");
 	if (q->has_words && f->min_rows >= QUERY_ROWS)
 		wr_str(w, " AND id IN (SELECT request FROM reply WHERE max(n_rows, n_affected) >= "
-			  "1000 AND max(n_rows, n_affected) >= ?17)");
+			  "1000 AND max(n_rows, n_affected) >= ?17 AND request > ?8 AND request < "
+			  "?19)");
 	return 0;
 }
 
@@ -368,15 +411,49 @@ static int query_find_start(struct query *q, enum query_what what, const struct 
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : query_error(q, rc);
 }
 
+/*
+ * Are there as many rows as are asked for among the newest? Then there is no faster way than to
+ * look at these: of a property that many rows have, an index gathers them all first.
+ * *ret_is_enough: the listing begins in this window. 0, QUERY_E_TOO_LONG, QUERY_E_FILTER.
+ */
+static int query_try_window(
+	struct query *q, enum query_what what, const struct query_filter *f, bool *ret_is_enough)
+{
+	int64_t from = q->from, newest = 0;
+	int r;
+
+	*ret_is_enough = false;
+	q->is_window = what == QUERY_REQUESTS && f->limit && !f->session && !f->since_ns &&
+		       !f->until_ns && (f->text || query_is_narrow(f));
+	if (!q->is_window)
+		return 0;
+	r = query_number(q, "SELECT max(id) FROM request WHERE id > ?1 AND id < ?2", INT64_MIN,
+		INT64_MAX, &newest);
+	q->from = newest - QUERY_WINDOW_IDS;
+	if (!r)
+		r = query_find_start(q, what, f);
+	*ret_is_enough = !r && q->after >= q->from;
+	if (!*ret_is_enough) {
+		q->from = from;
+		q->is_window = false;
+	}
+	return r;
+}
+
 /* 0, QUERY_E_TOO_LONG, QUERY_E_FILTER. */
 static int query_write_list(
 	struct query *q, struct writer *w, enum query_what what, const struct query_filter *f)
 {
+	bool is_enough = false;
 	int r;
 
 	query_start_clock(q);
-	query_choose_words(q, what, f);
+	q->words[0] = 0;
 	r = query_choose_ids(q, what, f);
+	if (!r)
+		r = query_try_window(q, what, f, &is_enough);
+	if (!is_enough)
+		query_choose_words(q, what, f);
 	wr_str(w, q->words[0] ? "SELECT requests.*" : "SELECT *");
 	if (!r)
 		r = query_write_from(q, w, what, f);
@@ -396,7 +473,7 @@ int query_list(struct query *q, enum query_what what, const struct query_filter 
 	q->n_rows = q->next = 0;
 	q->is_last_page = false;
 	r = query_write_list(q, &w, what, filter);
-	if (!r)
+	if (!r && !q->is_window)
 		r = query_find_start(q, what, filter);
 	if (!r)
 		r = query_prepare(q, &w, &q->list);
