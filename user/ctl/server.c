@@ -17,7 +17,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum { HOLDS_MAX = 10000 };
+enum { HOLDS_MAX = 10000, CTL_ACCEPT_BATCH = 16 };
 
 struct ctl_retired {
 	struct list link;
@@ -122,7 +122,9 @@ void ctl_policy_bad(struct ctl *c, const char *errors)
 static void ctl_on_listener(struct loop_source *src, uint32_t events)
 {
 	(void)events;
-	ctl_client_accept(list_entry(src, struct ctl, listener_src));
+	/* Several a round: who floods the queue of the socket must not keep others out of it. */
+	for (int i = 0; i < CTL_ACCEPT_BATCH; i++)
+		ctl_client_accept(list_entry(src, struct ctl, listener_src));
 }
 
 static void ctl_new_hold(struct ctl *c, struct hold *h)
