@@ -31,7 +31,7 @@ static int backup_copy(sqlite3 *from, sqlite3 *to,
 	b = sqlite3_backup_init(to, "main", from, "main");
 	if (!b)
 		return BACKUP_E_UNWRITABLE;
-	while ((rc = sqlite3_backup_step(b, BACKUP_PAGES)) == SQLITE_OK)
+	while (sqlite3_backup_step(b, BACKUP_PAGES) == SQLITE_OK)
 		if (on_progress)
 			on_progress(arg,
 				(uint64_t)(sqlite3_backup_pagecount(b) -

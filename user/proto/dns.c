@@ -102,8 +102,8 @@ static bool dns_label_is_encoded(const char *label, size_t n)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		counts[label[i] & 127]++;
-	for (char c = '0'; c <= '9'; c++)
-		n_digits += counts[(int)c];
+	for (size_t c = '0'; c <= '9'; c++)
+		n_digits += counts[c];
 	for (size_t c = 0; c < 128; c++)
 		sum += counts[c] * log2_16[counts[c]];
 	/* Names of several words are as varied, but have no digits strewn in. */
