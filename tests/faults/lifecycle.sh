@@ -65,7 +65,7 @@ test_stopped_enforcer_does_not_stop_the_warden() {
 	kill -STOP "$enforcer"
 	for _ in $(seq 400); do kill -HUP "$(daemon_pid)"; done
 	# It is asked for a run and says no, instead of nothing.
-	assert_exit 4 timeout -k 1 10 "$B/holdfast" run --quiet -- true
+	assert_exit 4 timeout -k 1 30 "$B/holdfast" run --quiet -- true
 	kill -CONT "$enforcer"
 	wait_until 15 answers
 }
