@@ -77,6 +77,7 @@ test_who_connects_while_the_enforcer_is_replaced_only_waits() {
 	wait_until 15 answers
 	bg waiters in_run waiters -- sh -c "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
 		psql -XqAt '$SHOP' -c 'SELECT 1' || echo lost; done"
+	wait_until 20 file_has "$T/waiters.out" 1
 	for _ in 1 2 3; do
 		old=$(enforcer_pid)
 		kill -STOP "$old"

@@ -38,6 +38,11 @@ int kill_run(uint64_t run, char *text, size_t n)
 		r = client_send(&c, RUN_KILL, wr_done(&w), NULL, 0);
 	if (!r)
 		r = client_read(&c);
+	if (r == CLIENT_E_FORBIDDEN) {
+		snprintf(text, n,
+			"you may not kill runs: be root or a member of the operators' group");
+		return CLI_FORBIDDEN;
+	}
 	if (r) {
 		snprintf(
 			text, n, "the warden does not answer; run %" PRIu64 " was not killed", run);
