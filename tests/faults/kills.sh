@@ -79,6 +79,7 @@ test_who_connects_while_the_enforcer_is_replaced_only_waits() {
 		psql -XqAt '$SHOP' -c 'SELECT 1' || echo lost; done"
 	wait_until 20 file_has "$T/waiters.out" 1
 	for _ in 1 2 3; do
+		wait_until 15 enforcer_pid
 		old=$(enforcer_pid)
 		kill -STOP "$old"
 		wait_until 4 somebody_waits || true # after 5 s it counts as frozen, and nobody waits any more
