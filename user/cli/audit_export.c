@@ -94,12 +94,12 @@ static int audit_export_put(const struct audit_export *a, const struct export_re
 	_cleanup_(jsonw_deinit) struct json j;
 	struct slice line;
 
+	jsonw_init(&j, AUDIT_LINE_MAX); /* before any return: it is cleaned up */
 	if (rec->n_missing && !a->is_syslog)
 		printf("{\"entry\":%" PRIu64 ",\"type\":\"missing\",\"entries\":%" PRIu64 "}\n",
 			rec->entry - 1, rec->n_missing);
 	if (a->kinds && !(a->kinds & 1u << rec->kind))
 		return CLI_OK;
-	jsonw_init(&j, AUDIT_LINE_MAX);
 	line = audit_export_line(&j, rec);
 	if (!line.n)
 		return cli_fail(CLI_FAILED, "out of memory");
