@@ -57,11 +57,11 @@ test_everything_an_approver_needs_fits_80_by_24() {
 	show small
 	for word in '> h' small1 small2 'delete on orders' DELETE 'id = 1' shop production-db 'none open' \
 		'orders-ask: Orders are for people' 'any approver' 'sha256' 'a approve s shape'; do
-		screen_has small "$word" || fail "not on the screen: $word"
+		wait_until 10 screen_has small "$word" || fail "not on the screen: $word"
 	done
 	[ "$(width_of small)" -le 80 ]
 	wait_until 10 press small v 'page 1 of'
-	screen_has small cwd
+	wait_until 10 screen_has small cwd
 	show small
 	close small
 	deny "$(holds_of small1)"; deny "$(holds_of small2)"
@@ -120,13 +120,13 @@ test_hostile_text_is_shown_for_what_it_is() {
 	h=$(wait_hold hostile)
 	wait_until 10 screen_has hostile 'DELETE FROM orders WHERE id = 6'
 	show hostile
-	screen_has hostile '\x1b[2J' || fail 'escapes'
-	screen_has hostile '\u{202e}' || fail 'bidi'
-	screen_has hostile '\u{200b}' || fail 'zero width'
-	screen_has hostile 'NOT ALL LETTERS ARE WHAT THEY SEEM: U+043E' || fail 'homoglyph'
-	screen_has hostile "OR status = 'tail'" || fail 'the tail is not shown'
-	screen_has hostile 'lines are not shown here' || fail 'what is left out is not said'
-	screen_has hostile "> h" || screen_has hostile "$h"
+	wait_until 10 screen_has hostile '\x1b[2J' || fail 'escapes'
+	wait_until 10 screen_has hostile '\u{202e}' || fail 'bidi'
+	wait_until 10 screen_has hostile '\u{200b}' || fail 'zero width'
+	wait_until 10 screen_has hostile 'NOT ALL LETTERS ARE WHAT THEY SEEM: U+043E' || fail 'homoglyph'
+	wait_until 10 screen_has hostile "OR status = 'tail'" || fail 'the tail is not shown'
+	wait_until 10 screen_has hostile 'lines are not shown here' || fail 'what is left out is not said'
+	wait_until 10 screen_has hostile "> h" || screen_has hostile "$h"
 	assert_eq "$(tmux -L "hf-$$" display-message -p -t hostile '#{pane_title}' | grep -c owned)" 0
 	close hostile
 	deny "$h"
