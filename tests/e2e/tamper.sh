@@ -57,6 +57,13 @@ tampered() {
 	assert_has "$OUT" 'NOT verified'
 }
 
+# The scribe can die between a signature and its row: what that head covers is all here.
+test_signed_head_without_its_row_is_no_cut() {
+	cp -a "$G/kept" "$T/copy"
+	sqlite3 "$T/copy/ledger.db" 'DELETE FROM checkpoint WHERE number = (SELECT max(number) FROM checkpoint)'
+	assert_exit 0 verify --ledger "$T/copy/ledger.db"
+}
+
 test_each_kind_of_tampering_is_found_and_placed() {
 	id=$(sqlite3 -readonly "$G/kept/ledger.db" "SELECT max(id) FROM request WHERE text LIKE '%DELETE%'")
 	tampered "changed: request $id is not as it was written" "UPDATE request SET text = 'SELECT 1' WHERE id = $id"
@@ -66,7 +73,8 @@ test_each_kind_of_tampering_is_found_and_placed() {
 	tampered "changed: request " "UPDATE request SET id = -1 WHERE id = 1; UPDATE request SET id = 1 WHERE id = 2; UPDATE request SET id = 2 WHERE id = -1"
 	tampered 'gap: ' 'DELETE FROM chain WHERE first = (SELECT first FROM chain LIMIT 1 OFFSET 1)'
 	tampered 'forged: checkpoint 1' 'UPDATE checkpoint SET signature = zeroblob(64) WHERE number = 1'
-	tampered 'cut: ' "DELETE FROM checkpoint WHERE number = (SELECT max(number) FROM checkpoint)"
+	tampered 'cut: ' "DELETE FROM checkpoint WHERE number = (SELECT max(number) FROM checkpoint);
+		DELETE FROM chain WHERE first > (SELECT max(entry) FROM checkpoint)"
 	rm -rf "$T/copy"
 	cp -a "$G/kept" "$T/copy"
 	truncate -s -8192 "$T/copy/ledger.db"

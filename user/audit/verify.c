@@ -455,8 +455,27 @@ static int verify_end(struct verify *v)
 	return r ? err_trace(r) : 0;
 }
 
-/* Heads that were kept elsewhere: each must be a checkpoint of this ledger, unless it is older than
- * what pruning has left. */
+/* Does the chain, which has been followed by now, stand at this head? Then all that it covers is
+ * here, although the checkpoint itself may not be: the scribe can be killed between its signature
+ * and its row. */
+static bool verify_reaches(struct verify *v, const struct checkpoint *c)
+{
+	uint8_t head[SHA256_SIZE];
+	sqlite3_stmt *stmt = NULL;
+	bool is_same;
+
+	if (sqlite3_prepare_v2(v->db, "SELECT head FROM chain WHERE first + n - 1 = ?1", -1, &stmt,
+		    NULL) != SQLITE_OK)
+		return false;
+	sqlite3_bind_int64(stmt, 1, (int64_t)c->entry);
+	is_same = sqlite3_step(stmt) == SQLITE_ROW && verify_blob(stmt, 0, head, sizeof(head)) &&
+		  !memcmp(head, c->head, sizeof(head));
+	sqlite3_finalize(stmt);
+	return is_same;
+}
+
+/* Heads that were kept elsewhere: each must be of this ledger's chain, unless it is older than what
+ * pruning has left. */
 static void verify_heads(struct verify *v)
 {
 	uint64_t n_other = 0, lowest = 0;
@@ -476,7 +495,8 @@ static void verify_heads(struct verify *v)
 		verify_number(v, sql, &entry);
 		if (v->config->key && checkpoint_verify(v->config->key, c))
 			verify_find_entries(v, VERIFY_FORGED, c->entry, c->entry);
-		else if (entry == c->entry || (lowest && c->number < lowest))
+		else if (entry == c->entry || (lowest && c->number < lowest) ||
+			 verify_reaches(v, c))
 			v->report->n_heads++;
 		else
 			verify_find(v, (struct verify_finding){.what = VERIFY_CUT,
