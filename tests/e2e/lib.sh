@@ -109,9 +109,19 @@ start_daemon() {
 }
 daemon_or_dead() { wait_until "${START_SECS:-20}" sh -c "'$B/holdfast' status >/dev/null 2>&1 || ! kill -0 $HF_PID"; }
 daemon_pid() { cat "$G/daemon.pid"; }
-process_of() { pgrep -d ' ' -P "$(daemon_pid)" -u "$1"; }
+# Empty between the death of one and the start of its successor.
+process_of() { pgrep -d ' ' -P "$(daemon_pid)" -u "$1" || true; }
 enforcer_pid() { process_of "$HF_USER"; }
 scribe_pid() { process_of "$HF_SCRIBE"; }
+is_there() { [ -n "$("$1")" ]; }
+# kill_one enforcer_pid|scribe_pid: also when its successor is only about to be started. Its pid in $OLD.
+# shellcheck disable=SC2034 # the tests read OLD
+kill_one() {
+	wait_until 15 is_there "$1"
+	OLD=$("$1")
+	kill -KILL "$OLD"
+}
+is_replaced() { [ -n "$("$1")" ] && [ "$("$1")" != "$OLD" ]; }
 stop_daemon() {
 	local pid
 	pid=$(daemon_pid 2> /dev/null) || return 0
@@ -123,8 +133,9 @@ stop_daemon() {
 kill_daemon() {
 	local pid pids
 	pids="$(daemon_pid) $(enforcer_pid) $(scribe_pid)"
+	# The warden first, so that it replaces none of them.
 	# shellcheck disable=SC2086
-	kill -KILL $pids
+	kill -KILL $pids 2> /dev/null || true
 	for pid in $pids; do wait_until 5 gone "$pid"; done
 }
 
@@ -177,7 +188,7 @@ one_test() {
 	mkdir -p "$T"
 	chmod 777 "$T"
 	set -m # its own process group, so that nothing a test started outlives it
-	(set -e; set +m; trap - EXIT; "$name") > "$T.log" 2>&1 &
+	(set -eE; set +m; trap - EXIT; trap 'echo "FAILED: line $LINENO: $BASH_COMMAND" >&2' ERR; "$name") > "$T.log" 2>&1 &
 	pid=$!
 	set +m
 	wait_until "$TEST_SECS" gone "$pid" 2> /dev/null || echo "took longer than $TEST_SECS s" >> "$T.log"

@@ -74,16 +74,17 @@ test_no_packet_while_processes_die_and_stop() {
 	arrived_before=$(arrived)
 	start_trying
 	for _ in 1 2 3; do
-		old=$(enforcer_pid)
-		kill -KILL "$old"
+		kill_one enforcer_pid
 		nothing_gets_out 'enforcer killed'
-		wait_until 25 sh -c "p=\$(pgrep -P $(daemon_pid) -u $HF_USER); [ -n \"\$p\" ] && [ \"\$p\" != $old ]"
+		wait_until 25 is_replaced enforcer_pid
 	done
-	kill -STOP "$(enforcer_pid)"
+	wait_until 15 is_there enforcer_pid
+	frozen=$(enforcer_pid)
+	kill -STOP "$frozen"
 	event_came refusing
 	nothing_gets_out 'enforcer stopped'
-	kill -CONT "$(enforcer_pid)"
-	kill -KILL "$(scribe_pid)"
+	kill -CONT "$frozen"
+	kill_one scribe_pid
 	nothing_gets_out 'scribe killed'
 	kill -STOP "$(daemon_pid)"
 	nothing_gets_out 'warden stopped'

@@ -14,7 +14,6 @@ rules:
 YAML
 start_daemon || exit 1
 
-other_pid() { [ -n "$("$1")" ] && [ "$("$1")" != "$2" ]; }
 answers() { sql probe 'SELECT 1'; }
 
 # A run that connects once a line that it is fed. It reads and writes files by itself: what goes through
@@ -60,10 +59,9 @@ test_daemon_killed_while_a_statement_is_held() {
 test_enforcer_killed_is_replaced_and_nothing_passes_between() {
 	bg psql sql enf 'DELETE FROM orders WHERE id = 61 /* enf */'
 	h=$(wait_hold enf)
-	old=$(enforcer_pid)
-	kill -KILL "$old"
+	kill_one enforcer_pid
 	finish "$BG" 15 || true
-	wait_until 15 other_pid enforcer_pid "$old"
+	wait_until 15 is_replaced enforcer_pid
 	wait_until 15 answers
 	if server_saw '/* enf */'; then fail 'the server saw it'; fi
 	wait_ledger "SELECT outcome FROM holds WHERE id = ${h#h}" stopped
@@ -79,12 +77,11 @@ test_who_connects_while_the_enforcer_is_replaced_only_waits() {
 		psql -XqAt '$SHOP' -c 'SELECT 1' || echo lost; done"
 	wait_until 20 file_has "$T/waiters.out" 1
 	for _ in 1 2 3; do
-		wait_until 15 enforcer_pid
-		old=$(enforcer_pid)
-		kill -STOP "$old"
+		wait_until 15 is_there enforcer_pid
+		kill -STOP "$(enforcer_pid)"
 		wait_until 4 somebody_waits || true # after 5 s it counts as frozen, and nobody waits any more
-		kill -KILL "$old"
-		wait_until 15 other_pid enforcer_pid "$old"
+		kill_one enforcer_pid
+		wait_until 15 is_replaced enforcer_pid
 	done
 	finish "$BG" 60
 	assert_has "$(out waiters)" 1
@@ -93,7 +90,6 @@ test_who_connects_while_the_enforcer_is_replaced_only_waits() {
 
 test_established_session_is_reset_when_the_enforcer_dies_never_cut_cleanly() {
 	wait_until 15 answers
-	old=$(enforcer_pid)
 	bg reader in_run rst -- /usr/bin/python3 -c "
 import socket, struct
 s = socket.create_connection(('127.0.0.1', $E2E_PGPORT))
@@ -107,18 +103,17 @@ try:
 except ConnectionResetError:
     print('RESET')"
 	wait_until 15 file_has "$T/reader.out" ready
-	kill -KILL "$old"
+	kill_one enforcer_pid
 	finish "$BG" 15
 	assert_has "$(out reader)" RESET
 	wait_until 15 answers
 }
 
 test_scribe_killed_loses_nothing() {
-	old=$(scribe_pid)
 	for i in 1 2 3 4 5; do sql scr "SELECT $i /* before */" > /dev/null; done
-	kill -KILL "$old"
+	kill_one scribe_pid
 	sql scr 'SELECT 6 /* before */' > /dev/null || true
-	wait_until 15 other_pid scribe_pid "$old"
+	wait_until 15 is_replaced scribe_pid
 	wait_until 15 answers
 	ran=$(grep -c '/\* before \*/' "$E2E_PGLOG")
 	wait_ledger "SELECT count(*) FROM requests WHERE text LIKE '%/* before */%' AND id IN (SELECT request FROM replies WHERE status = 'ok')" "$ran"
@@ -134,8 +129,8 @@ test_everything_executed_is_in_the_ledger_after_kills_at_any_moment() {
 		wait_until 15 server_saw "/* load-$n-$((1 + RANDOM % 9)) */"
 		# All at once, or one of them: each has something of its own half done.
 		case $((n % 4)) in
-		1) kill -KILL "$(scribe_pid)" ;;
-		3) kill -KILL "$(enforcer_pid)" ;;
+		1) kill_one scribe_pid ;;
+		3) kill_one enforcer_pid ;;
 		*) kill_daemon ;;
 		esac
 		finish "$load" 30 || true

@@ -46,7 +46,7 @@ test_signals_of_a_terminal_reach_the_warden_alone() {
 
 test_stopped_scribe_does_not_stop_the_warden() {
 	kill -STOP "$(scribe_pid)"
-	kill -KILL "$(enforcer_pid)"
+	kill_one enforcer_pid
 	wait_until 25 answers
 }
 
@@ -77,7 +77,7 @@ test_bad_policy_right_behind_a_good_one_is_not_kept() {
 		echo 'broken: [' > "$G/policy.yaml"
 		kill -HUP "$(daemon_pid)"
 	done
-	kill -KILL "$(enforcer_pid)"
+	kill_one enforcer_pid
 	wait_until 20 answers
 	good_policy
 	hf reload
