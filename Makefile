@@ -136,8 +136,8 @@ e2e: all $(HELPERS) ## run the end-to-end tests (root; T='glob': some)
 test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units, kernel, runs, policies, e2e, escapes, faults, short fuzz (root; T='glob': some parts)
 	$(Q)B=$(B) scripts/run-tests '$(T)'
 
-soak: ## test with the full numbers: long fuzz, large results, many kills (hours)
-	$(Q)SOAK=1 FUZZ_SECS=600 $(MAKE) B=$(B) test
+soak: ## test with the full numbers: fuzz (FUZZ_SECS=600 a target), large results, many kills (two hours)
+	$(Q)SOAK=1 FUZZ_SECS=$(if $(filter file,$(origin FUZZ_SECS)),600,$(FUZZ_SECS)) $(MAKE) B=$(B) test
 
 bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3)
 	$(Q)B=$(B) tests/bench/run
