@@ -181,11 +181,23 @@ void pg_where(const void *state, struct tx_where *ret)
 	};
 }
 
+/* The client's own limits run for our question too. */
+static enum refusal pg_ask_why(const char *code)
+{
+	if (!strcmp(code, "57014"))
+		return REFUSAL_CANCELLED;
+	return strcmp(code, "55P03") ? REFUSAL_INTERNAL : REFUSAL_LOCKED;
+}
+
 static int pg_ask_end(struct pg *st, struct sink *sink)
 {
 	sink->event.kind = EV_ANSWER;
 	sink->event.answer.is_end = true;
 	sink->event.answer.failed = st->ask == PG_ASK_FAILED;
+	if (sink->event.answer.failed) {
+		sink->event.answer.why = pg_ask_why(st->error_code);
+		sink->event.answer.text = slice_of(st->error_text, st->error_len);
+	}
 	sink->event.answer.values = NULL;
 	sink->event.answer.n = 0;
 	st->ask = PG_ASK_NONE;
@@ -232,6 +244,8 @@ static int pg_ask_failed(struct pg *st, struct slice unit, struct sink *sink)
 	char code[6] = "XX000";
 
 	st->ask = PG_ASK_FAILED;
+	if (pg_error_keep(st, unit))
+		return PROTO_E_MALFORMED;
 	if (st->ask_has_sync)
 		return 0;
 	if (pg_error_code(unit, code))

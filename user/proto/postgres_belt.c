@@ -166,6 +166,52 @@ int pg_position_shift(struct pg *st, struct slice *unit, struct arena *arena)
 	return unit->p ? 0 : PROTO_E_TOO_BIG;
 }
 
+/* ---- words that quote the text -----------------------------------------------------------------
+ */
+
+/* The server's log, which a client may have sent to itself, quotes the whole text that it was sent.
+ * Where our part of it stands; empty if it does not. */
+static struct slice pg_belt_quoted(struct slice unit)
+{
+	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
+	bool is_log = false;
+	uint8_t type;
+
+	while ((type = rd_u8(&r))) {
+		struct slice s = rd_cstr(&r);
+		const uint8_t *at;
+
+		if (type == 'V')
+			is_log = slice_eq_str(s, "LOG") || slice_starts(s, "DEBUG");
+		if (type != 'M' || !is_log || !s.n)
+			continue;
+		at = memmem(s.p, s.n, PG_BELT_QUERY, sizeof(PG_BELT_QUERY) - 1);
+		return slice_of(at, at ? sizeof(PG_BELT_QUERY) - 1 : 0);
+	}
+	return SLICE_NULL;
+}
+
+int pg_belt_unquote(struct pg *st, struct slice *unit, struct arena *arena)
+{
+	const struct pg_place *p = pg_head(st);
+	struct slice ours;
+	struct writer w;
+	uint8_t *mem;
+
+	if (!p || !p->shift || unit->p[0] != 'N')
+		return 0;
+	ours = pg_belt_quoted(*unit);
+	if (!ours.n)
+		return 0;
+	mem = arena_alloc(arena, unit->n - ours.n);
+	w = writer_of(mem, mem ? unit->n - ours.n : 0);
+	wr_bytes(&w, unit->p, (size_t)(ours.p - unit->p));
+	wr_bytes(&w, ours.p + ours.n, (size_t)(unit->p + unit->n - ours.p - ours.n));
+	wr_patch_be32(&w, 1, (uint32_t)w.n - 1);
+	*unit = wr_done(&w);
+	return unit->p ? 0 : PROTO_E_TOO_BIG;
+}
+
 /* ---- a write that was refused ---------------------------------------------------------------- */
 
 static uint64_t pg_belt_hash(struct slice s)

@@ -396,6 +396,8 @@ ERR_CHECK int pg_settle_text(
 /* SQLSTATE of an ErrorResponse; left alone if it has none of five characters. 0, PROTO_E_MALFORMED.
  */
 ERR_CHECK int pg_error_code(struct slice unit, char code[static 6]);
+/* Keeps code and message for whoever reports them. 0, PROTO_E_MALFORMED. */
+ERR_CHECK int pg_error_keep(struct pg *st, struct slice shown);
 /* Its message; empty if there is none. */
 struct slice pg_error_message(struct slice unit);
 /* ErrorResponse of the server, whatever it ends. */
@@ -421,6 +423,8 @@ bool pg_belt_put(struct pg *st, struct slice span, struct sink *sink);
 ERR_CHECK int pg_belt_unit(struct pg *st, struct slice unit, struct sink *sink);
 /* Moves the position in an error or notice back to the client's own text. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_position_shift(struct pg *st, struct slice *unit, struct arena *arena);
+/* Takes our part out of a notice that quotes the whole text. 0, PROTO_E_TOO_BIG. */
+ERR_CHECK int pg_belt_unquote(struct pg *st, struct slice *unit, struct arena *arena);
 /* SQLSTATE 25006 at a belted place: ops, and what the client got. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_belt_error(
 	struct pg *st, struct slice unit, struct sink *sink, struct slice *ret_shown);

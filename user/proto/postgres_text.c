@@ -17,6 +17,8 @@ const char *pg_refusal_code(enum refusal why)
 		return "42501";
 	case REFUSAL_CANCELLED:
 		return "57014";
+	case REFUSAL_LOCKED:
+		return "55P03";
 	case REFUSAL_LIMIT:
 		return "54000";
 	case REFUSAL_RECORD:
@@ -235,6 +237,8 @@ static int pg_text_out(struct pg *st, struct slice unit, struct slice shown, str
 {
 	int r = pg_position_shift(st, &shown, sink->arena);
 
+	if (!r)
+		r = pg_belt_unquote(st, &shown, sink->arena);
 	if (r)
 		return r;
 	if (shown.p == unit.p) {
@@ -317,7 +321,7 @@ struct slice pg_error_message(struct slice unit)
 }
 
 /* What the client got, for the EV_REPLY. */
-static int pg_error_keep(struct pg *st, struct slice shown)
+int pg_error_keep(struct pg *st, struct slice shown)
 {
 	struct pg_error e;
 

@@ -98,6 +98,17 @@ struct frame {
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+/* Why a request is refused; each protocol has its own code for it. */
+enum refusal {
+	REFUSAL_POLICY,      /* a rule or a human said no (PostgreSQL 42501) */
+	REFUSAL_CANCELLED,   /* the client cancelled it, or its time is over (57014) */
+	REFUSAL_LOCKED,      /* the lock it needs did not come in time (55P03) */
+	REFUSAL_LIMIT,       /* too large or too many (54000) */
+	REFUSAL_RECORD,      /* it could not be recorded: disk full, ring full (53100) */
+	REFUSAL_INTERNAL,    /* our own mistake (XX000) */
+	REFUSAL_UNREACHABLE, /* the server cannot be reached (08001) */
+};
+
 enum event_kind {
 	EV_NONE,
 	EV_KEEP, /* client unit: part of a request still forming; the host keeps it in the span */
@@ -237,6 +248,8 @@ struct event {
 		struct { /* EV_ANSWER */
 			bool is_end;
 			bool failed;
+			enum refusal why;  /* with failed: CANCELLED, LOCKED, or INTERNAL */
+			struct slice text; /* with failed: in the server's words */
 			const struct value *values;
 			size_t n;
 		} answer;
@@ -282,16 +295,6 @@ void sink_put(struct sink *s, enum side to, struct slice data);
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
 enum verdict_kind { VERDICT_PASS, VERDICT_REFUSE };
-
-/* Why a request is refused; each protocol has its own code for it. */
-enum refusal {
-	REFUSAL_POLICY,      /* a rule or a human said no (PostgreSQL 42501) */
-	REFUSAL_CANCELLED,   /* the client cancelled a held request (57014) */
-	REFUSAL_LIMIT,       /* too large or too many (54000) */
-	REFUSAL_RECORD,      /* it could not be recorded: disk full, ring full (53100) */
-	REFUSAL_INTERNAL,    /* our own mistake (XX000) */
-	REFUSAL_UNREACHABLE, /* the server cannot be reached (08001) */
-};
 
 struct verdict {
 	enum verdict_kind kind;

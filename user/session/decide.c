@@ -389,6 +389,11 @@ static int decide_deny(struct session *s)
 	char hint[512];
 	struct writer w = writer_of(message, sizeof(message) - 1);
 
+	/* As COMMIT itself would have failed, in the words that drivers know. */
+	if (a->is_unchecked && s->guard.failed_why != REFUSAL_INTERNAL)
+		return decide_refuse(s, s->guard.failed_why, s->guard.failed_text,
+			"It met a question of holdfast about what the transaction did; nothing was "
+			"committed.");
 	wr_str(&w, "denied by rule \"");
 	wr_str(&w, a->ruling.rule);
 	wr_str(&w, "\"");

@@ -131,6 +131,7 @@ static int guard_ask(struct session *s, bool is_last)
 	r = s->proto->ask(s->state, ASK_INSIDE, slice_str(question), sink);
 	if (r || sink->overflow) {
 		g->answer = GUARD_FAILED;
+		g->failed_why = REFUSAL_INTERNAL;
 		arena_reset(&s->unit_arena);
 		return r < 0 ? err_trace(r) : 0;
 	}
@@ -152,6 +153,9 @@ int guard_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 	if (ev->answer.is_end) {
 		if (ev->answer.failed || g->answer == GUARD_ASKING)
 			g->answer = GUARD_FAILED;
+		g->failed_why = ev->answer.failed ? ev->answer.why : REFUSAL_INTERNAL;
+		snprintf(g->failed_text, sizeof(g->failed_text), "%.*s",
+			SLICE_FMT(ev->answer.failed ? ev->answer.text : SLICE_NULL));
 		return 0;
 	}
 	id = ev->answer.n ? ev->answer.values[0].bytes : SLICE_NULL;

@@ -28,13 +28,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/proto.h"
 #include "util/err.h"
 #include "util/slice.h"
 
-struct event;
 struct policy;
 struct session;
-struct verdict;
 
 enum guard_answer { GUARD_UNASKED, GUARD_ASKING, GUARD_CLEAN, GUARD_WROTE, GUARD_FAILED };
 
@@ -49,6 +48,9 @@ struct guard {
 	bool has_ids, is_accounted, has_hold_cursor;
 	uint64_t first_unseen, last_unseen; /* request ids, for people */
 	enum guard_answer answer;           /* to the question about the request at hand */
+	/* GUARD_FAILED: how, and in the server's words. */
+	enum refusal failed_why;
+	char failed_text[128];
 	/* Batches, plus one; 0: none. The one that wears the belt; the one that was let through to
 	 * write outside a transaction block. */
 	uint64_t belted, mixed;

@@ -279,7 +279,7 @@ static bool tree_is_own_call(struct walk *w, uint32_t call)
 static bool tree_is_closed(struct walk *w, uint32_t node)
 {
 	static const char *const closed[] = {"SelectStmt", "ResTarget", "A_Const", "Integer",
-		"Float", "String", "Boolean", "List", "SQLValueFunction", "Alias"};
+		"Float", "String", "Boolean", "List", "SQLValueFunction", "NullTest", "Alias"};
 	struct slice key = json_key(&w->tree, node);
 
 	if (slice_eq(key, SLICE_LIT("FuncCall")))

@@ -317,7 +317,12 @@ static void vector_print_event(struct replay *r, const struct event *ev)
 		break;
 	case EV_ANSWER:
 		wire_printf(&r->seen, "= ANSWER%s%s", ev->answer.is_end ? " end" : "",
-			ev->answer.failed ? " failed" : "");
+			!ev->answer.failed                    ? ""
+			: ev->answer.why == REFUSAL_CANCELLED ? " failed in time"
+			: ev->answer.why == REFUSAL_LOCKED    ? " failed for a lock"
+							      : " failed");
+		if (ev->answer.failed)
+			vector_text(r, "", ev->answer.text);
 		for (size_t i = 0; i < ev->answer.n; i++)
 			vector_text(r, "", ev->answer.values[i].bytes);
 		wire_printf(&r->seen, "\n");
