@@ -7,8 +7,8 @@
 
 SCRIPTS=${HOLDFAST_PG_REGRESS:-$E2E_ROOT/../shared/data/pg-regress}
 if [ ! -e "$SCRIPTS/test_setup.sql" ]; then
-	echo "SKIP: $SCRIPTS has no regression scripts of PostgreSQL; HOLDFAST_PG_REGRESS names the folder" >&2
-	exit 77
+	echo "ABSENT: PostgreSQL's regression scripts (src/test/regress/sql); HOLDFAST_PG_REGRESS names their folder"
+	exit 78
 fi
 SCRIPTS=$(cd "$SCRIPTS" && pwd)
 TEST_SECS=${REGRESS_SECS:-1200}
