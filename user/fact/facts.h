@@ -101,6 +101,13 @@ struct name_change {
 	struct slice text; /* NAME_DEFINE: the whole `PREPARE name AS …` text's inner statement */
 };
 
+/* A statement that EXECUTE runs by its name; what that does belongs to the request, too. Of the
+ * changes of names in the same text, the first `n_names` come before it. */
+struct execute {
+	struct slice name;
+	size_t n_names;
+};
+
 struct facts {
 	struct fact *list; /* arena of the request */
 	size_t n;
@@ -108,8 +115,7 @@ struct facts {
 	unsigned n_statements;
 	struct name_change *names;
 	size_t n_names;
-	struct slice
-		*executes; /* names that EXECUTE runs; their texts belong to this request too */
+	struct execute *executes;
 	size_t n_executes;
 	/* What the text shows, stores and filters by; NULL: nothing that comes from a table. Where
 	 * the facts say unknown or FACTS_OPAQUE_ROWS, more than it says may be true. */

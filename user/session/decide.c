@@ -86,7 +86,7 @@ static int decide_keep_facts(struct facts *f, struct arena *a)
 	}
 	for (size_t i = 0; !r && i < f->n_executes; i++) {
 		copy.executes[i] = f->executes[i];
-		r = decide_dup(a, &copy.executes[i]);
+		r = decide_dup(a, &copy.executes[i].name);
 	}
 	copy.lineage = NULL;
 	if (!r)
@@ -123,17 +123,34 @@ static int decide_add_fact(struct session *s, enum effect effect, bool no_object
 	return err_trace(sql_facts_merge(&s->asked.facts, &one, &s->request_arena));
 }
 
+/* What the name stands for when that EXECUTE runs: what the same text made of it before, else what
+ * the session knows. If PREPARE fails, so does all that is behind it. */
+static struct slice decide_execute_text(const struct session *s, const struct execute *e)
+{
+	const struct facts *f = &s->asked.facts;
+
+	for (size_t i = e->n_names; i-- > 0;) {
+		const struct name_change *c = &f->names[i];
+
+		if (c->kind == NAME_REMOVE_ALL)
+			return SLICE_NULL;
+		if (slice_eq(c->name, e->name))
+			return c->kind == NAME_DEFINE ? c->text : SLICE_NULL;
+	}
+	return s->proto->name_text(s->state, e->name);
+}
+
 /* Facts of the statements that EXECUTE names; a name nobody knows is unknown. */
 static int decide_add_executes(struct session *s, unsigned depth)
 {
 	struct facts *f = &s->asked.facts;
 	size_t n = f->n_executes;
-	struct slice *names = f->executes;
+	struct execute *executes = f->executes;
 	int r = 0;
 
 	f->n_executes = 0;
 	for (size_t i = 0; !r && i < n; i++) {
-		struct slice text = s->proto->name_text(s->state, names[i]);
+		struct slice text = decide_execute_text(s, &executes[i]);
 		struct facts inner;
 
 		r = text.p && depth < EXECUTE_DEPTH_MAX
@@ -144,6 +161,9 @@ static int decide_add_executes(struct session *s, unsigned depth)
 			r = decide_add_fact(s, EFFECT_UNKNOWN, false);
 		} else if (!r) {
 			r = sql_facts_merge(f, &inner, &s->request_arena);
+			/* What runs inside sees the names that this EXECUTE saw. */
+			for (size_t j = 0; !r && j < f->n_executes; j++)
+				f->executes[j].n_names = executes[i].n_names;
 			if (!r && f->n_executes)
 				r = decide_add_executes(s, depth + 1);
 		}

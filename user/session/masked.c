@@ -34,18 +34,22 @@ static bool masked_touches(const struct session *s)
 }
 
 /* The lineage of the rows that the request gives, or NULL: nothing is known of them. What is not
- * understood may run anything; names that change on the way may mean anything. */
+ * understood may run anything; names that change on the way may mean anything; of several
+ * statements nobody knows which rows are whose. */
 static const struct lineage *masked_lineage(const struct session *s)
 {
 	const struct facts *f = &s->asked.facts;
 	const struct lineage *l = f->lineage;
+	unsigned n_own = 1;
 
 	if (s->asked.request.kind != REQUEST_TEXT || s->asked.request.is_suspect ||
 		masked_changes_names(s) || (facts_effects(f) & EFFECT_BIT(EFFECT_UNKNOWN)))
 		return NULL;
-	if (l && l->flags & LINEAGE_IS_EXECUTE)
+	if (l && l->flags & LINEAGE_IS_EXECUTE) {
 		l = l->next;
-	return l && !l->next ? l : NULL;
+		n_own++;
+	}
+	return l && !l->next && f->n_statements == n_own ? l : NULL;
 }
 
 /* Reads what may be protected and writes in the same breath: INSERT … SELECT, CREATE TABLE AS. The

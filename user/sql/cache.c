@@ -151,7 +151,7 @@ static size_t cache_size(struct slice key, const struct facts *f)
 	for (size_t i = 0; i < f->n_names; i++)
 		n += cache_round(f->names[i].name.n) + cache_round(f->names[i].text.n);
 	for (size_t i = 0; i < f->n_executes; i++)
-		n += cache_round(f->executes[i].n);
+		n += cache_round(f->executes[i].name.n);
 	return n;
 }
 
@@ -186,7 +186,7 @@ static void cache_fill(struct cache_entry *e, struct slice key, const struct fac
 		e->facts.names[i].text = cache_copy_slice(&mem, f->names[i].text);
 	}
 	for (size_t i = 0; i < f->n_executes; i++)
-		e->facts.executes[i] = cache_copy_slice(&mem, f->executes[i]);
+		e->facts.executes[i].name = cache_copy_slice(&mem, f->executes[i].name);
 	if (f->lineage)
 		e->facts.lineage = cache_copy(&mem, f->lineage, f->lineage->size);
 	require(mem <= (uint8_t *)e + e->size);

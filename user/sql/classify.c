@@ -169,13 +169,15 @@ int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena)
 	if (!r)
 		r = classify_join(&executes, &sum.n_executes, b->executes, b->n_executes,
 			sizeof(*a->executes), arena);
+	sum.executes = executes;
+	for (size_t i = a->n_executes; !r && i < sum.n_executes; i++)
+		sum.executes[i].n_names += a->n_names;
 	if (!r)
 		r = sql_lineage_join(&sum.lineage, b->lineage, arena);
 	if (r)
 		return err_trace(r);
 	sum.list = list;
 	sum.names = names;
-	sum.executes = executes;
 	sum.flags = ((a->flags | b->flags) & ~(uint32_t)FACTS_CONSTANT_FREE) | constant_free;
 	sum.n_statements += b->n_statements;
 	*a = sum;

@@ -136,13 +136,14 @@ void walk_add_name(struct walk *w, enum name_change_kind kind, struct slice name
 void walk_add_executes(struct walk *w, struct slice name)
 {
 	struct facts *f = w->facts;
-	struct slice *executes =
+	struct execute *executes =
 		walk_grow(w, f->executes, f->n_executes, &w->executes_cap, sizeof(*executes));
 
 	if (!executes)
 		return;
 	f->executes = executes;
-	executes[f->n_executes++] = walk_keep(w, name);
+	executes[f->n_executes++] =
+		(struct execute){.name = walk_keep(w, name), .n_names = f->n_names};
 }
 
 /* A part in which a dot or a quote could be taken for the punctuation between parts. */

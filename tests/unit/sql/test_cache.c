@@ -51,7 +51,8 @@ static bool facts_same(const struct facts *a, const struct facts *b)
 			!slice_eq(a->names[i].text, b->names[i].text))
 			return false;
 	for (size_t i = 0; i < a->n_executes; i++)
-		if (!slice_eq(a->executes[i], b->executes[i]))
+		if (!slice_eq(a->executes[i].name, b->executes[i].name) ||
+			a->executes[i].n_names != b->executes[i].n_names)
 			return false;
 	return true;
 }

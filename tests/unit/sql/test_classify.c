@@ -267,9 +267,20 @@ Test(classify, names_that_go_and_names_that_run)
 	cr_expect_eq(f.names[1].kind, NAME_REMOVE_ALL);
 	cr_expect_eq(f.names[2].kind, NAME_REMOVE_ALL);
 	cr_assert_eq(f.n_executes, 2);
-	cr_expect(slice_eq_str(f.executes[0], "q"));
-	cr_expect(slice_eq_str(f.executes[1], "R"));
+	cr_expect(slice_eq_str(f.executes[0].name, "q"));
+	cr_expect(slice_eq_str(f.executes[1].name, "R"));
 	cr_expect_eq(f.n_statements, 5);
+}
+
+Test(classify, an_execute_knows_what_its_text_named_before_it)
+{
+	struct facts f = facts_of(
+		SLICE_LIT("EXECUTE a; PREPARE a AS SELECT 1; EXECUTE a; DEALLOCATE a; EXECUTE a"));
+
+	cr_assert_eq(f.n_executes, 3);
+	cr_expect_eq(f.executes[0].n_names, 0);
+	cr_expect_eq(f.executes[1].n_names, 1);
+	cr_expect_eq(f.executes[2].n_names, 2);
 }
 
 Test(classify, an_identifier_is_cut_where_the_server_cuts_it)
