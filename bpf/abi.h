@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 3
+#define HOLDFAST_ABI 4
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -69,7 +69,6 @@ struct intercept_config {
 
 /* A word that user space may change at any time (map `state`, one entry). */
 struct intercept_state {
-	__u64 netns;       /* cookie of the namespace that has listeners; others are refused */
 	__u32 is_refusing; /* 1: the enforcer is dead or frozen: ECONNREFUSED at once */
 	__u8 is_listed;    /* 1: `targets` is whole: what is not in it is refused right there */
 	__u8 may_in_run;   /* 1: a run may reach its own listeners on loopback */
@@ -80,7 +79,7 @@ struct intercept_state {
 	__u64 alive_until_ns; /* CLOCK_MONOTONIC */
 	char unix_name[32];   /* all of it, the NUL in front included */
 };
-_Static_assert(sizeof(struct intercept_state) == 56, "abi: intercept_state");
+_Static_assert(sizeof(struct intercept_state) == 48, "abi: intercept_state");
 
 /* What the kernel side refused, for the ledger (ring buffer `denials`; lost ones are counted). */
 struct denial {

@@ -12,7 +12,7 @@ const volatile struct intercept_config config = {};
 static __always_inline int state_error(const struct intercept_state *s, __u64 netns)
 {
 	/* Without a listener in this very netns, the redirect would reach whoever listens there. */
-	if (!s || s->is_refusing || s->netns != netns)
+	if (!s || s->is_refusing || !is_served(netns))
 		return ECONNREFUSED;
 	return 0;
 }

@@ -63,6 +63,12 @@ static __always_inline void origin_set_target(
 	o->is_set = 1;
 }
 
+/* Does the enforcer listen in this network namespace? */
+static __always_inline bool is_served(__u64 netns)
+{
+	return bpf_map_lookup_elem(&served, &netns);
+}
+
 /* Loads of ctx->user_ip6 one by one: merged by the compiler they become a pointer into the context
  * that the verifier does not follow. */
 static __always_inline void addr_of_ctx6(struct bpf_sock_addr *ctx, __u32 ret[4])

@@ -57,6 +57,16 @@ struct {
 	__type(value, struct intercept_state);
 } state __weak SEC(".maps");
 
+/* served: cookies of the network namespaces where the enforcer listens; in others connects are
+ * refused. Written by the warden, read at each connect. Larger than what the warden serves at most
+ * (daemon/nets.h), so that it is never full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u32);
+} served __weak SEC(".maps");
+
 /* targets: what some resource of the policy names. Written by the warden when a policy is loaded,
  * read at each connect: what is not in it need not wait for the enforcer to be refused. As large as
  * the policy's own limit. */

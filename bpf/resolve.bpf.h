@@ -20,7 +20,7 @@ static __always_inline struct intercept_state *state_get(void)
 /* Is it a question that the enforcer is there to answer? */
 static __always_inline bool is_question(const struct intercept_state *s, const struct origin *o)
 {
-	return s && s->may_resolve && !s->is_refusing && s->netns == o->netns && o->cgroup &&
+	return s && s->may_resolve && !s->is_refusing && o->cgroup && is_served(o->netns) &&
 	       o->port == BE16(RESOLVER_PORT);
 }
 

@@ -27,7 +27,7 @@ static __always_inline struct intercept_state *unix_state(const struct origin *o
 	__u32 zero = 0;
 	struct intercept_state *s = bpf_map_lookup_elem(&state, &zero);
 
-	if (!s || !s->may_unix || s->is_refusing || s->netns != o->netns || !o->cgroup)
+	if (!s || !s->may_unix || s->is_refusing || !o->cgroup || !is_served(o->netns))
 		return 0;
 	return bpf_ktime_get_ns() < s->alive_until_ns ? s : 0;
 }

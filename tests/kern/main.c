@@ -70,9 +70,10 @@ static int open_kern(struct test *t, const char *runs, bool without_unix, struct
 
 static int set_state(struct kern *k, bool is_refusing)
 {
-	struct intercept_state state = {.netns = world_netns(), .is_refusing = is_refusing};
+	struct intercept_state state = {.is_refusing = is_refusing};
+	int r = kern_serve_netns(k, world_netns(), true);
 
-	return kern_set_state(k, &state);
+	return r ? r : kern_set_state(k, &state);
 }
 
 void must_open(struct test *t, bool without_unix)

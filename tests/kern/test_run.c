@@ -30,8 +30,7 @@ static struct reach_key key(const char *addr, unsigned bits, uint16_t port)
 
 static void set_state(struct test *t, bool is_listed, bool may_in_run)
 {
-	struct intercept_state state = {
-		.netns = world_netns(), .is_listed = is_listed, .may_in_run = may_in_run};
+	struct intercept_state state = {.is_listed = is_listed, .may_in_run = may_in_run};
 
 	if (kern_set_state(t->kern, &state))
 		die("set_state");
@@ -192,7 +191,7 @@ void test_soak(struct test *t)
 void test_full_maps(struct test *t)
 {
 	enum { TOO_MANY = 70000 };
-	struct intercept_state state = {.netns = world_netns(), .may_resolve = 1};
+	struct intercept_state state = {.may_resolve = 1};
 	struct reach_key *keys = calloc(TOO_MANY, sizeof(*keys));
 
 	if (!keys)

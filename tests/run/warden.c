@@ -68,6 +68,13 @@ static void warden_on_attached(
 	(void)arg, (void)run, (void)fn, (void)fn_arg;
 }
 
+static int warden_on_netns(void *arg, const struct run *run, int ns_fd, uint64_t cookie)
+{
+	(void)arg, (void)ns_fd;
+	printf("netns %llu %llu\n", (unsigned long long)run->id, (unsigned long long)cookie);
+	return 0;
+}
+
 static void warden_on_end(void *arg, const struct run *run)
 {
 	(void)arg;
@@ -138,6 +145,7 @@ int main(int argc, char **argv)
 		.on_exit = warden_on_exit,
 		.on_event = warden_on_event,
 		.on_attached = warden_on_attached,
+		.on_netns = warden_on_netns,
 		.on_end = warden_on_end};
 	r = run_server_new(&config, &s);
 	if (!r)

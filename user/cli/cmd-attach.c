@@ -84,10 +84,13 @@ static void attach_print(void *arg, json_t *j)
 		printf("  %" PRIu64 " of them have capabilities: nothing keeps those in\n",
 			attach_number(j, "powerful"));
 	if (attach_number(j, "other_netns"))
-		printf("  %" PRIu64
-		       " of them are in another network namespace: they are refused every "
-		       "connection\n",
-			attach_number(j, "other_netns"));
+		printf("  %" PRIu64 " of them are in other network namespaces; served: %" PRIu64
+		       "\n",
+			attach_number(j, "other_netns"), attach_number(j, "netns_served"));
+	if (attach_number(j, "netns_refused"))
+		printf("  NOT served: %" PRIu64 " of those, where every connection is refused "
+		       "(events netns-refused in the ledger say why)\n",
+			attach_number(j, "netns_refused"));
 	printf("  Compared with `holdfast run`: they keep their uid, files, namespaces, terminals "
 	       "and "
 	       "system\n  calls, see other processes, and are outside the limits of the unit or "

@@ -15,7 +15,7 @@ enum { SELFTEST_JSON_MAX = 16 * 1024 };
 
 struct selftest_ask {
 	const char *inside; /* we are in the run: what lies outside */
-	bool as_json, is_verbose;
+	bool as_json, is_verbose, is_attached;
 };
 
 static const char *const selftest_state_names[] = {
@@ -61,9 +61,10 @@ static void selftest_print(const struct escape *e, bool is_verbose)
 	const struct probe_row *rows = probe_rows(&n);
 
 	for (enum probe_group g = 0; g < GROUP_N; g++) {
-		printf("%s\n", probe_group_names[g]);
+		if (!e->is_attached || g <= GROUP_UNIX)
+			printf("%s\n", probe_group_names[g]);
 		for (unsigned i = 0; i < n; i++)
-			if (rows[i].probe->group == g)
+			if (rows[i].probe->group == g && escape_has_row(e, i))
 				selftest_print_row(e, i, &rows[i], is_verbose);
 	}
 	if (e->world.probe.far_net)
@@ -73,7 +74,7 @@ static void selftest_print(const struct escape *e, bool is_verbose)
 			e->run_packets ? e->world.log->first_packet : "");
 	else
 		printf("\nNo other host could be made up: %s.\n", e->world.no_far_why);
-	printf("%u ways, %u attempts: %u closed, %u open, %u cannot be tested here.\n", e->n_rows,
+	printf("%u ways, %u attempts: %u closed, %u open, %u cannot be tested here.\n", e->n_ways,
 		e->n_tries, e->counts[ESCAPE_CLOSED], e->counts[ESCAPE_OPEN],
 		e->counts[ESCAPE_UNTESTED]);
 }
@@ -91,6 +92,8 @@ static void selftest_print_json(const struct escape *e)
 	struct json j;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (!escape_has_row(e, i))
+			continue;
 		jsonw_init(&j, SELFTEST_JSON_MAX);
 		jsonw_object(&j, NULL);
 		jsonw_string(&j, "probe", slice_str(rows[i].name));
@@ -103,7 +106,7 @@ static void selftest_print_json(const struct escape *e)
 	}
 	jsonw_init(&j, SELFTEST_JSON_MAX);
 	jsonw_object(&j, NULL);
-	jsonw_uint(&j, "ways", n);
+	jsonw_uint(&j, "ways", e->n_ways);
 	jsonw_uint(&j, "attempts", e->n_tries);
 	for (enum escape_state s = ESCAPE_CLOSED; s <= ESCAPE_UNTESTED; s++)
 		jsonw_uint(&j, selftest_state_words[s], e->counts[s]);
@@ -124,6 +127,7 @@ static int selftest_escape(const struct selftest_ask *ask)
 	if (!e || n < 0)
 		return cli_fail(CLI_FAILED, "%s", strerror(e ? errno : ENOMEM));
 	self[n] = 0;
+	e->is_attached = ask->is_attached;
 	snprintf(e->world.probe.holdfast_dir, sizeof(e->world.probe.holdfast_dir), "%s", cli_dir());
 	snprintf(e->world.probe.ledger, sizeof(e->world.probe.ledger), "%s", cli_ledger());
 	r = escape_run(e, self);
@@ -147,6 +151,7 @@ static int selftest_escape(const struct selftest_ask *ask)
 static const struct cmd_opt cmd_selftest_opts[] = {
 	{'v', "verbose", NULL, "say of each attempt how it was stopped, and as whom it was made"},
 	{0, "json", NULL, "one JSON object a way, and one that sums up"},
+	{'a', "attached", NULL, "try what attached processes promise, where the command is"},
 	{0, "inside", "WORLD", "used by the command itself, inside its run"},
 	{0},
 };
@@ -162,6 +167,8 @@ static int cmd_selftest_run(const struct cmd *cmd, int argc, char **argv)
 			return CLI_USAGE;
 		if (c == 'v')
 			ask.is_verbose = true;
+		else if (c == 'a')
+			ask.is_attached = true;
 		else if (value)
 			ask.inside = value;
 		else
@@ -170,7 +177,7 @@ static int cmd_selftest_run(const struct cmd *cmd, int argc, char **argv)
 	if (cli_optind() + 1 != argc || strcmp(argv[cli_optind()], "escape") != 0)
 		return cli_fail(CLI_USAGE, "usage: holdfast %s", cmd->usage);
 	if (ask.inside)
-		return escape_inside(ask.inside);
+		return escape_inside(ask.inside, ask.is_attached);
 	if (geteuid())
 		return cli_fail(CLI_FORBIDDEN,
 			"needs root: what only root may do outside a run is tried there, too");
@@ -179,7 +186,7 @@ static int cmd_selftest_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_selftest = {
 	.name = "selftest",
-	.usage = "selftest escape [--verbose] [--json]",
+	.usage = "selftest escape [--attached] [--verbose] [--json]",
 	.help = "Try every known way out of a run, and say which are closed on this host.",
 	.more = "Starts a throwaway run of the running daemon, under its policy. Each way is "
 		"first\n"
@@ -187,7 +194,10 @@ const struct cmd cmd_selftest = {
 		"nothing. For another host to be reached, a network namespace behind a veth\n"
 		"(hfsN, 198.18.N.0/30) is made, its packets are counted, and it is removed again.\n"
 		"Exit code 0: all closed; 1: something is open; 3: it could not be tried. A way\n"
-		"that the policy itself opens is open.",
+		"that the policy itself opens is open.\n"
+		"With --attached the run is a process that is attached, in the network namespace\n"
+		"that the command is started in (`nsenter -t PID -n holdfast selftest escape\n"
+		"--attached`), and only the ways by sockets are tried.",
 	.opts = cmd_selftest_opts,
 	.run = cmd_selftest_run,
 };

@@ -4,6 +4,7 @@
 
 #include "policy/model.h"
 
+static const char *const show_via[] = {"", ", dialled from the host"};
 static const char *const show_tls[] = {"inspect", "passthrough", "refuse"};
 
 static void show_at(const struct at *at, const struct at *end, bool resolved, bool by_runs)
@@ -34,7 +35,8 @@ static void show_words(const char *label, const char *const *words)
 
 static void show_resource(const struct target *t, bool resolved, bool by_runs)
 {
-	printf("  %s: %s, tls %s", t->res.name, t->res.protocol, show_tls[t->res.tls]);
+	printf("  %s: %s, tls %s%s", t->res.name, t->res.protocol, show_tls[t->res.tls],
+		show_via[t->res.via]);
 	show_words(", tags ", (const char *const *)t->res.tags);
 	putchar('\n');
 	show_at(t->ats, t->ats + t->n_ats, resolved, by_runs);
@@ -188,6 +190,7 @@ static void show_json_resource(struct json *j, const struct target *t)
 	jsonw_string(j, "name", slice_str(t->res.name));
 	jsonw_string(j, "protocol", slice_str(t->res.protocol));
 	jsonw_string(j, "tls", slice_str(show_tls[t->res.tls]));
+	jsonw_string(j, "via", slice_str(t->res.via == VIA_HOST ? "host" : "agent"));
 	show_json_words(j, "tags", (const char *const *)t->res.tags);
 	jsonw_array(j, "at");
 	for (size_t i = 0; i < t->n_ats; i++)

@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "ctl/server.h"
+#include "daemon/doorman.h"
 #include "daemon/process.h"
 #include "daemon/reach.h"
 #include "kern/unix_peer.h"
 #include "priv/channel.h"
 #include "priv/sandbox.h"
+#include "session/abroad.h"
 #include "session/parser.h"
 #include "session/resolver.h"
 #include "session/worker.h"
@@ -33,6 +35,7 @@ struct enforcer_process {
 	struct loop_source channel_src;
 	struct enforcer shared;
 	struct worker workers[ENFORCER_WORKERS_MAX];
+	struct doorman doormen[ENFORCER_WORKERS_MAX];
 	struct journal *journals[RINGS_MAX];
 	struct ctl ctl;
 	bool is_orphan; /* the warden is gone */
@@ -126,6 +129,27 @@ static void enforcer_on_run_end(struct enforcer_process *e, uint64_t cgroup)
 	enforcer_remove_run(&e->shared, cgroup);
 }
 
+_Static_assert((int)CHANNEL_PLACES == (int)ABROAD_PLACES && (int)CHANNEL_DIAG == (int)ABROAD_DIAG &&
+		       (int)CHANNEL_QUESTIONS == (int)ABROAD_QUESTIONS,
+	"the channel and session count alike");
+
+/* All of one namespace is one worker's: few are served, and each has its own queue. */
+static void enforcer_on_netns(struct enforcer_process *e, const struct channel_message *m, int *fd)
+{
+	bool is_end = m->type == CHANNEL_NETNS_END;
+	struct mail *letter = mail_new(is_end ? MAIL_NETNS_END : MAIL_NETNS);
+
+	if (!letter) {
+		log_error("netns", "no memory: what connects there waits for nobody");
+		return;
+	}
+	letter->netns = m->netns.cookie;
+	letter->place = (enum abroad_place)m->netns.place;
+	if (!is_end)
+		letter->fd = TAKE_FD(*fd);
+	mailbox_send(&e->workers[m->netns.cookie % e->shared.n_workers].mail, letter);
+}
+
 static void enforcer_begin(struct enforcer_process *e)
 {
 	for (unsigned i = 0; i < e->shared.n_workers; i++)
@@ -155,6 +179,8 @@ static void enforcer_on_channel(struct loop_source *src, uint32_t events)
 		enforcer_on_run_end(e, m.run.cgroup);
 	else if (m.type == CHANNEL_POLICY)
 		enforcer_on_policy(e, fd);
+	else if (m.type == CHANNEL_NETNS || m.type == CHANNEL_NETNS_END)
+		enforcer_on_netns(e, &m, &fd);
 	else if (m.type == CHANNEL_BEGIN)
 		enforcer_begin(e);
 	else
@@ -179,7 +205,7 @@ static int enforcer_open_journals(struct enforcer_process *e)
 static int enforcer_drop_descriptors(const struct enforcer_process *e)
 {
 	const struct process *p = e->p;
-	int keep[12 + 4 * ENFORCER_WORKERS_MAX];
+	int keep[12 + 5 * ENFORCER_WORKERS_MAX];
 	size_t n = 0;
 
 	keep[n++] = e->channel;
@@ -201,6 +227,7 @@ static int enforcer_drop_descriptors(const struct enforcer_process *e)
 		keep[n++] = p->listener_fds[i][0];
 		keep[n++] = p->listener_fds[i][1];
 		keep[n++] = p->question_fds[i];
+		keep[n++] = p->door_fds[i];
 		keep[n++] = p->commit_fds[RING_WORKERS + i];
 	}
 	return err_trace(fd_close_except(keep, n));
@@ -252,6 +279,8 @@ static int enforcer_start_workers(struct enforcer_process *e, const struct polic
 		if (r)
 			return err_trace(r);
 		r = resolver_new(w, p->question_fds[i], kern_askers_fd(p->kern), &w->resolver);
+		if (!r)
+			r = doorman_start(&e->doormen[i], w, p->door_fds[i]);
 		if (r)
 			return err_trace(r);
 		e->shared.workers[i] = w;
@@ -312,6 +341,7 @@ static int enforcer_start(struct enforcer_process *e)
 			return err_trace(e->shared.unix_diag_fd);
 	}
 	e->shared.run_holds_max = p->config->holds_per_run;
+	e->shared.netns = p->netns;
 	e->shared.own_port = (uint16_t)p->config->port;
 	e->shared.last_session = p->ids.session;
 	e->shared.last_request = p->ids.request;

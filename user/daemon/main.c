@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -451,7 +452,7 @@ static int main_open_listeners(struct process *p)
 			p->listener_fds[i][v6] = fd;
 		}
 	for (unsigned i = 0; i < c->workers; i++) {
-		int fd = udp_listen((uint16_t)c->port);
+		int fd = udp_listen((uint16_t)c->port, true);
 
 		if (fd < 0 || kern_mark_own(p->kern, fd))
 			return main_fail(EXIT_HOST,
@@ -459,6 +460,9 @@ static int main_open_listeners(struct process *p)
 				strerror(fd < 0 ? -fd : EIO));
 		p->question_fds[i] = fd;
 	}
+	if (getsockopt(p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &p->netns,
+		    &(socklen_t){sizeof(p->netns)}) < 0)
+		return main_fail(EXIT_HOST, "SO_NETNS_COOKIE", strerror(errno));
 	snprintf(path, sizeof(path), "%s/ctl.sock", c->dir);
 	/* Open to all: who may do what is decided by who they are (SO_PEERCRED), never by the path.
 	 */

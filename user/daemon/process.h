@@ -37,6 +37,9 @@ struct process {
 	int wake_fd;      /* eventfd the scribe sleeps on */
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
 	int question_fds[ENFORCER_WORKERS_MAX]; /* UDP, the same port: what runs ask resolvers */
+	int door_fds[ENFORCER_WORKERS_MAX]; /* of the enforcer that is being started: daemon/nets.h
+					     */
+	uint64_t netns;                     /* cookie of our own network namespace */
 	int ctl_fd;
 	int unix_fd;        /* where the hooks send unix connects; -1: there is no such hook */
 	char unix_name[32]; /* its abstract name */

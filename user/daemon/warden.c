@@ -23,6 +23,7 @@
 #include "audit/journal.h"
 #include "daemon/child.h"
 #include "daemon/denials.h"
+#include "daemon/nets.h"
 #include "daemon/reach.h"
 #include "daemon/run_record.h"
 #include "daemon/signer.h"
@@ -56,6 +57,7 @@ struct warden {
 	struct run_server *runs;
 	struct sweeper *sweeper; /* NULL: this kernel has no iterators */
 	struct denials *denials;
+	struct nets *nets;
 	struct journal *journal;
 	uint64_t last_run, n_broken_layers;
 	int64_t next_verify_ns;
@@ -104,16 +106,19 @@ static void warden_on_denials(void *arg)
 
 static int warden_set_refusing(struct warden *w, bool is_refusing)
 {
-	socklen_t len = sizeof(w->state.netns);
-
-	if (getsockopt(w->p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &w->state.netns,
-		    &len) < 0)
-		return err_raise(-errno);
 	w->is_refusing = is_refusing;
 	w->state.is_refusing = is_refusing;
 	w->state.alive_until_ns = (uint64_t)(clock_mono_ns() + ALIVE_NS);
 	memcpy(w->state.unix_name, w->p->unix_name, sizeof(w->state.unix_name));
 	return err_trace(kern_set_state(w->p->kern, &w->state));
+}
+
+/* Our own network namespace, and none that an earlier daemon had listeners in. */
+static int warden_serve_own(struct warden *w)
+{
+	int r = kern_serve_none(w->p->kern);
+
+	return r ? err_trace(r) : err_trace(kern_serve_netns(w->p->kern, w->p->netns, true));
 }
 
 /* What the policy in force names, for the hooks. */
@@ -210,6 +215,9 @@ static int warden_start_enforcer(struct warden *w)
 		return err_raise(-errno);
 	if (setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return err_raise(-errno);
+	r = nets_open_doors(w->nets, w->p->door_fds);
+	if (r)
+		return err_trace(r);
 	pid = fork();
 	if (pid < 0)
 		return err_raise(-errno);
@@ -219,6 +227,8 @@ static int warden_start_enforcer(struct warden *w)
 		_exit(enforcer_main(w->p, pair[1]));
 	}
 	close(pair[1]);
+	for (unsigned i = 0; i < w->p->config->workers; i++)
+		w->p->door_fds[i] = fd_close(w->p->door_fds[i]);
 	w->channel = pair[0];
 	w->is_enforcer_ready = false;
 	r = child_watch(&w->enforcer, &w->loop, pid, warden_child_on_exit, w);
@@ -336,6 +346,7 @@ static bool warden_read_channel(struct warden *w)
 		/* An enforcer that was replaced learns of the runs that live on. */
 		if (w->runs) {
 			run_server_each(w->runs, warden_announce, w);
+			nets_announce(w->nets);
 			warden_let_begin(w);
 		}
 		warden_watch_enforcer(w, clock_mono_ns());
@@ -442,10 +453,16 @@ static void warden_on_attached(
 	sweeper_attach(w->sweeper, w->runs, run->cgroup, run->is_cut, fn, fn_arg);
 }
 
+static int warden_on_netns(void *arg, const struct run *run, int ns_fd, uint64_t cookie)
+{
+	return nets_serve(((struct warden *)arg)->nets, run, ns_fd, cookie);
+}
+
 static void warden_on_end(void *arg, const struct run *run)
 {
 	struct warden *w = arg;
 
+	nets_leave(w->nets, run);
 	sweeper_end(w->sweeper, run->cgroup);
 	if (warden_send_run(w, CHANNEL_RUN_END, run))
 		log_warn("channel", "the enforcer was not told that run %llu ended",
@@ -493,6 +510,7 @@ static int warden_start_runs(struct warden *w)
 			.on_exit = warden_on_exit,
 			.on_event = warden_on_event,
 			.on_attached = warden_on_attached,
+			.on_netns = warden_on_netns,
 			.on_end = warden_on_end},
 	};
 	int r = run_server_new(&config, &w->runs);
@@ -644,6 +662,37 @@ static int warden_watch_denials(struct warden *w)
 	return err_trace(denials_open(w->p->kern, &w->loop, &config, &w->denials));
 }
 
+static int warden_tell_of_nets(void *arg, const struct channel_message *m, int fd)
+{
+	struct warden *w = arg;
+
+	return w->is_enforcer_ready ? warden_tell(w, m, fd) : -EPIPE;
+}
+
+static void warden_on_bad_door(void *arg)
+{
+	const struct warden *w = arg;
+
+	log_error("channel", "the enforcer said at a door what it may not say; it is replaced");
+	if (w->enforcer.pid)
+		kill(w->enforcer.pid, SIGKILL);
+}
+
+static int warden_start_nets(struct warden *w)
+{
+	const struct nets_config config = {.arg = w,
+		.kern = w->p->kern,
+		.loop = &w->loop,
+		.port = (uint16_t)w->p->config->port,
+		.unix_name = w->p->unix_fd >= 0 ? w->p->unix_name : NULL,
+		.n_doors = (unsigned)w->p->config->workers,
+		.tell = warden_tell_of_nets,
+		.on_bad = warden_on_bad_door,
+		.on_event = warden_on_event};
+
+	return err_trace(nets_new(&config, &w->nets));
+}
+
 static int warden_start(struct warden *w)
 {
 	int r = loop_init(&w->loop, w);
@@ -655,6 +704,10 @@ static int warden_start(struct warden *w)
 		return err_trace(r);
 	/* Until there is somebody to accept, nobody shall wait. */
 	r = warden_set_refusing(w, true);
+	if (!r)
+		r = warden_serve_own(w);
+	if (!r)
+		r = warden_start_nets(w);
 	if (r)
 		return err_trace(r);
 	r = signer_init(&w->signer, w->p->config);
@@ -705,6 +758,7 @@ static void warden_stop(struct warden *w)
 		log_debug("stop", "enforcer=%d", (int)w->enforcer.pid);
 	child_end(&w->enforcer, &w->loop, CHILD_STOP_MS);
 	w->runs = run_server_free(w->runs);
+	w->nets = nets_free(w->nets);
 	w->sweeper = sweeper_free(w->sweeper);
 	w->denials = denials_close(w->denials);
 	w->journal = journal_close(w->journal);

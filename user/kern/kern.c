@@ -304,6 +304,28 @@ int kern_set_state(struct kern *k, const struct intercept_state *state)
 	return 0;
 }
 
+int kern_serve_netns(struct kern *k, uint64_t cookie, bool is_served)
+{
+	int map = load_map_fd(k->object, "served");
+	const uint32_t yes = 1;
+
+	if (is_served ? bpf_map_update_elem(map, &cookie, &yes, BPF_ANY)
+		      : bpf_map_delete_elem(map, &cookie) && errno != ENOENT)
+		return err_raise(-errno);
+	return 0;
+}
+
+int kern_serve_none(struct kern *k)
+{
+	int map = load_map_fd(k->object, "served");
+	uint64_t cookie;
+
+	while (!bpf_map_get_next_key(map, NULL, &cookie))
+		if (bpf_map_delete_elem(map, &cookie))
+			return err_raise(-errno);
+	return errno == ENOENT ? 0 : err_raise(-errno);
+}
+
 int kern_set_reach(struct kern *k, enum kern_reach which, const struct reach_key *keys, size_t n)
 {
 	static const char *const maps[] = {"targets", "inbound"};

@@ -51,6 +51,13 @@ ERR_CHECK int kern_mark_own(struct kern *k, int socket_fd);
 /* What the hooks read while they run; in force from the next connect on. 0, -errno. */
 ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
 
+/* Whether the enforcer listens in that network namespace; elsewhere connects are refused. 0,
+ * -errno.
+ */
+ERR_CHECK int kern_serve_netns(struct kern *k, uint64_t cookie, bool is_served);
+/* Forgets all of them: those of an earlier daemon, whose listeners are gone. 0, -errno. */
+ERR_CHECK int kern_serve_none(struct kern *k);
+
 /* What runs may reach, and who may reach what they listen on: the kernel's copy of the policy, by
  * which it refuses at once what the enforcer would refuse anyway, and lets in who is let in. */
 enum kern_reach { KERN_TARGETS, KERN_INBOUND };

@@ -340,3 +340,51 @@ int place_count(const char *path, struct place_census *ret)
 	r = place_each(path, true, 0, place_look, ret);
 	return r ? err_trace(r) : 0;
 }
+
+struct place_netting {
+	struct place_nets *nets;
+	uint64_t ours;
+};
+
+static int place_net_of(void *arg, pid_t pid)
+{
+	struct place_netting *p = arg;
+	struct place_nets *nets = p->nets;
+	_cleanup_(fd_closep) int fd = -1;
+	struct stat st;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino == p->ours)
+		return 0; /* it ended; or it is at home */
+	for (unsigned i = 0; i < nets->n; i++)
+		if (nets->v[i].inode == st.st_ino)
+			return 0;
+	if (nets->n == PLACE_NETS_MAX) {
+		nets->n_more++;
+		return 0;
+	}
+	nets->v[nets->n].fd = TAKE_FD(fd);
+	nets->v[nets->n++].inode = st.st_ino;
+	return 0;
+}
+
+int place_nets(const char *path, struct place_nets *ret)
+{
+	struct place_netting p = {.nets = ret};
+	struct stat st;
+
+	*ret = (struct place_nets){0};
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return err_raise(-errno);
+	p.ours = st.st_ino;
+	return err_trace(place_each(path, true, 0, place_net_of, &p));
+}
+
+void place_nets_close(struct place_nets *nets)
+{
+	for (unsigned i = 0; i < nets->n; i++)
+		fd_close(nets->v[i].fd);
+	nets->n = 0;
+}

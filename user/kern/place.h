@@ -28,6 +28,16 @@ struct place_census {
 	unsigned n_other_netns; /* not in our network namespace */
 };
 
+/* Network namespaces other than ours that processes of a group are in. */
+enum { PLACE_NETS_MAX = 8 };
+struct place_nets {
+	unsigned n, n_more; /* n_more: processes in still others */
+	struct {
+		int fd;
+		uint64_t inode;
+	} v[PLACE_NETS_MAX];
+};
+
 /*
  * The control group of a unit ("web.service"; ".service" may be left away), a container (its id or
  * at least 12 digits of it), or a path (absolute, or as in /proc/PID/cgroup), as an absolute path
@@ -48,3 +58,6 @@ ERR_CHECK int place_move_tree(pid_t pid, const char *to, unsigned *ret_n);
 bool place_is_below(pid_t descendant, pid_t pid);
 /* Looks at those of a group. */
 ERR_CHECK int place_count(const char *path, struct place_census *ret);
+/* Opens the namespaces they are in; close with place_nets_close(), also after a failure. */
+ERR_CHECK int place_nets(const char *path, struct place_nets *ret);
+void place_nets_close(struct place_nets *nets);

@@ -15,7 +15,7 @@
 
 #include "util/cleanup.h"
 
-enum { SOCK_BACKLOG = 1024 };
+enum { SOCK_BACKLOG = 1024, SOCK_LOOPBACK = 1 /* its index, in every network namespace */ };
 
 static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -24,7 +24,7 @@ int sock_listen(bool is_v6, uint16_t port, bool reuse_port)
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	_cleanup_(fd_closep) int fd = -1;
-	const int on = 1, reuse = reuse_port;
+	const int on = 1, reuse = reuse_port, loopback = SOCK_LOOPBACK;
 	int r;
 
 	fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -35,8 +35,8 @@ int sock_listen(bool is_v6, uint16_t port, bool reuse_port)
 	if (is_v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	/* Only what the hooks sent over the loopback interface is ours; a neighbour's packet is
-	 * not. */
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+	 * not. By its number: in another namespace "lo" can be anything. */
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0)
 		return err_raise(-errno);
 	r = is_v6 ? bind(fd, (struct sockaddr *)&sin6, sizeof(sin6))
 		  : bind(fd, (struct sockaddr *)&sin, sizeof(sin));
@@ -79,31 +79,40 @@ int sock_listen_abstract(const char *name, size_t n)
 	return TAKE_FD(fd);
 }
 
+int sock_dial_abstract(int socket_fd, const char *name)
+{
+	_cleanup_(fd_closep) int fd = socket_fd;
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	size_t n = strlen(name);
+
+	if (n >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path + 1, name + 1, n - 1);
+	if (connect(fd, (struct sockaddr *)&sun,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
 int sock_dial_unix(const char *path)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	socklen_t len = sizeof(sun);
 	_cleanup_(fd_closep) int at = -1;
-	_cleanup_(fd_closep) int fd = -1;
+	_cleanup_(fd_closep) int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct stat st;
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	if (*path == '@') {
-		len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-		memcpy(sun.sun_path + 1, path + 1, strlen(path + 1));
-	} else {
-		at = open(path, O_PATH | O_CLOEXEC);
-		if (at < 0 || fstat(at, &st) < 0)
-			return -errno;
-		if (!S_ISSOCK(st.st_mode))
-			return -ENOTSOCK;
-		snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d", at);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_raise(-errno);
-	if (connect(fd, (struct sockaddr *)&sun, len) < 0)
+	if (*path == '@')
+		return sock_dial_abstract(TAKE_FD(fd), path);
+	at = open(path, O_PATH | O_CLOEXEC);
+	if (at < 0 || fstat(at, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d", at);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -115,19 +124,28 @@ int sock_accept(int listener)
 	return fd < 0 ? -errno : fd;
 }
 
+int sock_family(const uint8_t addr[static 16])
+{
+	return !memcmp(addr, v4_mapped, sizeof(v4_mapped)) ? AF_INET : AF_INET6;
+}
+
 int sock_dial(const uint8_t addr[static 16], uint16_t port)
+{
+	int fd = socket(sock_family(addr), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? err_raise(-errno) : sock_dial_on(fd, addr, port);
+}
+
+int sock_dial_on(int socket_fd, const uint8_t addr[static 16], uint16_t port)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
 	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	bool is_v4 = !memcmp(addr, v4_mapped, sizeof(v4_mapped));
-	_cleanup_(fd_closep) int fd = -1;
+	bool is_v4 = sock_family(addr) == AF_INET;
+	_cleanup_(fd_closep) int fd = socket_fd;
 	int r;
 
 	memcpy(&sin.sin_addr, addr + 12, 4);
 	memcpy(&sin6.sin6_addr, addr, 16);
-	fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return err_raise(-errno);
 	sock_tune(fd);
 	r = is_v4 ? connect(fd, (struct sockaddr *)&sin, sizeof(sin))
 		  : connect(fd, (struct sockaddr *)&sin6, sizeof(sin6));

@@ -23,6 +23,11 @@ int sock_accept(int listener); /* fd, or -EAGAIN, or -errno */
 /* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno.
  */
 int sock_dial(const uint8_t addr[static 16], uint16_t port);
+/* The same with a socket that somebody made, in a network namespace of his choice: of this family,
+ * non-blocking. Takes it. */
+int sock_dial_on(int socket_fd, const uint8_t addr[static 16], uint16_t port);
+int sock_dial_abstract(int socket_fd, const char *name); /* @name; a stream of AF_UNIX */
+int sock_family(const uint8_t addr[static 16]);          /* AF_INET where it is v4-mapped */
 /* The same to a unix socket: a path, or @name for an abstract one. The path is opened once, and
  * what was opened is dialled. */
 int sock_dial_unix(const char *path);

@@ -8,17 +8,17 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-int udp_listen(uint16_t port)
+int udp_listen(uint16_t port, bool reuse_port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
 	_cleanup_(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	const int on = 1;
+	const int on = 1, reuse = reuse_port, loopback = 1; /* its index, everywhere */
 
 	if (fd < 0)
 		return err_raise(-errno);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)) < 0 ||
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0 ||
 		bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);

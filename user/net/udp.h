@@ -6,6 +6,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/err.h"
@@ -19,8 +20,9 @@ struct udp_ends {
 
 enum { UDP_E_AGAIN = 1 }; /* nothing there */
 
-/* A v4 socket at the port, loopback interface only, one of several sharing it. An fd, or -errno. */
-int udp_listen(uint16_t port);
+/* A v4 socket at the port, loopback interface only; reuse_port: one of several sharing it. An fd,
+ * or -errno. */
+int udp_listen(uint16_t port, bool reuse_port);
 /* A socket that speaks with this address alone, from a port of the kernel's choice. */
 int udp_dial(const uint8_t addr[static 16], uint16_t port);
 /* The next datagram, at most `max` bytes of it. 0, UDP_E_AGAIN, -errno. */

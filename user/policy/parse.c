@@ -29,6 +29,7 @@ static const char *const parse_detectors[] = {
 	NULL};
 
 static const char *const parse_modes[] = {"enforce", "observe", NULL};
+static const char *const parse_via[] = {"agent", "host", NULL};
 static const char *const parse_tls[] = {"inspect", "passthrough", "refuse", NULL};
 static const char *const parse_durability[] = {"process", "power", NULL};
 
@@ -426,12 +427,21 @@ static void parse_resource_tls(struct binder *b, const struct yaml_node *n, void
 		((struct target *)obj)->res.tls = (enum tls_mode)word;
 }
 
+static void parse_resource_via(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	size_t word;
+
+	if (bind_word(b, n, "via", parse_via, &word))
+		((struct target *)obj)->res.via = (enum via)word;
+}
+
 static const struct bind_key parse_resource_keys[] = {
 	{.name = "name", .bind = parse_resource_name, .is_required = true},
 	{.name = "at", .bind = parse_resource_at, .is_required = true},
 	{.name = "protocol", .bind = parse_resource_protocol, .is_required = true},
 	{.name = "tags", .bind = parse_resource_tags},
 	{.name = "tls", .bind = parse_resource_tls},
+	{.name = "via", .bind = parse_resource_via},
 	{.name = NULL},
 };
 

@@ -48,6 +48,8 @@ struct endpoint {
 };
 
 enum tls_mode { TLS_INSPECT, TLS_PASSTHROUGH, TLS_REFUSE };
+/* From which network namespace a resource is dialled. */
+enum via { VIA_AGENT, VIA_HOST };
 
 struct resource {
 	const char *name;
@@ -59,6 +61,7 @@ struct resource {
 	uint16_t *name_ports; /* with `dns:`, the ports of its names; 0: any */
 	size_t n_name_ports;
 	enum tls_mode tls;
+	enum via via;
 	const struct mask_rule **masks; /* those that apply here, NULL-terminated */
 };
 

@@ -19,6 +19,11 @@ static const struct {
 	{CHANNEL_POLICY, CHANNEL_IN_ENFORCER, true},
 	{CHANNEL_STOP, CHANNEL_IN_ENFORCER, false},
 	{CHANNEL_BEGIN, CHANNEL_IN_ENFORCER, false},
+	{CHANNEL_NETNS, CHANNEL_IN_ENFORCER, true},
+	{CHANNEL_NETNS_END, CHANNEL_IN_ENFORCER, false},
+	{CHANNEL_WANT_SOCKET, CHANNEL_AT_DOOR, false},
+	{CHANNEL_SOCKET, CHANNEL_IN_WORKER, true},
+	{CHANNEL_NO_SOCKET, CHANNEL_IN_WORKER, false},
 	{CHANNEL_READY, CHANNEL_IN_WARDEN_STARTING, false},
 	{CHANNEL_RUN_ADDED, CHANNEL_IN_WARDEN_STARTING | CHANNEL_IN_WARDEN, false},
 	{CHANNEL_WANT_POLICY, CHANNEL_IN_WARDEN, false},
@@ -85,7 +90,7 @@ int channel_receive(int channel, enum channel_phase phase, struct channel_messag
 	c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	if (!(phase & (CHANNEL_IN_SIGNER | CHANNEL_IN_SCRIBE)))
+	if (phase & (CHANNEL_IN_ENFORCER | CHANNEL_IN_WARDEN_STARTING | CHANNEL_IN_WARDEN))
 		ret->run.name[sizeof(ret->run.name) - 1] = 0;
 	if (n != sizeof(*ret) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
 		channel_check(ret, phase, fd >= 0))

@@ -27,6 +27,9 @@ enum channel_type {
 	CHANNEL_POLICY = 3,  /* + descriptor of the text; answered by POLICY_GOOD or POLICY_BAD */
 	CHANNEL_STOP = 4,
 	CHANNEL_BEGIN = 5, /* once: every run that lives was told of, accept connections */
+	CHANNEL_NETNS = 6, /* + descriptor, struct channel_netns: listens (or asks the kernel) in
+			      another network namespace; one message for each place of it */
+	CHANNEL_NETNS_END = 7, /* struct channel_netns (cookie): forget them */
 	/* enforcer → warden */
 	CHANNEL_READY = 16,       /* once: it can be told of runs */
 	CHANNEL_RUN_ADDED = 17,   /* struct channel_run (id) */
@@ -35,6 +38,13 @@ enum channel_type {
 	CHANNEL_POLICY_BAD = 20,  /* it is not; the old one stays */
 	CHANNEL_REACH = 21, /* + descriptor: the addresses of a policy, for the kernel side; see
 			       daemon/reach.h */
+	/* a worker → warden, at a door of its own; each is answered by SOCKET or NO_SOCKET, in
+	 * order, and at most CHANNEL_DOOR_MAX are unanswered, so that neither side ever has to wait
+	 */
+	CHANNEL_WANT_SOCKET = 24, /* struct channel_socket */
+	/* warden → a worker */
+	CHANNEL_SOCKET = 25,    /* + descriptor, struct channel_socket */
+	CHANNEL_NO_SOCKET = 26, /* struct channel_socket (error) */
 	/* scribe → warden */
 	CHANNEL_SIGN = 32, /* struct checkpoint (ledger, entry, head); answered by SIGNED */
 	/* warden → scribe */
@@ -47,11 +57,39 @@ struct channel_run {
 	char name[64];
 };
 
+/* What the enforcer has in a network namespace. */
+enum channel_place {
+	CHANNEL_TCP4,
+	CHANNEL_TCP6,
+	CHANNEL_QUESTIONS, /* UDP: what runs ask resolvers */
+	CHANNEL_DIAG,      /* of NETLINK_SOCK_DIAG: who is at the other end of a unix socket */
+	CHANNEL_UNIX,
+	CHANNEL_PLACES,
+};
+
+struct channel_netns {
+	uint64_t cookie;
+	uint32_t place; /* enum channel_place */
+	uint32_t pad_;
+};
+
+/* A stream socket, not connected, made in the network namespace. */
+struct channel_socket {
+	uint64_t cookie;
+	uint64_t session; /* the asker's own, told back */
+	uint32_t family;  /* AF_INET, AF_INET6, AF_UNIX */
+	int32_t error;    /* a positive errno, of NO_SOCKET */
+};
+
+enum { CHANNEL_DOOR_MAX = 8 };
+
 struct channel_message {
 	uint32_t type; /* enum channel_type */
 	uint32_t pad_;
 	union {
 		struct channel_run run;
+		struct channel_netns netns;
+		struct channel_socket socket;
 		struct checkpoint checkpoint;
 	};
 };
@@ -63,6 +101,8 @@ enum channel_phase {
 	CHANNEL_IN_WARDEN = 1 << 2,
 	CHANNEL_IN_SIGNER = 1 << 3, /* the warden, of the scribe */
 	CHANNEL_IN_SCRIBE = 1 << 4,
+	CHANNEL_AT_DOOR = 1 << 5, /* the warden, of a worker */
+	CHANNEL_IN_WORKER = 1 << 6,
 };
 
 /* fd: descriptor to pass, or -1. 0, CHANNEL_E_EOF. */

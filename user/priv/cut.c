@@ -114,7 +114,7 @@ static int cut_inet(int fd, bool is_tcp)
 	struct sock_filter drop = {.code = BPF_RET | BPF_K, .k = 0};
 	const struct sock_fprog filter = {.len = 1, .filter = &drop};
 	const struct sockaddr unspec = {.sa_family = AF_UNSPEC};
-	const int on = 1;
+	const int on = 1, loopback = 1; /* its index, in every network namespace */
 
 	/* One that somebody else locked lets in what it pleases. */
 	if ((setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
@@ -125,7 +125,7 @@ static int cut_inet(int fd, bool is_tcp)
 	if (is_tcp && connect(fd, &unspec, sizeof(unspec)) < 0)
 		return CUT_E_CANNOT;
 	/* Taking it off needs CAP_NET_RAW. What it would still send ends on this host. */
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0)
 		return CUT_E_CANNOT;
 	/* A socket that is not connected says so, and is shut down all the same. */
 	return shutdown(fd, SHUT_RDWR) < 0 && errno != ENOTCONN ? CUT_E_CANNOT : 0;

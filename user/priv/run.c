@@ -18,6 +18,7 @@
 #include "priv/run_child.h"
 #include "priv/run_home.h"
 #include "priv/run_init.h"
+#include "priv/run_netns.h"
 #include "priv/run_plan.h"
 #include "priv/run_state.h"
 #include "util/cleanup.h"
@@ -101,7 +102,15 @@ static struct run_state run_to_state(const struct run *run)
 	memcpy(s.name, run->name, sizeof(s.name));
 	memcpy(s.command, run->command, sizeof(s.command));
 	memcpy(s.degraded, run->degraded, sizeof(s.degraded));
+	run_netns_print(run, s.netns, sizeof(s.netns));
 	return s;
+}
+
+int run_remember(const struct run_config *config, const struct run *run)
+{
+	const struct run_state state = run_to_state(run);
+
+	return err_trace(run_state_write(config->state_dir, &state));
 }
 
 /* A group of this name may have processes: a run is only ever made in one of its own. */
@@ -116,7 +125,6 @@ static bool run_is_taken(const struct run_config *config, uint64_t id)
 int run_place(const struct run_config *config, struct run *run)
 {
 	char path[RUN_PATH_MAX];
-	struct run_state state;
 	int r;
 
 	r = run_cgroup_path(config, run->id, path, sizeof(path));
@@ -124,8 +132,7 @@ int run_place(const struct run_config *config, struct run *run)
 		r = run_open_cgroup(run, cgroup_make(path));
 	if (r)
 		return err_trace(r);
-	state = run_to_state(run);
-	r = run_state_write(config->state_dir, &state);
+	r = run_remember(config, run);
 	if (!r && run->has_home)
 		r = run_home_make(config, run->id, run->uid);
 	return r ? err_trace(r) : 0;
@@ -397,6 +404,10 @@ static int run_adopt(void *arg, const struct run_state *state)
 	run->is_cut = state->is_cut;
 	run->is_attached = *state->from != 0;
 	memcpy(run->from, state->from, sizeof(run->from));
+	if (!run_netns_parse(run, state->netns)) {
+		log_error("run.adopt", "id=%" PRIu64 " netns=broken", run->id);
+		run->n_netns = 0; /* none is served: refused */
+	}
 	r = run_cgroup_path(a->config, run->id, path, sizeof(path));
 	fd = r ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)

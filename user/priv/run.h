@@ -17,7 +17,7 @@ enum {
 	RUN_E_REFUSED = 1, /* *ret_why says why; goes to the person who asked */
 };
 
-enum { RUN_ARGV_MAX = 256, RUN_ENV_MAX = 1024, RUN_FROM_MAX = 512 };
+enum { RUN_ARGV_MAX = 256, RUN_ENV_MAX = 1024, RUN_FROM_MAX = 512, RUN_NETNS_MAX = 8 };
 
 /* One life of one agent. Lives in the warden until its cgroup is empty. */
 struct run {
@@ -39,6 +39,9 @@ struct run {
 	bool is_attached;        /* it ran before: run_attach.h */
 	bool is_cut;             /* attached, and its sockets from before are cut */
 	char from[RUN_FROM_MAX]; /* attached: the group it came from; "" otherwise */
+	uint64_t netns[RUN_NETNS_MAX]; /* attached: cookies of the network namespaces that are
+					  served for it, besides ours: run_netns.h */
+	unsigned n_netns, n_netns_refused;
 };
 
 struct run_config {
@@ -91,6 +94,8 @@ bool run_failure(struct run *run, char *buf, size_t max, int *ret_exit);
  * run_end(). */
 struct run *run_new(uint64_t id);
 ERR_CHECK int run_place(const struct run_config *config, struct run *run);
+/* Writes the run's file again. 0, -errno. */
+ERR_CHECK int run_remember(const struct run_config *config, const struct run *run);
 /* The command was waited for: the run is over as soon as nobody else is left in it. */
 void run_note_exit(struct run *run);
 /* Freezes the tree, so that nothing forks away meanwhile, and kills it. The run ends soon after.

@@ -22,8 +22,7 @@ static int attach_refuse(const char **ret_why, const char *why)
 	return RUN_ATTACH_E_REFUSED;
 }
 
-static int attach_run_path(
-	const struct run_config *config, const struct run *run, char *path, size_t max)
+int run_attach_path(const struct run_config *config, const struct run *run, char *path, size_t max)
 {
 	int n = snprintf(path, max, "%s/%" PRIu64, config->runs_path, run->id);
 
@@ -106,7 +105,7 @@ static int attach_move(const struct run_config *config, const struct run_attach_
 {
 	char to[RUN_FROM_MAX];
 	unsigned n = 0;
-	int r = attach_run_path(config, run, to, sizeof(to));
+	int r = run_attach_path(config, run, to, sizeof(to));
 
 	if (!r)
 		r = req->kind == PLACE_PID
@@ -150,7 +149,7 @@ int run_attach(const struct run_config *config, const struct run_attach_request 
 int run_attach_gather(const struct run_config *config, const struct run *run, unsigned *ret_n)
 {
 	char to[RUN_FROM_MAX];
-	int r = attach_run_path(config, run, to, sizeof(to));
+	int r = run_attach_path(config, run, to, sizeof(to));
 
 	*ret_n = 0;
 	if (!r && !access(run->from, F_OK))
@@ -169,7 +168,7 @@ int run_release(const struct run_config *config, const struct run *run, const ch
 			"it was started by holdfast and cannot be let go; `holdfast kill` ends it");
 	if (access(run->from, F_OK) < 0)
 		return attach_refuse(ret_why, "the group that it came from is gone");
-	r = attach_run_path(config, run, path, sizeof(path));
+	r = run_attach_path(config, run, path, sizeof(path));
 	if (!r)
 		r = place_move_group(path, run->from, &n);
 	return r ? err_trace(r) : 0;

@@ -30,6 +30,9 @@ struct run_attach_request {
 ERR_CHECK int run_attach(const struct run_config *config, const struct run_attach_request *req,
 	uint64_t id, int (*on_placed)(void *arg, const struct run *run), void *arg,
 	struct run **ret, struct place_census *ret_census, const char **ret_why);
+/* The run's control group, as a path. 0, -errno. */
+ERR_CHECK int run_attach_path(
+	const struct run_config *config, const struct run *run, char *path, size_t max);
 /* Moves in what has appeared since where the run's processes came from (a unit that was started
  * again); *ret_n: how many. */
 ERR_CHECK int run_attach_gather(

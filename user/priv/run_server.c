@@ -566,6 +566,8 @@ static int server_adopt_one(void *arg, struct run *run)
 	}
 	r = served_watch(s, v);
 	if (!r && run->is_attached)
+		server_serve_netns(s, run, true);
+	if (!r && run->is_attached)
 		s->config.callbacks.on_attached(s->config.callbacks.arg, run, NULL, NULL);
 	return r ? err_trace(r) : 0;
 }

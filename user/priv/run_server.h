@@ -28,6 +28,9 @@ struct run_server_callbacks {
 	 * and cut them if run->is_cut. Also for adopted ones, with fn = NULL. */
 	void (*on_attached)(void *arg, const struct run *run,
 		void (*fn)(void *fn_arg, const char *text), void *fn_arg);
+	/* Processes that were attached are in this network namespace, not ours: serve it. 0, else
+	 * connects in it are refused. */
+	int (*on_netns)(void *arg, const struct run *run, int ns_fd, uint64_t cookie);
 	/* Its last process ended: the run is over and freed after this returns. */
 	void (*on_end)(void *arg, const struct run *run);
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "priv/run_attach.h"
+#include "priv/run_netns.h"
 #include "priv/run_server_int.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -19,6 +20,22 @@ _Static_assert((int)PLACE_CONTAINER == (int)RUN_PLACE_CONTAINER, "wire and kern 
 static void server_add_socket(void *arg, const char *text)
 {
 	jsonw_string(arg, NULL, slice_str(text));
+}
+
+static void server_gather_netns(
+	struct run_server *s, struct run *run, const char *group, bool is_again)
+{
+	const struct run_server_callbacks *cb = &s->config.callbacks;
+
+	run_netns_gather(&s->config.run, run, group, is_again, cb->on_netns, cb->arg);
+}
+
+void server_serve_netns(struct run_server *s, struct run *run, bool is_again)
+{
+	char path[RUN_FROM_MAX];
+
+	if (!run_attach_path(&s->config.run, run, path, sizeof(path)))
+		server_gather_netns(s, run, path, is_again);
 }
 
 /* From placement to being watched; *v is whole, or the caller is told why not. */
@@ -42,6 +59,7 @@ static int server_attach_run(struct run_server *s, const struct run_attach_reque
 		*ret_why = "the run cannot be watched";
 		return RUN_ATTACH_E_REFUSED;
 	}
+	server_serve_netns(s, run, false);
 	cb->on_attached(cb->arg, run, j ? server_add_socket : NULL, j);
 	server_event(s, run, "attached", req->owner_uid);
 	log_info("run.attach", "id=%" PRIu64 " name=\"%s\" from=\"%s\" processes=%u", run->id,
@@ -62,6 +80,8 @@ static void server_tell_attached(
 	jsonw_uint(j, "processes", census->n);
 	jsonw_uint(j, "powerful", census->n_powerful);
 	jsonw_uint(j, "other_netns", census->n_other_netns);
+	jsonw_uint(j, "netns_served", run->n_netns);
+	jsonw_uint(j, "netns_refused", run->n_netns_refused);
 	jsonw_bool(j, "cut", run->is_cut);
 	jsonw_object_end(j);
 	wr_be16(&w, CTL_VERSION);
@@ -181,6 +201,9 @@ static void server_gather_one(struct run_server *s, const struct run_attach_requ
 		place_count(path, &census) || !census.n)
 		return;
 	v = server_find_from(s, path);
+	/* Before they are moved: afterwards those that the run made itself are there too. */
+	if (v)
+		server_gather_netns(s, v->run, path, false);
 	if (!v && server_attach_run(s, req, &census, NULL, &v, &why))
 		log_error("run.attach", "what=\"%s\" why=\"%s\"", req->text, why);
 	else if (v && run_attach_gather(&s->config.run, v->run, &n))

@@ -55,5 +55,7 @@ struct served *server_find(const struct run_server *s, uint64_t id);
 /* For the ledger: this was done to a run, by somebody. */
 void server_event(struct run_server *s, const struct run *run, const char *kind, uid_t by);
 
+/* Network namespaces of the processes of an attached run; is_again: as run_netns_gather(). */
+void server_serve_netns(struct run_server *s, struct run *run, bool is_again);
 void server_attach(struct run_server *s, struct client *c, struct slice body);
 void server_release(struct run_server *s, struct client *c, struct slice body);

@@ -55,6 +55,8 @@ static int state_print(FILE *f, const struct run_state *s)
 		fprintf(f, "is_cut=%d\n", s->is_cut);
 		state_put(f, "from", s->from);
 	}
+	if (*s->netns)
+		state_put(f, "netns", s->netns);
 	fprintf(f, "end=1\n");
 	return ferror(f) ? -EIO : 0;
 }
@@ -119,7 +121,8 @@ static unsigned state_line(struct run_state *s, const char *key, const char *val
 		size_t max;
 	} texts[] = {{"name", s->name, sizeof(s->name)},
 		{"command", s->command, sizeof(s->command)},
-		{"degraded", s->degraded, sizeof(s->degraded)}, {"from", s->from, sizeof(s->from)}};
+		{"degraded", s->degraded, sizeof(s->degraded)}, {"from", s->from, sizeof(s->from)},
+		{"netns", s->netns, sizeof(s->netns)}};
 	static const struct {
 		const char *key;
 		uint64_t max;
@@ -153,7 +156,7 @@ static unsigned state_line(struct run_state *s, const char *key, const char *val
 
 int run_state_parse(struct slice text, struct run_state *ret)
 {
-	const unsigned all = 0x73f, optional = 0x840; /* every key once; from, is_cut */
+	const unsigned all = 0x73f, optional = 0x1840; /* every key once; from, netns, is_cut */
 	char copy[STATE_TEXT_MAX], *rest = copy, *line;
 	unsigned seen = 0;
 

@@ -17,6 +17,8 @@ struct run_state {
 	bool has_home, is_cut;
 	char from[RUN_FROM_MAX]; /* attached: where it came from; "" and not written otherwise */
 	char name[64], command[512], degraded[256];
+	char netns[RUN_NETNS_MAX *
+		   21]; /* attached: see run_netns.h; "" and not written otherwise */
 };
 
 /* Written whole or not at all. 0, -errno. */

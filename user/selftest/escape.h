@@ -29,7 +29,8 @@ struct escape {
 	struct world world;
 	struct escape_try tries[PROBE_ROWS_MAX][GUISE_N];
 	struct escape_verdict verdicts[PROBE_ROWS_MAX];
-	unsigned n_rows, n_tries, counts[3];
+	bool is_attached; /* set before: the run is not started by us, but attached where we are */
+	unsigned n_rows, n_ways, n_tries, counts[3];
 	uint32_t control_packets, run_packets; /* at the far side */
 };
 
@@ -42,9 +43,11 @@ enum { ESCAPE_E_NO_RUN = 1 }; /* the throwaway run could not be started; it said
  */
 ERR_CHECK int escape_run(struct escape *e, const char *self);
 void escape_deinit(struct escape *e);
-/* Inside the run: tries everything and prints a line each. `world`: world_print()'s. → exit status
- */
-int escape_inside(const char *world);
+/* Is that row tried at all? What only a started run promises is not of one that was attached. */
+bool escape_has_row(const struct escape *e, unsigned row);
+/* Inside the run: tries everything and prints a line each. `world`: world_print()'s. → exit status.
+ * is_attached: begins when a byte comes on stdin. */
+int escape_inside(const char *world, bool is_attached);
 
 /* One line of escape_inside(). False: it makes no sense. */
 bool escape_parse(char *line, unsigned *ret_row, enum guise *ret_guise, struct escape_try *ret);

@@ -93,6 +93,15 @@ bool probe_has_guise(const struct probe_row *row, enum guise guise)
 	return false;
 }
 
+bool probe_is_of_sockets(const struct probe_row *row)
+{
+	const struct probe *p = row->probe;
+
+	/* Other people's sockets (BY_ROOT) are told open by connect() alone, which meets us. */
+	return (p->group == GROUP_TRANSPORT && p->targets) || p->group == GROUP_NAMES ||
+	       (p->group == GROUP_UNIX && !(p->flags & BY_ROOT));
+}
+
 /* ---- addresses --------------------------------------------------------------------------------
  */
 

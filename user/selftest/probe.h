@@ -105,6 +105,8 @@ extern const char *const probe_guise_names[GUISE_N];
 const struct probe_row *probe_rows(unsigned *ret_n);
 /* Is this row tried in this guise? */
 bool probe_has_guise(const struct probe_row *row, enum guise guise);
+/* Is it the hooks that stop it, so that it is stopped in attached processes too? */
+bool probe_is_of_sockets(const struct probe_row *row);
 /* Runs one row in this process: PROBE_OUT, PROBE_E_*, -errno; why (PROBE_WHY_MAX) gets words. */
 int probe_try(unsigned row, enum guise guise, const struct probe_world *world, char *why);
 

@@ -2,6 +2,7 @@
 /* Cancel requests on their way: see cancel.h. */
 #include "session/cancel.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ void cancel_send(struct session *s)
 	memcpy(c->bytes, bytes.p, bytes.n);
 	c->src.fn = cancel_on_event;
 	c->src.fd = session_dial(s);
+	s->wants_cancel = c->src.fd == -EAGAIN;
 	arena_reset(&s->unit_arena);
 	if (c->src.fd < 0) {
 		free(c);

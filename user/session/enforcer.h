@@ -42,6 +42,7 @@ struct enforcer {
 	int origin_fd;                              /* socket storage map, read-only */
 	int unix_fd, unix_origins_fd, unix_diag_fd; /* session/unix.c; unix_fd -1: none */
 	uint16_t own_port;                          /* never dialled */
+	uint64_t netns;                             /* cookie of our network namespace */
 	uint8_t ledger_key[32];                     /* HMACs of unmasked bytes */
 	uint8_t mask_key[32];                       /* TRANSFORM_HASH */
 

@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
+
 enum { FACTS_ARENA_MAX = 64 * 1024 * 1024 };
 
 int mailbox_init(struct mailbox *m)
@@ -38,6 +40,7 @@ struct mail *mail_new(enum mail_kind kind)
 	if (!m)
 		return NULL;
 	m->kind = kind;
+	m->fd = -1;
 	list_init(&m->link);
 	arena_init(&m->arena, FACTS_ARENA_MAX);
 	return m;
@@ -47,6 +50,7 @@ struct mail *mail_free(struct mail *m)
 {
 	if (!m)
 		return NULL;
+	fd_close(m->fd);
 	hold_free(m->parked);
 	arena_deinit(&m->arena);
 	free(m->text);

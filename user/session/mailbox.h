@@ -10,6 +10,7 @@
 
 #include "fact/facts.h"
 #include "hold/hold.h"
+#include "session/abroad.h"
 #include "util/arena.h"
 #include "util/list.h"
 
@@ -17,13 +18,15 @@ struct policy;
 
 enum mail_kind {
 	/* to a worker */
-	MAIL_POLICY,  /* `policy`: judge by this one from now on */
-	MAIL_RELEASE, /* `hold`, `decision`, `text` = reason, `by`: a human decided */
-	MAIL_CANCEL,  /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
-	MAIL_FACTS,   /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
-	MAIL_CUT_RUN, /* `run` ended or was killed: close its sessions */
-	MAIL_CLOCK,   /* `hold`, `session`, `stops`: somebody is deciding, or not any more */
-	MAIL_BEGIN,   /* accept connections */
+	MAIL_POLICY,    /* `policy`: judge by this one from now on */
+	MAIL_RELEASE,   /* `hold`, `decision`, `text` = reason, `by`: a human decided */
+	MAIL_CANCEL,    /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
+	MAIL_FACTS,     /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
+	MAIL_CUT_RUN,   /* `run` ended or was killed: close its sessions */
+	MAIL_CLOCK,     /* `hold`, `session`, `stops`: somebody is deciding, or not any more */
+	MAIL_BEGIN,     /* accept connections */
+	MAIL_NETNS,     /* `netns`, `place`, `fd`: listen there too */
+	MAIL_NETNS_END, /* `netns`: no longer */
 	MAIL_STOP,
 	/* to the control thread */
 	MAIL_HOLD,     /* `parked`: a new hold */
@@ -47,6 +50,9 @@ struct mail {
 	size_t key_len;
 	uint8_t addr[16];
 	uint16_t port;
+	uint64_t netns;
+	enum abroad_place place;
+	int fd;             /* owned; -1 */
 	char *text, *by;    /* owned */
 	struct arena arena; /* MAIL_FACTS */
 	struct facts facts;

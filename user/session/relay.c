@@ -611,6 +611,8 @@ static int relay_dial(struct session *s)
 	if (relay_is_own(s))
 		return relay_unreachable(s, ECONNREFUSED);
 	fd = session_dial(s);
+	if (fd == -EAGAIN)
+		return 0;
 	if (fd < 0)
 		return relay_unreachable(s, -fd);
 	s->server.src.fd = fd;

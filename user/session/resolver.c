@@ -47,8 +47,9 @@ struct conn {
 struct asker {
 	struct run_info run;
 	struct udp_ends ends;
-	struct conn *conn; /* NULL: by UDP */
-	bool is_gone;      /* the connection ended */
+	struct conn *conn; /* NULL: by UDP, from our socket udp_fd */
+	int udp_fd;
+	bool is_gone; /* the connection ended */
 };
 
 /* A question that waits for the upstream resolver. */
@@ -66,11 +67,17 @@ struct ask {
 	struct buf in;
 };
 
+struct abroad_udp {
+	struct list link;
+	struct loop_source src;
+};
+
 struct resolver {
 	uint32_t magic;
 	struct worker *worker;
 	int origins_fd;
 	struct loop_source udp;
+	struct list abroad; /* the same in other network namespaces: struct abroad_udp */
 	struct list asks, conns;
 	unsigned n_asks, n_conns;
 	struct resolver_told told;
@@ -133,7 +140,7 @@ static void resolver_send(struct resolver *r, const struct asker *to, size_t n)
 	if (!n || to->is_gone)
 		return;
 	if (!to->conn) {
-		udp_answer(r->udp.fd, slice_of(r->message, n), &to->ends);
+		udp_answer(to->udp_fd, slice_of(r->message, n), &to->ends);
 		return;
 	}
 	/* A peer that reads nothing loses its answers, and then the connection. */
@@ -383,7 +390,7 @@ static void resolver_on_udp(struct loop_source *src, uint32_t events)
 	(void)events;
 	require(r->magic == RESOLVER_MAGIC);
 	for (int i = 0; i < BATCH; i++) {
-		struct asker from = {0};
+		struct asker from = {.udp_fd = src->fd};
 		struct origin origin;
 		size_t n;
 		int e = udp_receive(src->fd, r->received, sizeof(r->received), &n, &from.ends);
@@ -499,6 +506,44 @@ void resolver_cut_run(struct resolver *r, uint64_t run)
 			conn_close(list_entry(pos, struct conn, link));
 }
 
+int resolver_listen(struct resolver *r, int udp_fd)
+{
+	struct abroad_udp *a = calloc(1, sizeof(*a));
+	int e;
+
+	if (!a)
+		return err_raise(-ENOMEM);
+	a->src = (struct loop_source){.fd = udp_fd, .fn = resolver_on_udp, .owner = r};
+	e = loop_watch(&r->worker->loop, &a->src, EPOLLIN);
+	if (e) {
+		free(a);
+		return err_trace(e);
+	}
+	list_append(&r->abroad, &a->link);
+	return 0;
+}
+
+void resolver_leave(struct resolver *r, int udp_fd)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe (pos, tmp, &r->abroad) {
+		struct abroad_udp *a = list_entry(pos, struct abroad_udp, link);
+
+		if (a->src.fd != udp_fd)
+			continue;
+		loop_forget(&r->worker->loop, &a->src);
+		list_remove(&a->link);
+		free(a);
+	}
+	/* The number may be another socket's soon. */
+	list_for_each (pos, &r->asks) {
+		struct asker *from = &list_entry(pos, struct ask, link)->from;
+
+		from->is_gone |= !from->conn && from->udp_fd == udp_fd;
+	}
+}
+
 int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver **ret)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
@@ -511,6 +556,7 @@ int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver *
 	r->origins_fd = origins_fd;
 	list_init(&r->asks);
 	list_init(&r->conns);
+	list_init(&r->abroad);
 	r->udp = (struct loop_source){.fd = udp_fd, .fn = resolver_on_udp, .owner = r};
 	e = loop_watch(&w->loop, &r->udp, EPOLLIN);
 	if (e) {

@@ -22,6 +22,11 @@ struct resolver;
 ERR_CHECK int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver **ret);
 struct resolver *resolver_free(struct resolver *r);
 
+/* Answers at a further socket, in another network namespace; borrowed until resolver_leave(). 0,
+ * -errno. */
+ERR_CHECK int resolver_listen(struct resolver *r, int udp_fd);
+void resolver_leave(struct resolver *r, int udp_fd);
+
 /* Is this connection a question to a resolver, that a resource does not claim? Takes the fd then.
  */
 bool resolver_accept(

@@ -59,10 +59,12 @@ static bool session_masks(const struct session *s)
 	return s->resource->masks && s->resource->masks[0] && !policy_is_observe(s->policy);
 }
 
-/* "orders.db.internal:5432 (10.0.0.5)", or the address alone. */
+/* "orders.db.internal:5432 (10.0.0.5)", or the address alone; and whose address it is, if not the
+ * host's: catalogs and grants go by this text, and the same address is another server there. */
 static void session_set_target(struct session *s)
 {
 	char name[SOCK_NAME_MAX];
+	size_t n;
 
 	sock_name(s->origin.addr, s->target_port, name, sizeof(name));
 	if (*s->path)
@@ -71,6 +73,10 @@ static void session_set_target(struct session *s)
 		snprintf(s->target, sizeof(s->target), "%s:%u (%s)", s->host, s->target_port, name);
 	else
 		snprintf(s->target, sizeof(s->target), "%s", name);
+	n = strlen(s->target);
+	if (door_is_needed(s))
+		snprintf(s->target + n, sizeof(s->target) - n, " in netns %llu",
+			(unsigned long long)s->origin.netns);
 }
 
 static struct session *session_new(struct worker *w, int fd, const struct session_birth *b)
@@ -88,9 +94,9 @@ static struct session *session_new(struct worker *w, int fd, const struct sessio
 	s->target_port = ntohs(b->origin.port);
 	snprintf(s->host, sizeof(s->host), "%s", b->host);
 	snprintf(s->path, sizeof(s->path), "%s", b->path);
-	session_set_target(s);
 	s->policy = w->policy;
 	s->resource = b->resource;
+	session_set_target(s);
 	s->proto = protocol_by_name(slice_str(b->resource->protocol));
 	in_max = s->proto ? s->proto->unit_max + s->proto->request_max : OPAQUE_IN_MAX;
 	session_init_peer(s, &s->client, SIDE_CLIENT, fd, in_max);
@@ -107,6 +113,7 @@ static struct session *session_new(struct worker *w, int fd, const struct sessio
 	s->wants_text = session_masks(s);
 	list_init(&s->link);
 	list_init(&s->recording_link);
+	list_init(&s->door_link);
 	return s;
 }
 
@@ -223,8 +230,17 @@ void session_accept(struct worker *w, int fd)
 			w, fd, &b.run, *b.host ? "name-ambiguous" : "target-denied", b.detail);
 }
 
-int session_dial(const struct session *s)
+int session_dial(struct session *s)
 {
+	int fd;
+
+	if (door_is_needed(s)) {
+		fd = door_take(s);
+		if (fd < 0)
+			return fd;
+		return *s->path ? sock_dial_abstract(fd, s->path)
+				: sock_dial_on(fd, s->origin.addr, s->target_port);
+	}
 	return *s->path ? sock_dial_unix(s->path) : sock_dial(s->origin.addr, s->target_port);
 }
 
@@ -265,6 +281,7 @@ void session_close(struct session *s, const char *reason)
 	s->client.src.fd = fd_close(s->client.src.fd);
 	s->server.src.fd = fd_close(s->server.src.fd);
 	map_take(&w->by_id, map_id(&s->id));
+	door_leave(s);
 	list_remove(&s->recording_link);
 	list_remove(&s->link);
 	list_append(&w->dead, &s->link);
@@ -347,6 +364,9 @@ void session_tick(struct session *s, int64_t now_ns)
 {
 	int r = 0;
 
+	if (s->is_dead)
+		return;
+	door_tick(s, now_ns);
 	if (s->is_dead)
 		return;
 	if (s->park == PARK_HOLD) {

@@ -24,6 +24,7 @@
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
+#include "session/door.h"
 #include "session/guard.h"
 #include "session/worker.h"
 
@@ -111,7 +112,7 @@ struct session {
 	struct run_info run;
 	struct origin origin;
 	uint16_t target_port;                        /* host order */
-	char target[NAMES_LEN + SOCK_NAME_MAX + 16]; /* with the name, where the run resolved one */
+	char target[NAMES_LEN + SOCK_NAME_MAX + 48]; /* with the name, where the run resolved one */
 	char host[NAMES_LEN];                        /* that name, or "" */
 	char path[112];                              /* of a unix socket (@name: abstract), or "" */
 	const struct policy *policy;
@@ -129,6 +130,11 @@ struct session {
 	int64_t parked_since_ns;
 	bool client_waits; /* decode() answered PROTO_E_NOT_NOW: try again after the next server
 			      unit */
+	enum door_state door;
+	int door_fd; /* DOOR_OPEN: the socket, or -errno */
+	struct list door_link;
+	int64_t door_since_ns;
+	bool wants_cancel; /* the socket is for a cancel request */
 	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
 	bool is_stalled;  /* the server does not keep up with the client's requests */
 	bool is_answered; /* PARK_ASK: the answer is complete */
@@ -162,8 +168,8 @@ struct session {
 /* A connection that was just accepted: finds its origin, run and resource, records it. Takes the
  * fd; whatever does not belong here is reset, recorded and gone. */
 void session_accept(struct worker *w, int fd);
-/* The same for a unix connection: unix.c. */
-void session_accept_unix(struct worker *w, int fd);
+/* The same for a unix connection: unix.c. diag_fd: see worker_accept_unix(). */
+void session_accept_unix(struct worker *w, int fd, int diag_fd);
 /* What was found out about a connection before it is a session. */
 struct session_birth {
 	struct origin origin;
@@ -179,8 +185,9 @@ void session_reject(
 	struct worker *w, int fd, const struct run_info *run, const char *kind, const char *detail);
 /* The resource of that unix socket in the policy in force, by the policy's own words for it. */
 const struct resource *session_unix_resource(const struct policy *p, const char *path);
-/* A connection to where the session goes, begun. An fd, or -errno. */
-int session_dial(const struct session *s);
+/* A connection to where the session goes, begun. An fd, or -errno; -EAGAIN: the warden was asked
+ * for a socket where the agent is, and the session goes on when it has come (door.h). */
+int session_dial(struct session *s);
 /* Writes the session's own record, if that was not possible before. Outcomes of journal_append().
  */
 ERR_CHECK int session_record(struct session *s);

@@ -98,14 +98,14 @@ static void unix_describe(struct session_birth *b, const struct unix_origin *o)
 		o->origin.tgid, o->origin.comm);
 }
 
-void session_accept_unix(struct worker *w, int fd)
+void session_accept_unix(struct worker *w, int fd, int diag_fd)
 {
 	const struct enforcer *e = w->enforcer;
 	struct session_birth b = {0};
 	struct unix_origin o;
 	const char *path;
 
-	if (unix_peer_origin(e->unix_diag_fd, e->unix_origins_fd, fd, &o)) {
+	if (unix_peer_origin(diag_fd, e->unix_origins_fd, fd, &o)) {
 		session_reject(
 			w, fd, NULL, "no-origin", "a unix connection that no hook sent here");
 		return;

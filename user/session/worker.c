@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "session/abroad.h"
 #include "session/cancel.h"
 #include "session/catalog.h"
 #include "session/decide.h"
@@ -22,7 +23,7 @@ enum { SESSIONS_MAX = 100000, CATALOGS_MAX = 1024, SQL_CACHE_ENTRIES = 4096, ACC
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static void worker_on_listener(struct loop_source *src, uint32_t events)
+void worker_on_listener(struct loop_source *src, uint32_t events)
 {
 	struct worker *w = src->owner;
 
@@ -41,13 +42,18 @@ static void worker_on_listener(struct loop_source *src, uint32_t events)
 	}
 }
 
+void worker_accept_unix(struct worker *w, int listener, int diag_fd)
+{
+	for (int i = 0, fd; i < ACCEPT_BATCH && (fd = sock_accept(listener)) >= 0; i++)
+		session_accept_unix(w, fd, diag_fd);
+}
+
 static void worker_on_unix(struct loop_source *src, uint32_t events)
 {
 	struct worker *w = list_entry(src, struct worker, unix_listener);
 
 	(void)events;
-	for (int i = 0, fd; i < ACCEPT_BATCH && (fd = sock_accept(src->fd)) >= 0; i++)
-		session_accept_unix(w, fd);
+	worker_accept_unix(w, src->fd, w->enforcer->unix_diag_fd);
 }
 
 /* Whoever connected before waited in the backlog. */
@@ -59,6 +65,7 @@ static void worker_begin(struct worker *w)
 		r = loop_watch(&w->loop, &w->listeners[i], EPOLLIN);
 	if (!r && w->unix_listener.fd >= 0)
 		r = loop_watch(&w->loop, &w->unix_listener, EPOLLIN);
+	abroad_begin(w);
 	if (r)
 		log_error("worker.begin", "worker=%u errno=%d", w->index, -r);
 }
@@ -161,7 +168,7 @@ static void worker_on_policy(struct worker *w, const struct policy *policy)
 	}
 }
 
-static void worker_read_letter(struct worker *w, const struct mail *m)
+static void worker_read_letter(struct worker *w, struct mail *m)
 {
 	switch (m->kind) {
 	case MAIL_POLICY:
@@ -184,6 +191,13 @@ static void worker_read_letter(struct worker *w, const struct mail *m)
 		return;
 	case MAIL_BEGIN:
 		worker_begin(w);
+		return;
+	case MAIL_NETNS:
+		abroad_add(w, m->netns, m->place, m->fd);
+		m->fd = -1;
+		return;
+	case MAIL_NETNS_END:
+		abroad_end(w, m->netns);
 		return;
 	case MAIL_STOP:
 		loop_stop(&w->loop);
@@ -293,6 +307,8 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 	list_init(&w->dead);
 	list_init(&w->cancels);
 	list_init(&w->recording);
+	list_init(&w->abroad);
+	list_init(&w->door.waiting);
 	map_init(&w->by_id, SESSIONS_MAX);
 	map_init(&w->catalogs, CATALOGS_MAX);
 	atomic_store(&w->oldest_policy, policy);
@@ -343,6 +359,7 @@ void worker_deinit(struct worker *w)
 	list_for_each_safe (pos, tmp, &w->sessions)
 		session_close(list_entry(pos, struct session, link), "the daemon stopped");
 	worker_after(&w->loop);
+	abroad_deinit(w);
 	w->resolver = resolver_free(w->resolver);
 	cancel_deinit(w);
 	catalog_drop_all(w);

@@ -8,6 +8,7 @@
 #include "audit/journal.h"
 #include "net/loop.h"
 #include "policy/policy.h"
+#include "session/door.h"
 #include "session/enforcer.h"
 #include "session/metrics.h"
 #include "sql/sql.h"
@@ -22,6 +23,9 @@ struct worker {
 	struct loop_source mail_src, commit_src;
 	struct loop_source listeners[2];  /* v4, v6 */
 	struct loop_source unix_listener; /* the first worker's */
+	struct list abroad;               /* listeners in other network namespaces */
+	bool has_begun;                   /* connections are accepted */
+	struct door door;                 /* to the warden, who makes sockets there */
 	struct journal *journal;          /* owned by the caller of worker_init() */
 	int commit_fd;                    /* eventfd: the scribe committed what was asked for */
 	const struct policy *policy;
@@ -48,6 +52,10 @@ ERR_CHECK int worker_start(struct worker *w);
 /* After MAIL_STOP and the thread's end. */
 void worker_deinit(struct worker *w);
 
+/* A loop source's function for a TCP listener whose owner is the worker. */
+void worker_on_listener(struct loop_source *src, uint32_t events);
+/* Takes who waits at a unix listener; diag_fd: of unix_peer_open() in the same namespace. */
+void worker_accept_unix(struct worker *w, int listener, int diag_fd);
 /* HMAC-SHA256 under the ledger key over the parts. */
 void worker_hmac(struct worker *w, const struct slice *parts, size_t n, uint8_t out[32]);
 /* Appends to the worker's journal; complains once when it cannot. Outcomes of journal_append(). */

@@ -119,6 +119,8 @@ static const struct error_case resource_cases[] = {
 		"4:35: protocol: unknown value \"postgre\"; did you mean \"postgres\"?\n"},
 	{"tls", RES("at: 'a:1', tls: off"),
 		"4:50: tls: unknown value \"off\"; known: inspect, passthrough, refuse\n"},
+	{"via", RES("at: 'a:1', via: container"),
+		"4:50: via: unknown value \"container\"; known: agent, host\n"},
 	{"tag", RES("at: 'a:1', tags: [a, B]"),
 		"4:55: tags: a name has only a-z, 0-9, _ and -, not \"B\"\n"},
 	{"at empty list", RES("at: []"),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "priv/run_netns.h"
 #include "priv/run_state.h"
 #include "util/cleanup.h"
 
@@ -117,6 +118,37 @@ Test(run_state, the_callback_can_stop)
 	cr_assert_eq(run_state_write(dir, &s), 0);
 	cr_expect_eq(run_state_each(dir, stop, &n), 7);
 	cr_expect_eq(n, 1);
+}
+
+Test(run_state, network_namespaces_are_written_and_read)
+{
+	struct run run = {.netns = {7, UINT64_MAX}, .n_netns = 2}, again = {0}, bad = {0};
+	struct run_state s = example;
+	struct seen seen = {0};
+
+	run_netns_print(&run, s.netns, sizeof(s.netns));
+	cr_assert_eq(run_state_write(dir, &s), 0);
+	cr_assert_eq(run_state_each(dir, see, &seen), 0);
+	cr_assert_eq(seen.n, 1);
+	cr_assert(run_netns_parse(&again, seen.last.netns));
+	cr_assert_eq(again.n_netns, 2);
+	cr_expect_eq(again.netns[0], 7);
+	cr_expect_eq(again.netns[1], UINT64_MAX);
+	/* As many as there may be fit. */
+	run.n_netns = RUN_NETNS_MAX;
+	for (unsigned i = 0; i < RUN_NETNS_MAX; i++)
+		run.netns[i] = UINT64_MAX - i;
+	run_netns_print(&run, s.netns, sizeof(s.netns));
+	again.n_netns = 0;
+	cr_assert(run_netns_parse(&again, s.netns));
+	cr_expect_eq(again.netns[RUN_NETNS_MAX - 1], UINT64_MAX - (RUN_NETNS_MAX - 1));
+	cr_expect_not(run_netns_parse(&bad, "1,2,3,4,5,6,7,8,9"));
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const texts[] = {"x", "1,x", "-1", "99999999999999999999"};
+
+		bad.n_netns = 0;
+		cr_expect_not(run_netns_parse(&bad, texts[i]), "%s", texts[i]);
+	}
 }
 
 static const char good[] = "id=7\ncgroup=1\nuid=2\nowner_uid=3\nhas_home=0\nname=n\ncommand=c\n"

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The door to the warden: upstream sockets for sessions whose agent is in another network
+ * namespace. Only the warden can make a socket there; what it makes is dialled here. So an agent
+ * reaches what its own namespace reaches, and the enforcer is no relay into what only the host's
+ * does.
+ *
+ * A session asks and goes on when the socket has come. At most so many questions are out at a time
+ * that no send ever blocks; further sessions wait in worker.door. How it is said to the warden is
+ * daemon/doorman.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/err.h"
+#include "util/list.h"
+
+struct session;
+struct worker;
+
+enum door_state {
+	DOOR_NONE,
+	DOOR_WAITING, /* in door.waiting */
+	DOOR_ASKED,
+	DOOR_OPEN, /* session.door_fd is there */
+};
+
+struct door_question {
+	uint64_t netns, session;
+	int family; /* AF_INET, AF_INET6, AF_UNIX */
+};
+
+/* A worker's; `ask` is set before the thread starts. */
+struct door {
+	/* Never blocks. 0, < 0. Each is answered by door_answer(), unless the warden is gone. */
+	int (*ask)(void *arg, const struct door_question *q);
+	void *arg;
+	unsigned n_max, n_asked;
+	struct list waiting;
+};
+
+/* Must this session's upstream socket come from there? */
+bool door_is_needed(const struct session *s);
+/* The socket, which is the caller's then; -EAGAIN: asked for; or why there is none, -errno. */
+int door_take(struct session *s);
+/* An answer: a socket (taken), or -errno. The session may be gone by now. */
+void door_answer(struct worker *w, uint64_t session, int fd);
+/* The session ends. */
+void door_leave(struct session *s);
+/* Once a second: an answer that does not come is a no. */
+void door_tick(struct session *s, int64_t now_ns);
