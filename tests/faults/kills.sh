@@ -83,7 +83,7 @@ test_who_connects_while_the_enforcer_is_replaced_only_waits() {
 	for _ in 1 2 3; do
 		wait_until 15 is_there enforcer_pid
 		kill -STOP "$(enforcer_pid)"
-		wait_until 4 somebody_waits || true # after 5 s it counts as frozen, and nobody waits any more
+		PATIENCE=1 wait_until 4 somebody_waits || true # after 5 s it counts as frozen, and nobody waits any more
 		kill_one enforcer_pid
 		wait_until 15 is_replaced enforcer_pid
 	done
