@@ -103,25 +103,25 @@ static int ledger_has_checkpoint(const struct ledger *l, uint64_t number)
 	return r ? r : n ? 0 : LEDGER_E_NONE;
 }
 
-int ledger_reconcile(struct ledger *l, const struct checkpoint *last)
+int ledger_reconcile(struct ledger *l, const struct checkpoint *c)
 {
 	uint8_t head[SHA256_SIZE];
 	int r;
 
-	if (!last->number)
+	if (!c->number)
 		return 0;
-	if (memcmp(last->ledger, l->id, sizeof(l->id)))
+	if (memcmp(c->ledger, l->id, sizeof(l->id)))
 		return LEDGER_E_OTHER;
-	r = ledger_has_checkpoint(l, last->number);
+	r = ledger_has_checkpoint(l, c->number);
 	if (!r)
-		r = ledger_head_at(l, "checkpoint", "number", last->number, head);
+		r = ledger_head_at(l, "checkpoint", "number", c->number, head);
 	if (!r)
-		return memcmp(head, last->head, sizeof(head)) ? LEDGER_E_CUT : 0;
+		return memcmp(head, c->head, sizeof(head)) ? LEDGER_E_CUT : 0;
 	if (r == LEDGER_E_NONE)
-		r = ledger_head_at(l, "chain", "first", last->entry, head);
-	if (r == LEDGER_E_NONE || (!r && memcmp(head, last->head, sizeof(head))))
+		r = ledger_head_at(l, "chain", "first", c->entry, head);
+	if (r == LEDGER_E_NONE || (!r && memcmp(head, c->head, sizeof(head))))
 		return LEDGER_E_CUT;
 	if (!r)
-		r = ledger_put_checkpoint(l, last);
+		r = ledger_put_checkpoint(l, c);
 	return r < 0 ? err_trace(r) : r ? LEDGER_E_UNWRITABLE : 0;
 }

@@ -284,25 +284,33 @@ static int scribe_reconcile(struct scribe *s)
 	return r ? r : scribe_commit(s);
 }
 
-/* Takes an answer, if there is one. 0, LEDGER_E_UNWRITABLE. */
+/* Takes an answer, if there is one: also one that came after we had asked again, or that a scribe
+ * before us had asked for, whose number nobody else will ever have. 0, LEDGER_E_UNWRITABLE. */
 static int scribe_take_signature(struct scribe *s)
 {
 	const struct scribe_signer *signer = s->config->signer;
 	struct checkpoint c;
 	int r;
 
-	if (!signer->answer(signer, &c))
+	/* Number 0: it could not be signed. */
+	if (!signer->answer(signer, &c) || !c.number)
 		return 0;
-	/* One that an earlier scribe asked for is not ours to keep; its head was reconciled. */
-	if (!s->asked_ns || !c.number || c.entry != s->asked.entry ||
-		memcmp(c.head, s->asked.head, sizeof(c.head)))
+	r = ledger_reconcile(s->ledger, &c);
+	if (r == LEDGER_E_UNWRITABLE)
+		return LEDGER_E_UNWRITABLE;
+	if (r == LEDGER_E_CUT || r == LEDGER_E_OTHER) {
+		log_error("scribe.sign", "checkpoint=%llu entry=%llu is none of this ledger's",
+			(unsigned long long)c.number, (unsigned long long)c.entry);
 		return 0;
-	r = ledger_put_checkpoint(s->ledger, &c);
+	}
 	if (r)
-		return r == LEDGER_E_UNWRITABLE ? LEDGER_E_UNWRITABLE : err_fold(r);
-	s->signed_last = c;
-	s->asked_ns = 0;
-	s->signed_ns = clock_mono_ns();
+		return err_fold(r);
+	if (c.number > s->signed_last.number)
+		s->signed_last = c;
+	if (c.entry == s->asked.entry) {
+		s->asked_ns = 0;
+		s->signed_ns = clock_mono_ns();
+	}
 	return 0;
 }
 

@@ -40,6 +40,7 @@ void scribe_fixture_start(struct scribe_fixture *s, bool close_orphans)
 			.commit_fds = s->commit_fds,
 			.stop_fd = s->stop,
 			.ready_fd = ready[1],
+			.signer = s->signer,
 			.close_orphans = close_orphans};
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

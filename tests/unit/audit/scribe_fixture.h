@@ -13,6 +13,7 @@ struct scribe_fixture {
 	const char *ring_paths[SCRIBE_RINGS + 1];
 	struct journal *rings[SCRIBE_RINGS]; /* writers */
 	int wake, stop, commit_fds[SCRIBE_RINGS];
+	const struct scribe_signer *signer; /* NULL: nobody signs */
 	pid_t pid;
 	struct ledger_ids ids; /* as the scribe reported them */
 };

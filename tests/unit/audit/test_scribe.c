@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,6 +109,102 @@ Test(scribe, a_scribe_alone_that_starts_again_closes_nothing)
 	WAIT_UNTIL(n_requests() == 1);
 	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM reply"), 0);
 	scribe_fixture_stop(&s);
+}
+
+/* ---- signatures ---- */
+
+/* What scribe and warden say to each other, over a socket pair as in life; the test is the warden.
+ */
+static int signer_fds[2];
+
+static bool signer_ask(const struct scribe_signer *me, const struct checkpoint *c)
+{
+	return write(me->fd, c, sizeof(*c)) == (ssize_t)sizeof(*c);
+}
+
+static bool signer_answer(const struct scribe_signer *me, struct checkpoint *ret)
+{
+	return recv(me->fd, ret, sizeof(*ret), MSG_DONTWAIT) == (ssize_t)sizeof(*ret);
+}
+
+static struct scribe_signer signer = {.ask = signer_ask, .answer = signer_answer};
+
+static void signer_init(void)
+{
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, signer_fds), 0);
+	signer.fd = signer_fds[0];
+	s.signer = &signer;
+}
+
+static struct checkpoint signer_asked(uint64_t number)
+{
+	struct checkpoint c = {0};
+
+	cr_assert(is_readable(signer_fds[1], 10000), "the scribe asks");
+	cr_assert_eq(read(signer_fds[1], &c, sizeof(c)), (ssize_t)sizeof(c));
+	c.number = number;
+	return c;
+}
+
+static void signer_say(const struct checkpoint *c)
+{
+	cr_assert_eq(write(signer_fds[1], c, sizeof(*c)), (ssize_t)sizeof(*c));
+}
+
+static int64_t n_checkpoints(void)
+{
+	return fixture_sql(db, "SELECT count(*) FROM checkpoint");
+}
+
+Test(scribe, a_signature_that_a_killed_scribe_had_asked_for_is_kept)
+{
+	struct checkpoint c;
+
+	signer_init();
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	c = signer_asked(1);
+	scribe_fixture_kill(&s);
+	/* Signed after the next one was started, and not told of by `last`. */
+	scribe_fixture_start(&s, false);
+	signer_say(&c);
+	cr_assert_eq(append(0, 2, NULL), 0);
+	WAIT_UNTIL(n_checkpoints() == 1);
+	c = signer_asked(2);
+	/* Asked by the first one or by this one, in whatever order: each number is kept. */
+	while (c.entry <= 1)
+		c = signer_asked(2);
+	signer_say(&c);
+	WAIT_UNTIL(n_checkpoints() == 2);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event"), 0);
+	scribe_fixture_kill(&s);
+}
+
+Test(scribe, a_kill_between_signature_and_checkpoint_row_is_no_cut)
+{
+	signer_init();
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	signer.last = signer_asked(1);
+	scribe_fixture_kill(&s);
+	/* What waits in the ring comes before the look at what was signed last. */
+	for (unsigned i = 2; i < 20; i++)
+		cr_assert_eq(append(0, i, NULL), 0);
+	scribe_fixture_start(&s, true);
+	cr_expect_eq(n_checkpoints(), 1);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind LIKE 'ledger-%'"), 0);
+	/* And what is no head of this ledger is not taken. */
+	signer.last.number = 2;
+	signer.last.head[0] ^= 1;
+	signer_say(&signer.last);
+	cr_assert_eq(append(0, 20, NULL), 0);
+	WAIT_UNTIL(n_requests() == 20);
+	scribe_fixture_kill(&s);
+	cr_expect_eq(n_checkpoints(), 1);
+	/* … but told of at a start it is a ledger that was cut. */
+	scribe_fixture_start(&s, true);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'ledger-cut'"), 1);
+	scribe_fixture_kill(&s);
 }
 
 Test(scribe, a_broken_ring_does_not_stop_the_others_and_is_mended_by_a_new_writer)
