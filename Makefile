@@ -23,7 +23,7 @@ HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -pthread -Iuser -I. -I$(B) $(SANFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed -pthread $(SANFLAGS)
-LIBS := -lbpf -lcrypto -lsqlite3 -lpg_query -lyaml -ljansson -lseccomp -lcap -lpcre2-8 -lcurl -lresolv
+LIBS := -lbpf -lcrypto -lsqlite3 -lpg_query -lyaml -ljansson -lseccomp -lcap -lpcre2-8 -lcurl -lresolv -lz
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -Wpadded -Ibpf -Ivmlinux
 
 SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user -name '*.c')))

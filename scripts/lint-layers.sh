@@ -23,7 +23,7 @@ BEGIN {
 	sees["daemon"]  = sees["session"] " session ctl priv"
 	# The command line tool asks the daemon over its sockets and reads the ledger; no more.
 	sees["selftest"] = left
-	sees["cli"]     = left " selftest policy sql ctl/wire.h audit/query.h audit/replay.h audit/verify.h audit/checkpoint.h audit/backup.h audit/export.h"
+	sees["cli"]     = left " selftest policy sql ctl/wire.h audit/query.h audit/replay.h audit/verify.h audit/checkpoint.h audit/backup.h audit/export.h audit/contents.h"
 
 	# Libraries that one folder alone may speak to.
 	only["bpf/"] = only["libmnl/"] = "kern"

@@ -55,7 +55,7 @@ static bool export_prepare(struct export *x)
 		char sql[EXPORT_SQL_MAX];
 		struct writer w = writer_of(sql, sizeof(sql));
 
-		row_write_select(&w, kind);
+		row_write_select(&w, x->db, kind);
 		wr_cstr(&w, SLICE_LIT(" WHERE rowid = ?1"));
 		ok = sqlite3_prepare_v2(x->db, sql, -1, &x->rows[kind], NULL) == SQLITE_OK;
 	}

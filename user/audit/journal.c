@@ -383,7 +383,7 @@ static void journal_wake_sleeper(struct journal *j)
 	if (sleep == JOURNAL_AWAKE)
 		return;
 	if (sleep == JOURNAL_LINGERING &&
-		j->pos - atomic_load_explicit(&head->tail, memory_order_relaxed) < j->size / 2)
+		j->pos - atomic_load_explicit(&head->tail, memory_order_relaxed) < j->size / 4)
 		return;
 	atomic_store(&head->sleep, JOURNAL_AWAKE);
 	journal_wake(j);
@@ -418,10 +418,24 @@ static bool journal_is_ahead(enum record_kind kind)
 	       kind == RECORD_HOLD || kind == RECORD_DECISION;
 }
 
+/* Contents of replies are the first to find no room: they may be many, and nothing waits for them.
+ */
+static uint64_t journal_room(const struct journal *j, enum record_kind kind)
+{
+	if (kind == RECORD_CONTENT)
+		return j->size / 2;
+	return journal_is_ahead(kind) ? j->size / 4 * 3 : j->size;
+}
+
+size_t journal_record_max(const struct journal *j)
+{
+	return j->size / 4 - sizeof(struct journal_rec);
+}
+
 int journal_append(struct journal *j, enum record_kind kind, const void *rec, uint64_t *ret_seq)
 {
 	struct journal_head *head = j->head;
-	uint64_t room = journal_is_ahead(kind) ? j->size / 4 * 3 : j->size;
+	uint64_t room = journal_room(j, kind);
 	size_t len, padded;
 	uint64_t used;
 
@@ -431,7 +445,7 @@ int journal_append(struct journal *j, enum record_kind kind, const void *rec, ui
 	if (len > j->size / 4)
 		return JOURNAL_E_TOO_BIG;
 	if (atomic_load_explicit(&head->unwritable, memory_order_relaxed) &&
-		(journal_is_ahead(kind) || journal_is_broken(j)))
+		(journal_is_ahead(kind) || kind == RECORD_CONTENT || journal_is_broken(j)))
 		return JOURNAL_E_UNWRITABLE;
 	padded = journal_padded(len);
 	used = j->pos - atomic_load_explicit(&head->tail, memory_order_acquire);

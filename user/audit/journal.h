@@ -60,12 +60,15 @@ struct journal *journal_close(struct journal *j);
 /*
  * Appends; rec points to the struct record_* of that kind. What is recorded before it is done (run,
  * session, request, hold, decision) is refused while the ledger cannot be written, and leaves the
- * last quarter of the ring to what already happened (replies, ends, events), which is not. On 0 the
- * record is safe from the death of our processes; *ret_seq (may be NULL) is its number in this
- * ring. 0, JOURNAL_E_FULL, JOURNAL_E_TOO_BIG, JOURNAL_E_UNWRITABLE.
+ * last quarter of the ring to what already happened (replies, ends, events), which is not. Contents
+ * of replies are refused then too, and find room in the first half only. On 0 the record is safe
+ * from the death of our processes; *ret_seq (may be NULL) is its number in this ring. 0,
+ * JOURNAL_E_FULL, JOURNAL_E_TOO_BIG, JOURNAL_E_UNWRITABLE.
  */
 ERR_CHECK int journal_append(
 	struct journal *j, enum record_kind kind, const void *rec, uint64_t *ret_seq);
+/* The longest record that fits, as record_len() has it. */
+size_t journal_record_max(const struct journal *j);
 /* Highest sequence that is on disk in the ledger (synchronous=FULL), as the scribe published it. */
 uint64_t journal_committed(const struct journal *j);
 /* False while the scribe cannot write the ledger; appends answer JOURNAL_E_UNWRITABLE then. */
@@ -104,7 +107,7 @@ bool journal_wants_commit(const struct journal *j);
 enum journal_sleep {
 	JOURNAL_AWAKE,     /* appends need not wake the reader */
 	JOURNAL_ASLEEP,    /* every append does */
-	JOURNAL_LINGERING, /* only those into a ring more than half full, and wanted commits */
+	JOURNAL_LINGERING, /* only those into a ring a quarter full, and wanted commits */
 };
 
 /* Says how the reader is about to sleep. False: there is something to do first. */

@@ -21,7 +21,7 @@ enum {
 };
 
 enum {
-	LEDGER_VERSION = 3,
+	LEDGER_VERSION = 4,
 	LEDGER_ZONE_BITS = 12, /* table zone: so many low bits of ids make a block */
 	LEDGER_BUSY_MS = 250,  /* readers never block us, save for moments of theirs */
 	LEDGER_RINGS_MAX = 256,
@@ -62,11 +62,12 @@ bool ledger_head(const struct ledger *l, const struct checkpoint *last, struct c
 /* Keeps a signed head; in the open transaction, or in one of its own. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c);
 /*
- * Is the head that was signed last (number 0: none was) in this ledger? A checkpoint that was
- * signed but not kept when a scribe died is put in now. 0, LEDGER_E_UNWRITABLE, LEDGER_E_CUT,
- * LEDGER_E_OTHER.
+ * Is this head that was signed (number 0: none was) in this ledger? A checkpoint that was signed
+ * and is not kept yet, because its answer came late or after the death of who had asked, is put in
+ * now: its number given away, the hole would look like one that somebody cut out. 0,
+ * LEDGER_E_UNWRITABLE, LEDGER_E_CUT, LEDGER_E_OTHER.
  */
-ERR_CHECK int ledger_reconcile(struct ledger *l, const struct checkpoint *last);
+ERR_CHECK int ledger_reconcile(struct ledger *l, const struct checkpoint *c);
 
 /* Highest ids in use, so that a new start continues them. */
 struct ledger_ids {

@@ -49,6 +49,9 @@ static const char *const prune_run_of[RECORD_N] = {
 		"JOIN session ON session.id = request.session WHERE hold.id = ?1)",
 	[RECORD_REPLY] = "(SELECT session.run FROM request JOIN session ON session.id = "
 			 "request.session WHERE request.id = ?1)",
+	[RECORD_CONTENT] =
+		"(SELECT session.run FROM content JOIN request ON request.id = content.request "
+		"JOIN session ON session.id = request.session WHERE content.id = ?1)",
 	[RECORD_EVENT] =
 		"(SELECT iif(event.run, event.run, session.run) FROM event LEFT JOIN session "
 		"ON session.id = event.session WHERE event.id = ?1)",
@@ -157,7 +160,7 @@ static int prune_reader(struct prune *p, enum record_kind kind)
 	char sql[PRUNE_SQL_MAX];
 	struct writer w = writer_of(sql, sizeof(sql));
 
-	row_write_select(&w, kind);
+	row_write_select(&w, p->l->db, kind);
 	wr_cstr(&w, SLICE_LIT(" WHERE rowid = ?1"));
 	return prune_prepare(p, sql, &p->read[kind]);
 }

@@ -238,7 +238,7 @@ static int migrate_adopt_kind(struct ledger *l, enum record_kind kind)
 	struct writer w = writer_of(sql, sizeof(sql));
 	int r;
 
-	row_write_select(&w, kind);
+	row_write_select(&w, l->db, kind);
 	wr_cstr(&w, SLICE_LIT(" ORDER BY rowid"));
 	r = migrate_prepare(l, l->db, sql, &stmt);
 	while (!r && sqlite3_step(stmt) == SQLITE_ROW) {
@@ -276,7 +276,7 @@ static int migrate_find(struct ledger *l)
 		struct writer w = writer_of(sql, sizeof(sql));
 		int rc = SQLITE_DONE;
 
-		row_write_select(&w, kinds[i]);
+		row_write_select(&w, l->db, kinds[i]);
 		wr_cstr(&w, SLICE_LIT(" ORDER BY rowid"));
 		r = migrate_prepare(l, l->db, sql, &stmt);
 		while (!r && rc == SQLITE_DONE && sqlite3_step(stmt) == SQLITE_ROW) {

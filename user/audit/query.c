@@ -10,6 +10,7 @@
 
 #include "audit/ledger.h"
 #include "audit/query_int.h"
+#include "audit/row.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -91,6 +92,7 @@ struct query *query_close(struct query *q)
 	sqlite3_finalize(q->list);
 	for (size_t i = 0; i < RECORD_N; i++)
 		sqlite3_finalize(q->records[i]);
+	sqlite3_finalize(q->content);
 	if (sqlite3_close(q->db) != SQLITE_OK)
 		log_error("query.close", "text=\"%s\"", sqlite3_errmsg(q->db));
 	arena_deinit(&q->page);
@@ -158,40 +160,31 @@ bool query_read_bytes(struct arena *a, sqlite3_stmt *stmt, int i, struct slice *
 
 static int query_prepare_record(struct query *q, enum record_kind kind)
 {
-	const struct record_info *info = &record_table[kind];
 	char sql[QUERY_SQL_MAX];
 	struct writer w = writer_of(sql, sizeof(sql));
 
 	if (q->records[kind])
 		return 0;
-	wr_str(&w, "SELECT at");
-	for (size_t i = 0; i < info->n_fields; i++) {
-		wr_str(&w, ", \"");
-		wr_str(&w, info->fields[i].name);
-		wr_str(&w, "\"");
-	}
-	wr_str(&w, " FROM \"");
-	wr_str(&w, info->name);
-	wr_str(&w, "\" WHERE rowid = ?1");
+	row_write_select(&w, q->db, kind);
+	wr_str(&w, " WHERE rowid = ?1");
 	return query_prepare(q, &w, &q->records[kind]);
 }
 
-static int query_read_record(
-	struct query *q, enum record_kind kind, int64_t *ret_at_ns, union record *ret)
+static int query_read_record(struct query *q, sqlite3_stmt *stmt, enum record_kind kind,
+	int64_t *ret_at_ns, union record *ret)
 {
 	const struct record_info *info = &record_table[kind];
-	sqlite3_stmt *stmt = q->records[kind];
 	char *member = (char *)ret;
 
-	*ret_at_ns = sqlite3_column_int64(stmt, 0);
+	*ret_at_ns = sqlite3_column_int64(stmt, 1);
 	for (int i = 0; i < (int)info->n_fields; i++) {
 		if (info->fields[i].is_slice) {
 			if (!query_read_bytes(
-				    &q->record, stmt, i + 1, (struct slice *)(void *)member))
+				    &q->record, stmt, i + 2, (struct slice *)(void *)member))
 				return err_raise(-E2BIG);
 			member += sizeof(struct slice);
 		} else {
-			*(uint64_t *)(void *)member = (uint64_t)sqlite3_column_int64(stmt, i + 1);
+			*(uint64_t *)(void *)member = (uint64_t)sqlite3_column_int64(stmt, i + 2);
 			member += sizeof(uint64_t);
 		}
 	}
@@ -213,10 +206,42 @@ int query_record(struct query *q, enum record_kind kind, int64_t rowid, int64_t 
 	if (rc == SQLITE_DONE)
 		r = QUERY_E_END;
 	else if (rc == SQLITE_ROW)
-		r = query_read_record(q, kind, ret_at_ns, ret);
+		r = query_read_record(q, q->records[kind], kind, ret_at_ns, ret);
 	else
 		r = err_fold(query_error(q, rc));
 	sqlite3_reset(q->records[kind]);
+	if (r == QUERY_E_END)
+		return QUERY_E_END;
+	return r ? err_trace(r) : 0;
+}
+
+int query_content(struct query *q, uint64_t request, int64_t *after, union record *ret)
+{
+	char sql[QUERY_SQL_MAX];
+	struct writer w = writer_of(sql, sizeof(sql));
+	int64_t at;
+	int r = 0, rc;
+
+	if (!row_has_table(q->db, RECORD_CONTENT))
+		return QUERY_E_END;
+	arena_reset(&q->record);
+	query_start_clock(q);
+	row_write_select(&w, q->db, RECORD_CONTENT);
+	wr_str(&w, " WHERE request = ?1 AND id > ?2 ORDER BY id LIMIT 1");
+	if (!q->content)
+		r = query_prepare(q, &w, &q->content);
+	if (r)
+		return err_fold(r);
+	sqlite3_bind_int64(q->content, 1, (int64_t)request);
+	sqlite3_bind_int64(q->content, 2, *after);
+	rc = sqlite3_step(q->content);
+	if (rc == SQLITE_ROW) {
+		*after = sqlite3_column_int64(q->content, 0);
+		r = query_read_record(q, q->content, RECORD_CONTENT, &at, ret);
+	} else {
+		r = rc == SQLITE_DONE ? QUERY_E_END : err_fold(query_error(q, rc));
+	}
+	sqlite3_reset(q->content);
 	if (r == QUERY_E_END)
 		return QUERY_E_END;
 	return r ? err_trace(r) : 0;
@@ -234,11 +259,14 @@ static const char query_session_sql[] =
 	"  JOIN decision ON decision.hold = held.id"
 	" UNION ALL SELECT hold_end.at, hold_end.hold, %d, 5 FROM held"
 	"  JOIN hold_end ON hold_end.hold = held.id"
-	" UNION ALL SELECT reply.at, reply.request, %d, 6 FROM asked"
+	" UNION ALL SELECT reply.at, reply.request, %d, 7 FROM asked"
 	"  JOIN reply ON reply.request = asked.id"
-	" UNION ALL SELECT at, rowid, %d, 7 FROM event WHERE session = ?1"
-	" UNION ALL SELECT at, session, %d, 8 FROM session_end WHERE session = ?1"
-	" ORDER BY 1, 4, 2";
+	" UNION ALL SELECT at, rowid, %d, 8 FROM event WHERE session = ?1"
+	" UNION ALL SELECT at, session, %d, 9 FROM session_end WHERE session = ?1"
+	"%s ORDER BY 1, 4, 2";
+static const char query_session_contents_sql[] =
+	" UNION ALL SELECT content.at, content.id, %d, 6 FROM asked"
+	" JOIN content ON content.request = asked.id";
 
 /* 0, QUERY_E_TOO_LONG. */
 static int query_collect(struct query *q, sqlite3_stmt *stmt, struct buf *to)
@@ -261,16 +289,18 @@ static int query_collect(struct query *q, sqlite3_stmt *stmt, struct buf *to)
 
 int query_session(struct query *q, uint64_t session, struct query_ref **ret, size_t *ret_n)
 {
-	char sql[QUERY_SQL_MAX];
+	char sql[QUERY_SQL_MAX], contents[256] = "";
 	struct writer w = writer_of(sql, sizeof(sql));
 	_cleanup_(buf_deinit) struct buf refs;
 	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	buf_init(&refs, QUERY_REFS_MAX);
+	if (row_has_table(q->db, RECORD_CONTENT))
+		snprintf(contents, sizeof(contents), query_session_contents_sql, RECORD_CONTENT);
 	w.n = (size_t)snprintf(sql, sizeof(sql), query_session_sql, RECORD_SESSION, RECORD_LOGIN,
 		RECORD_REQUEST, RECORD_HOLD, RECORD_DECISION, RECORD_HOLD_END, RECORD_REPLY,
-		RECORD_EVENT, RECORD_SESSION_END);
+		RECORD_EVENT, RECORD_SESSION_END, contents);
 	query_start_clock(q);
 	r = query_prepare(q, &w, &stmt);
 	if (!r) {

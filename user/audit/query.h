@@ -96,6 +96,10 @@ const struct query_value *query_value(const struct query_row *row, const char *n
 ERR_CHECK int query_record(struct query *q, enum record_kind kind, int64_t rowid,
 	int64_t *ret_at_ns, union record *ret);
 
+/* The next part of the contents of the reply to that request, behind row *after (0: the first),
+ * which is then its own. 0, QUERY_E_END. */
+ERR_CHECK int query_content(struct query *q, uint64_t request, int64_t *after, union record *ret);
+
 /* A record's place in time, enough to fetch it by. */
 struct query_ref {
 	int64_t at_ns;

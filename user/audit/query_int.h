@@ -37,7 +37,7 @@ struct query {
 	char words[QUERY_WORDS_MAX]; /* what is asked of the index of words; "" = nothing */
 
 	/* the record */
-	sqlite3_stmt *records[RECORD_N];
+	sqlite3_stmt *records[RECORD_N], *content;
 	struct arena record; /* what the last one's slices point to */
 };
 

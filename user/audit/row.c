@@ -4,19 +4,40 @@
 
 #include <sqlite3.h>
 
-void row_write_select(struct writer *w, enum record_kind kind)
+static bool row_has(sqlite3 *db, const char *table, const char *column)
+{
+	return sqlite3_table_column_metadata(
+		       db, "main", table, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool row_has_table(sqlite3 *db, enum record_kind kind)
+{
+	return row_has(db, record_table[kind].name, "at");
+}
+
+void row_write_select(struct writer *w, sqlite3 *db, enum record_kind kind)
 {
 	const struct record_info *info = &record_table[kind];
 
 	wr_str(w, "SELECT rowid, at");
 	for (size_t i = 0; i < info->n_fields; i++) {
-		wr_str(w, ", \"");
-		wr_str(w, info->fields[i].name);
-		wr_str(w, "\"");
+		const struct record_field *f = &info->fields[i];
+
+		if (row_has(db, info->name, f->name)) {
+			wr_str(w, ", \"");
+			wr_str(w, f->name);
+			wr_str(w, "\"");
+		} else {
+			wr_str(w, f->is_slice ? ", ''" : ", 0");
+		}
 	}
-	wr_str(w, " FROM \"");
-	wr_str(w, info->name);
-	wr_str(w, "\"");
+	if (row_has_table(db, kind)) {
+		wr_str(w, " FROM \"");
+		wr_str(w, info->name);
+		wr_str(w, "\"");
+	} else {
+		wr_str(w, " FROM (SELECT 0 AS rowid, 0 AS at WHERE 0)");
+	}
 }
 
 void row_read(sqlite3_stmt *stmt, enum record_kind kind, int64_t *ret_id, int64_t *ret_at_ns,

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The ledger of holdfast, version 3.
+-- The ledger of holdfast, version 4.
 --
 -- Ask the views at the end of this file (runs, sessions, requests, holds, decisions, replies,
--- events): they are the documented interface and keep their columns. The tables behind them, one
+-- contents, events): they are the documented interface and keep their columns. The tables behind them, one
 -- per kind of record (records.def), may change with the version. Rows are only ever added.
 --
 -- A newer version adds tables, columns at the end of tables, and indexes: migrate.c brings an older
@@ -76,13 +76,28 @@ CREATE TABLE hold_end (
 
 -- What became of a request: ok, error, refused, skipped, lost (may have been forwarded, never
 -- answered), unsent (never forwarded). Once per request. n_rows: given to the agent; n_affected:
--- changed at the server, as its command tag says; masked: how many values by which means.
+-- changed at the server, as its command tag says; masked: how many values by which means; masked_by:
+-- by which rules ("customer-pii=3", where two of them agree on a value each counts it). contents: how
+-- much of what the agent got is in table content, as the policy's `record:` asks: nothing said: none
+-- of it; full: all; head: the beginning; dropped: what there was room for before the journal was
+-- full. contents_len: how many bytes.
 CREATE TABLE reply (
 	at INTEGER NOT NULL, request INTEGER PRIMARY KEY, status TEXT NOT NULL,
 	n_rows INTEGER NOT NULL, n_bytes INTEGER NOT NULL, n_masked INTEGER NOT NULL,
 	tag TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, n_affected INTEGER NOT NULL,
-	masked TEXT NOT NULL
+	masked TEXT NOT NULL, masked_by TEXT NOT NULL, contents TEXT NOT NULL, contents_len INTEGER NOT NULL
 ) STRICT;
+
+-- What the agent was given, after masking, in parts of text_len bytes. bytes: the same packed by zlib,
+-- or as it is where that is not shorter: sqlar_uncompress(bytes, text_len) of the sqlite3 shell
+-- unpacks it. Lines, each with its kind in front: `#` names of the columns of the rows that follow,
+-- `=` a row, `<` a line of COPY, `!` a notice; fields as COPY writes them, between tabs, NULL as \N,
+-- and \t \n \r \\ inside; binary values as \x and hexadecimal digits, but for text, integers and bool.
+CREATE TABLE content (
+	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, request INTEGER NOT NULL, part INTEGER NOT NULL,
+	text_len INTEGER NOT NULL, bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX content_of_request ON content (request);
 
 -- start, stop, policy, degraded, denied, dropped, garbage …; detail is `key=value …`.
 CREATE TABLE event (
@@ -178,7 +193,8 @@ SELECT request.id, request.at, strftime('%Y-%m-%dT%H:%M:%fZ', request.at / 1e9, 
 	request.objects, request.ruling, request.rule, request.policy, request.tx, request.hmac,
 	hold.id AS hold, hold_end.outcome AS hold_outcome, decision.user AS decided_by,
 	decision.reason, reply.status, reply.n_rows, reply.n_affected, reply.n_bytes, reply.n_masked,
-	reply.masked, reply.tag, reply.code, reply.message, reply.at AS reply_at,
+	reply.masked, reply.masked_by, reply.tag, reply.code, reply.message, reply.contents,
+	reply.contents_len, reply.at AS reply_at,
 	strftime('%Y-%m-%dT%H:%M:%fZ', reply.at / 1e9, 'unixepoch') AS reply_time,
 	(reply.at - request.at) / 1000 AS us
 FROM request
@@ -220,10 +236,17 @@ CREATE VIEW replies AS
 SELECT reply.request AS id, reply.at,
 	strftime('%Y-%m-%dT%H:%M:%fZ', reply.at / 1e9, 'unixepoch') AS time, session.run,
 	request.session, reply.request, reply.status, reply.n_rows, reply.n_bytes, reply.n_masked,
-	reply.tag, reply.code, reply.message, reply.n_affected, reply.masked
+	reply.tag, reply.code, reply.message, reply.n_affected, reply.masked, reply.masked_by,
+	reply.contents, reply.contents_len
 FROM reply
 	LEFT JOIN request ON request.id = reply.request
 	LEFT JOIN session ON session.id = request.session;
+
+CREATE VIEW contents AS
+SELECT content.id, content.at,
+	strftime('%Y-%m-%dT%H:%M:%fZ', content.at / 1e9, 'unixepoch') AS time, request.session,
+	content.request, content.part, content.text_len, content.bytes
+FROM content LEFT JOIN request ON request.id = content.request;
 
 -- run and session are NULL where the event belongs to none.
 CREATE VIEW events AS
@@ -233,4 +256,4 @@ SELECT event.rowid AS id, event.at,
 FROM event;
 
 PRAGMA application_id = 0x68646661;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

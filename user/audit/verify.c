@@ -573,7 +573,7 @@ static int verify_prepare_all(struct verify *v)
 		char sql[VERIFY_SQL_MAX];
 		struct writer w = writer_of(sql, sizeof(sql));
 
-		row_write_select(&w, kind);
+		row_write_select(&w, v->db, kind);
 		wr_cstr(&w, SLICE_LIT(" WHERE rowid = ?1"));
 		r = verify_prepare(v, sql, &v->rows[kind]);
 	}

@@ -6,6 +6,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "audit/contents.h"
 #include "audit/export.h"
 #include "cli/audit_cmds.h"
 #include "util/cleanup.h"
@@ -55,6 +56,17 @@ static void audit_export_time(struct json *j, int64_t at_ns)
 	jsonw_string(j, "time", slice_str(text));
 }
 
+/* What the parts of contents say, not how they are packed. */
+static void audit_export_unpacked(struct json *j, const struct record_content *part)
+{
+	_cleanup_(buf_deinit) struct buf text;
+
+	buf_init(&text, CONTENTS_PART_MAX);
+	if (contents_unpack(part, &text))
+		jsonw_bool(j, "damaged", true);
+	jsonw_string(j, "text", buf_slice(&text));
+}
+
 static void audit_export_fields(struct json *j, const struct export_record *rec)
 {
 	const struct record_info *info = &record_table[rec->kind];
@@ -65,6 +77,8 @@ static void audit_export_fields(struct json *j, const struct export_record *rec)
 
 		if (!f->is_slice)
 			jsonw_uint(j, f->name, *(const uint64_t *)member);
+		else if (!strcmp(f->name, "bytes"))
+			audit_export_unpacked(j, &rec->record.content);
 		else if (!strcmp(f->name, "hmac"))
 			audit_export_hex(j, f->name, *(const struct slice *)member);
 		else
@@ -229,13 +243,14 @@ const struct cmd audit_export = {
 	.more = "Each line is an object: `entry`, the number of the line for ever (remember it "
 		"and\n"
 		"go on with --after); `type`, one of run, run_end, session, login, session_end,\n"
-		"request, hold, decision, hold_end, reply, event; `at`, nanoseconds since 1970, "
-		"and\n"
+		"request, hold, decision, hold_end, reply, content, event; `at`, nanoseconds since "
+		"1970, and\n"
 		"`time`, the same as ISO 8601 in UTC; `row`, where the record has no id of its "
 		"own;\n"
 		"and the columns of the table of that name, as user/audit/schema.sql explains "
 		"them\n"
-		"(hmac in hexadecimal). `missing`: so many entries before this one were pruned.\n"
+		"(hmac in hexadecimal; of content its `text`, unpacked). `missing`: so many "
+		"entries before this one were pruned.\n"
 		"Fields may be added, none goes or changes.",
 	.opts = audit_export_opts,
 	.run = audit_export_run,

@@ -284,7 +284,7 @@ static int cmd_audit_print(const struct cmd_audit *a, struct query *q)
 }
 
 static const struct cmd *const cmd_audit_others[] = {
-	&audit_verify, &audit_backup, &audit_export, NULL};
+	&audit_verify, &audit_backup, &audit_export, &audit_contents, NULL};
 
 /* Listings are words too, so that these are known by their whole name only. */
 static const struct cmd *cmd_audit_other(const char *word)
@@ -317,7 +317,8 @@ static int cmd_audit_run(const struct cmd *cmd, int argc, char **argv)
 
 const struct cmd cmd_audit = {
 	.name = "audit",
-	.usage = "audit [requests|runs|sessions|holds|decisions|events|verify|backup|export] "
+	.usage = "audit "
+		 "[requests|runs|sessions|holds|decisions|events|verify|backup|export|contents] "
 		 "[options]",
 	.help = "Show what is in the ledger: who asked what of whom, and what came of it.",
 	.more = "Without a word it lists requests, oldest first, the newest last.\n"
@@ -331,7 +332,10 @@ const struct cmd cmd_audit = {
 		"  audit backup FILE\n"
 		"      Copy the ledger as it is now; the daemon may run.\n"
 		"  audit export [--follow]\n"
-		"      JSON lines for log shippers; decisions to syslog.",
+		"      JSON lines for log shippers; decisions to syslog.\n"
+		"  audit contents REQUEST\n"
+		"      What its reply gave the agent, where the policy says `record: head` or "
+		"full.",
 	.opts = cmd_audit_opts,
 	.run = cmd_audit_run,
 };

@@ -8,6 +8,7 @@
 #include "audit/replay.h"
 #include "cli/cmds.h"
 #include "cli/replay_html.h"
+#include "cli/show_contents.h"
 #include "cli/show_ledger.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -37,13 +38,15 @@ static void cmd_replay_word(const char *before, struct slice s)
 }
 
 /* Every line of it behind a bar: a statement cannot draw a line that looks like one of ours. */
+#define CMD_REPLAY_BAR "              │ "
+
 static void cmd_replay_text(struct slice s)
 {
 	while (s.n) {
 		const uint8_t *nl = memchr(s.p, '\n', s.n);
 		size_t n = nl ? (size_t)(nl - s.p) : s.n;
 
-		printf("              │ ");
+		fputs(CMD_REPLAY_BAR, stdout);
 		utf8_print_safe(stdout, slice_head(s, n), false, CMD_REPLAY_LINE_MAX);
 		putchar('\n');
 		s = slice_skip(s, n + 1);
@@ -84,7 +87,7 @@ static void cmd_replay_request(const struct record_request *q)
 	putchar('\n');
 	cmd_replay_text(q->text);
 	if (q->params.n)
-		printf("              │ parameters:\n");
+		printf(CMD_REPLAY_BAR "parameters:\n");
 	cmd_replay_text(q->params);
 }
 
@@ -101,7 +104,7 @@ static void cmd_replay_decision(const struct record_decision *d)
 	putchar('\n');
 }
 
-static void cmd_replay_reply(const struct record_reply *r)
+static void cmd_replay_reply(struct show_contents *c, const struct record_reply *r)
 {
 	printf("reply to %" PRIu64, r->request);
 	cmd_replay_word(": ", r->status);
@@ -114,7 +117,22 @@ static void cmd_replay_reply(const struct record_reply *r)
 	if (r->n_masked)
 		printf(", %" PRIu64 " values masked", r->n_masked);
 	cmd_replay_word(" by ", r->masked);
+	cmd_replay_word(" of ", r->masked_by);
+	if (r->contents.n)
+		printf(" · %" PRIu64 " bytes of contents", r->contents_len);
+	cmd_replay_word(": ", r->contents);
 	putchar('\n');
+	show_contents_end(c, r->request, r->contents_len, CMD_REPLAY_BAR);
+}
+
+/* Several replies can come in turns: each part says whose it is. */
+static void cmd_replay_content(struct show_contents *c, const struct record_content *part)
+{
+	struct slice text = show_contents_part(c, part, SHOW_CONTENTS_MAX);
+
+	printf("given for %" PRIu64 ": part %" PRIu64 ", %" PRIu64 " bytes\n", part->request,
+		part->part, part->text_len);
+	show_contents_print(c, text, CMD_REPLAY_BAR);
 }
 
 static void cmd_replay_end(const struct record_session_end *e)
@@ -124,7 +142,7 @@ static void cmd_replay_end(const struct record_session_end *e)
 	printf(" · %" PRIu64 " bytes up, %" PRIu64 " down\n", e->bytes_up, e->bytes_down);
 }
 
-static void cmd_replay_step(const struct replay_step *s)
+static void cmd_replay_step(struct show_contents *c, const struct replay_step *s)
 {
 	const union record *rec = &s->record;
 
@@ -155,7 +173,10 @@ static void cmd_replay_step(const struct replay_step *s)
 		putchar('\n');
 		break;
 	case RECORD_REPLY:
-		cmd_replay_reply(&rec->reply);
+		cmd_replay_reply(c, &rec->reply);
+		break;
+	case RECORD_CONTENT:
+		cmd_replay_content(c, &rec->content);
 		break;
 	case RECORD_EVENT:
 		cmd_replay_word("event ", rec->event.kind);
@@ -202,10 +223,12 @@ static bool cmd_replay_at(const char *text, double *ret_s)
 
 static int cmd_replay_show(struct query *q, uint64_t session, const struct cmd_replay *how)
 {
+	_cleanup_(show_contents_deinit) struct show_contents contents;
 	_cleanup_(cmd_replay_free) struct replay *p = NULL;
 	struct replay_step step;
 	int r = replay_new(q, session, &p);
 
+	show_contents_init(&contents);
 	if (r == REPLAY_E_NONE)
 		return cli_fail(CLI_NONE, "there is no session %" PRIu64 " in the ledger", session);
 	if (r == REPLAY_E_TOO_LONG)
@@ -217,7 +240,7 @@ static int cmd_replay_show(struct query *q, uint64_t session, const struct cmd_r
 		if (step.kind != RECORD_SESSION && (double)step.since_start_ns / 1e9 < how->at_s)
 			continue;
 		cmd_replay_wait(step.since_last_ns, how->speed);
-		cmd_replay_step(&step);
+		cmd_replay_step(&contents, &step);
 		fflush(stdout);
 	}
 	if (r != REPLAY_E_END)

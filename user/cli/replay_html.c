@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/html.h"
+#include "cli/show_contents.h"
 #include "cli/show_ledger.h"
 #include "util/cleanup.h"
 
@@ -60,6 +61,21 @@ static void replay_html_reply(struct html *h, const struct record_reply *r)
 	if (r->n_masked)
 		fprintf(h->f, ", %" PRIu64 " values masked", r->n_masked);
 	replay_html_word(h, " by ", r->masked);
+	replay_html_word(h, " of ", r->masked_by);
+	if (r->contents.n)
+		fprintf(h->f, " · %" PRIu64 " bytes of contents", r->contents_len);
+	replay_html_word(h, ": ", r->contents);
+}
+
+static void replay_html_content(
+	struct html *h, struct show_contents *c, const struct record_content *part)
+{
+	struct slice text = show_contents_part(c, part, SHOW_CONTENTS_MAX);
+
+	fprintf(h->f, "given for %" PRIu64 ": part %" PRIu64 ", %" PRIu64 " bytes%s", part->request,
+		part->part, part->text_len,
+		text.n < part->text_len ? ", of which this page shows the beginning" : "");
+	replay_html_pre(h, text);
 }
 
 static void replay_html_decision(struct html *h, const struct record_decision *d)
@@ -75,7 +91,7 @@ static void replay_html_decision(struct html *h, const struct record_decision *d
 	replay_html_word(h, ": ", d->reason);
 }
 
-static void replay_html_what(struct html *h, const struct replay_step *s)
+static void replay_html_what(struct html *h, struct show_contents *c, const struct replay_step *s)
 {
 	const union record *rec = &s->record;
 
@@ -114,6 +130,9 @@ static void replay_html_what(struct html *h, const struct replay_step *s)
 	case RECORD_REPLY:
 		replay_html_reply(h, &rec->reply);
 		break;
+	case RECORD_CONTENT:
+		replay_html_content(h, c, &rec->content);
+		break;
 	case RECORD_EVENT:
 		replay_html_word(h, "event ", rec->event.kind);
 		replay_html_word(h, ": ", rec->event.detail);
@@ -128,7 +147,7 @@ static void replay_html_what(struct html *h, const struct replay_step *s)
 	}
 }
 
-static void replay_html_step(struct html *h, const struct replay_step *s)
+static void replay_html_step(struct html *h, struct show_contents *c, const struct replay_step *s)
 {
 	if (s->since_last_ns >= REPLAY_WAIT_MS * 1000000LL)
 		fprintf(h->f, "<tr><td></td><td></td><td class=\"wait\">… %.1f s later</td></tr>\n",
@@ -136,17 +155,19 @@ static void replay_html_step(struct html *h, const struct replay_step *s)
 	html_raw(h, "<tr>");
 	html_cell_time(h, s->at_ns);
 	fprintf(h->f, "<td class=\"n\">%+.3f s</td><td>", (double)s->since_start_ns / 1e9);
-	replay_html_what(h, s);
+	replay_html_what(h, c, s);
 	html_raw(h, "</td></tr>\n");
 }
 
 int replay_html(struct replay *p, uint64_t session, const char *path)
 {
+	_cleanup_(show_contents_deinit) struct show_contents contents;
 	_cleanup_(html_deinit) struct html h = {0};
 	struct replay_step step;
 	char title[64];
 	int r;
 
+	show_contents_init(&contents);
 	snprintf(title, sizeof(title), "holdfast: session %" PRIu64, session);
 	r = html_open(&h, path, title);
 	if (r)
@@ -154,7 +175,7 @@ int replay_html(struct replay *p, uint64_t session, const char *path)
 	html_raw(
 		&h, "<table><tr><th>time</th><th>from the start</th><th>what happened</th></tr>\n");
 	while (!(r = replay_next(p, &step)))
-		replay_html_step(&h, &step);
+		replay_html_step(&h, &contents, &step);
 	html_raw(&h, "</table>\n");
 	return r == REPLAY_E_END ? html_close(&h) : show_ledger_explain(r);
 }

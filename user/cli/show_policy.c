@@ -37,6 +37,8 @@ static void show_resource(const struct target *t, bool resolved, bool by_runs)
 {
 	printf("  %s: %s, tls %s%s", t->res.name, t->res.protocol, show_tls[t->res.tls],
 		show_via[t->res.via]);
+	if (t->res.recording != RECORDING_SUMMARY)
+		printf(", records %s", recording_keywords[t->res.recording]);
 	show_words(", tags ", (const char *const *)t->res.tags);
 	putchar('\n');
 	show_at(t->ats, t->ats + t->n_ats, resolved, by_runs);
@@ -103,6 +105,8 @@ static void show_rule(const struct rule *r)
 		if (r->ticket_ms)
 			printf("; gives tickets for %llds", (long long)(r->ticket_ms / 1000));
 	}
+	if (r->has_recording)
+		printf("; records %s", recording_keywords[r->recording]);
 	printf("%s\n", r->is_durable ? "; durable against power loss" : "");
 }
 
@@ -191,6 +195,7 @@ static void show_json_resource(struct json *j, const struct target *t)
 	jsonw_string(j, "protocol", slice_str(t->res.protocol));
 	jsonw_string(j, "tls", slice_str(show_tls[t->res.tls]));
 	jsonw_string(j, "via", slice_str(t->res.via == VIA_HOST ? "host" : "agent"));
+	jsonw_string(j, "record", slice_str(recording_keywords[t->res.recording]));
 	show_json_words(j, "tags", (const char *const *)t->res.tags);
 	jsonw_array(j, "at");
 	for (size_t i = 0; i < t->n_ats; i++)
@@ -231,6 +236,8 @@ static void show_json_rule(struct json *j, const struct rule *r)
 		jsonw_int(j, "ticket_s", r->ticket_ms / 1000);
 	}
 	jsonw_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
+	if (r->has_recording)
+		jsonw_string(j, "record", slice_str(recording_keywords[r->recording]));
 	jsonw_object_end(j);
 }
 

@@ -81,10 +81,11 @@ struct column_fate rules_unknown_fate(const struct mask_rule *const *rules)
 {
 	struct column_fate fate = {0};
 
-	for (; rules && *rules; rules++) {
+	for (uint64_t place = 1; rules && *rules; rules++, place <<= 1) {
 		if (!(*rules)->columns || !(*rules)->columns[0])
 			continue;
 		fate.is_unproven = true;
+		fate.rules |= place;
 		if ((*rules)->unproven > fate.unproven)
 			fate.unproven = (*rules)->unproven;
 	}
@@ -257,6 +258,8 @@ static void fate_merge(struct column_fate *to, const struct column_fate *from)
 {
 	if (from->is_unproven && from->unproven > to->unproven)
 		to->unproven = from->unproven;
+	if (from->is_unproven || from->is_protected)
+		to->rules |= from->rules;
 	to->is_unproven |= from->is_unproven;
 	if (from->is_protected)
 		to->as = to->is_protected ? transform_stricter(to->as, from->as) : from->as;
@@ -267,13 +270,15 @@ static void fate_merge(struct column_fate *to, const struct column_fate *from)
  * instead of recursion, since agents may be allowed to stack views as deep as they like. */
 static void catalog_derive(struct catalog_table *view, const struct column_fate *source)
 {
-	struct column_fate fate = {.is_unproven = true, .unproven = source->unproven};
+	struct column_fate fate = {
+		.is_unproven = true, .unproven = source->unproven, .rules = source->rules};
 	struct catalog_table *queue = view;
 
 	view->next_queued = NULL;
 	while (queue) {
 		struct catalog_table *t = queue;
-		bool is_news = !t->derived.is_unproven || t->derived.unproven < fate.unproven;
+		bool is_news = !t->derived.is_unproven || t->derived.unproven < fate.unproven ||
+			       fate.rules & ~t->derived.rules;
 
 		queue = t->next_queued;
 		t->is_queued = false;
@@ -353,7 +358,8 @@ static int catalog_column_get(struct mask_catalog *c, struct catalog_table *t, u
 static int catalog_follow(
 	struct mask_catalog *c, const struct catalog_edge *e, const struct column_fate *source)
 {
-	struct column_fate fate = {.is_unproven = true, .unproven = source->unproven};
+	struct column_fate fate = {
+		.is_unproven = true, .unproven = source->unproven, .rules = source->rules};
 	struct catalog_name *column;
 	int r;
 
@@ -381,8 +387,10 @@ int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t att
 	if (r)
 		return r;
 	for (const struct mask_rule *const *rule = c->rules; rule && *rule; rule++) {
-		struct column_fate by_rule = {
-			.is_protected = true, .as = (*rule)->as, .unproven = (*rule)->unproven};
+		struct column_fate by_rule = {.is_protected = true,
+			.as = (*rule)->as,
+			.unproven = (*rule)->unproven,
+			.rules = UINT64_C(1) << (rule - c->rules)};
 
 		if (!rule_names(*rule, schema, name, column))
 			continue;
@@ -524,7 +532,8 @@ static struct column_fate shown_fate(
 	if (column && column->fate.unproven > fate.unproven)
 		fate.unproven = column->fate.unproven;
 	if (fate.is_protected || fate.is_unproven)
-		fate = (struct column_fate){.is_unproven = true, .unproven = fate.unproven};
+		fate = (struct column_fate){
+			.is_unproven = true, .unproven = fate.unproven, .rules = fate.rules};
 	return fate;
 }
 
@@ -552,9 +561,11 @@ static struct column_fate catalog_fate_at(
 	fate_merge(&fate, t->derived.is_unproven || !table_is_unproven(t) ? &t->derived : &unknown);
 	/* A whole row of a table with a protected column. */
 	if (!attr)
-		for (const struct catalog_name *n = t->columns; n; n = n->next)
+		for (const struct catalog_name *n = t->columns; n; n = n->next) {
 			if (n->fate.is_unproven)
 				fate_merge(&fate, &n->fate);
+			fate.rules |= n->fate.rules;
+		}
 	if (!attr && t->is_protected)
 		fate_merge(
 			&fate, &(struct column_fate){.is_protected = true, .as = TRANSFORM_REDACT});

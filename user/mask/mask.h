@@ -111,11 +111,19 @@ bool mask_stores_elsewhere(const struct mask_catalog *c, const struct lineage *l
 
 struct mask_plan; /* lives in the arena given */
 
+enum { MASK_RULES_MAX = 64 }; /* of one resource */
+
 struct mask_stats {
 	uint64_t n_values; /* values changed */
+	/* … by each of the resource's rules, in their order; a value that several rules are about
+	 * counts for each. */
+	uint32_t by_rule[MASK_RULES_MAX];
 	uint64_t by_detector[DETECTOR_N];
 	uint64_t n_columns; /* whole values by column rule, or unproven */
 };
+
+/* One value more that was changed, for the sake of all rules that name columns. */
+void mask_count_withheld(const struct mask_rule *const *rules, struct mask_stats *stats);
 
 /*
  * catalog may be NULL (no column rules). `touches`: the statement may touch a protected table, so

@@ -358,7 +358,7 @@ int mask_piece(const struct mask_plan *p, size_t i, uint8_t *bytes, size_t n, bo
 {
 	struct piece *st = p->piece;
 	const struct plan_column *col;
-	uint64_t offset;
+	uint64_t offset, rules = 0, before[DETECTOR_N];
 	int r = 0;
 
 	*hold_back = 0;
@@ -373,9 +373,14 @@ int mask_piece(const struct mask_plan *p, size_t i, uint8_t *bytes, size_t n, bo
 		stats->n_columns += !st->is_changed;
 		stats->n_values += !st->is_changed;
 		st->is_changed = true;
+		rules = col->rules;
 	} else if (col->action == COLUMN_DETECT) {
+		memcpy(before, stats->by_detector, sizeof(before));
 		r = piece_detect(st, col, bytes, n, is_last, hold_back, stats);
+		rules = plan_found(&p->detect, before, stats);
 	}
+	plan_count(stats, rules & ~st->counted);
+	st->counted |= rules;
 	st->offset = offset + n - *hold_back;
 	if (is_last)
 		st->is_started = false;

@@ -10,17 +10,41 @@ struct detect_rules detect_rules_of(const struct mask_rule *const *rules)
 {
 	struct detect_rules d = {0};
 
-	for (; rules && *rules; rules++) {
+	for (uint64_t place = 1; rules && *rules; rules++, place <<= 1) {
 		for (uint32_t want = (*rules)->detectors & DETECT_ALL; want; want &= want - 1) {
 			int i = __builtin_ctz(want);
 
 			d.as[i] = d.want & DETECTOR_BIT(i)
 					  ? transform_stricter(d.as[i], (*rules)->as)
 					  : (*rules)->as;
+			d.rules[i] |= place;
 		}
 		d.want |= (*rules)->detectors & DETECT_ALL;
 	}
 	return d;
+}
+
+void plan_count(struct mask_stats *stats, uint64_t rules)
+{
+	for (; rules; rules &= rules - 1)
+		stats->by_rule[__builtin_ctzll(rules)]++;
+}
+
+uint64_t plan_found(const struct detect_rules *rules, const uint64_t before[DETECTOR_N],
+	const struct mask_stats *after)
+{
+	uint64_t found = 0;
+
+	for (int d = 0; d < DETECTOR_N; d++)
+		if (after->by_detector[d] > before[d])
+			found |= rules->rules[d];
+	return found;
+}
+
+void mask_count_withheld(const struct mask_rule *const *rules, struct mask_stats *stats)
+{
+	stats->n_values++;
+	plan_count(stats, rules_unknown_fate(rules).rules);
 }
 
 /* Integers of four bytes have at most ten digits, which no card has. */
@@ -73,6 +97,7 @@ static void plan_column_set(struct mask_plan *p, size_t i, const struct column *
 	*col = (struct plan_column){.class = c->class, .is_binary = c->is_binary};
 	if (fate->is_protected || fate->is_unproven) {
 		col->action = COLUMN_WHOLE;
+		col->rules = fate->rules;
 		col->as = fate->is_protected ? fate->as : TRANSFORM_REDACT;
 		/* Both: what is not proven may be more than what is, so at least redacted. */
 		if (fate->is_protected && fate->is_unproven)

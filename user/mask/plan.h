@@ -17,6 +17,7 @@ struct column_fate {
 	bool is_unproven;       /* may derive from a protected one: `unproven` applies */
 	enum transform as;      /* the strictest */
 	enum unproven unproven; /* the strictest */
+	uint64_t rules;         /* 1 << place of each that is about it */
 };
 
 struct column_fate catalog_fate(const struct mask_catalog *c, uint32_t table, uint16_t attr);
@@ -36,6 +37,7 @@ struct column_fate rules_unknown_fate(const struct mask_rule *const *rules);
 struct detect_rules {
 	uint32_t want;
 	enum transform as[DETECTOR_N];
+	uint64_t rules[DETECTOR_N]; /* 1 << place of each that lists it */
 };
 
 struct detect_rules detect_rules_of(const struct mask_rule *const *rules);
@@ -49,7 +51,14 @@ struct plan_column {
 	uint32_t want;     /* COLUMN_DETECT: detectors that can find anything in this class */
 	enum value_class class;
 	bool is_binary;
+	uint64_t rules; /* COLUMN_WHOLE: for whose sake */
 };
+
+/* One value was changed for their sake. */
+void plan_count(struct mask_stats *stats, uint64_t rules);
+/* The rules of the detectors that found something since `before`. */
+uint64_t plan_found(const struct detect_rules *rules, const uint64_t before[DETECTOR_N],
+	const struct mask_stats *after);
 
 /* The huge value at work: one at a time per plan. */
 struct piece {
@@ -60,6 +69,7 @@ struct piece {
 	size_t n_before;
 	const char *tail; /* the end of a hit is still to come, see detect_tail() */
 	bool is_changed, has_version;
+	uint64_t counted; /* rules that this value was counted for */
 	/* Where in JSON the next byte is. */
 	bool is_string, is_number;
 	uint8_t escape; /* bytes left of an escape; ESCAPE_LETTER: its letter is next */

@@ -173,12 +173,11 @@ static bool detect_value(const struct rewrite *rw, const struct plan_column *col
 }
 
 /* Did a detector find something, of which the rule makes the whole value NULL? */
-static bool detect_asks_null(const struct detect_rules *rules, const struct mask_stats *before,
+static bool detect_asks_null(const struct detect_rules *rules, const uint64_t before[DETECTOR_N],
 	const struct mask_stats *after)
 {
 	for (int d = 0; d < DETECTOR_N; d++)
-		if (after->by_detector[d] > before->by_detector[d] &&
-			rules->as[d] == TRANSFORM_NULL)
+		if (after->by_detector[d] > before[d] && rules->as[d] == TRANSFORM_NULL)
 			return true;
 	return false;
 }
@@ -189,7 +188,7 @@ bool mask_value(const struct mask_plan *p, size_t i, struct slice value,
 {
 	const struct plan_column *col = i < p->n_columns ? &p->columns[i] : NULL;
 	struct rewrite rw = {.rules = &p->detect, .key = key, .arena = arena, .stats = stats};
-	struct mask_stats before;
+	uint64_t before[DETECTOR_N];
 
 	if (!value.p || (col && col->action == COLUMN_CLEAR))
 		return false;
@@ -198,13 +197,15 @@ bool mask_value(const struct mask_plan *p, size_t i, struct slice value,
 		*ret = SLICE_NULL;
 	} else if (col->action == COLUMN_WHOLE) {
 		*ret = transform_whole(col->class, col->is_binary, col->as, value, key, arena);
+		plan_count(stats, col->rules);
 	} else {
 		rw.want = col->want;
-		before = *stats;
+		memcpy(before, stats->by_detector, sizeof(before));
 		if (!detect_value(&rw, col, value, ret))
 			return false;
-		if (detect_asks_null(&p->detect, &before, stats))
+		if (detect_asks_null(&p->detect, before, stats))
 			*ret = SLICE_NULL;
+		plan_count(stats, plan_found(&p->detect, before, stats));
 	}
 	stats->n_columns += !col || col->action == COLUMN_WHOLE;
 	stats->n_values++;
@@ -221,9 +222,13 @@ bool mask_text(const struct mask_rule *const *rules, struct slice text,
 	struct rewrite rw = {
 		.rules = &detect, .want = detect.want, .key = key, .arena = arena, .stats = stats};
 
+	uint64_t before[DETECTOR_N];
+
+	memcpy(before, stats->by_detector, sizeof(before));
 	if (!detect.want || !rewrite_text(&rw, text, ret))
 		return false;
 	stats->n_values++;
+	plan_count(stats, plan_found(&detect, before, stats));
 	return true;
 }
 

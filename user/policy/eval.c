@@ -92,6 +92,7 @@ struct tally {
 	size_t n_seats;
 	size_t fact;
 	bool is_durable, needs_reason, is_full;
+	enum recording recording; /* the most that a pair asks for */
 };
 
 static void eval_seats(struct tally *t, const struct rule *r)
@@ -117,6 +118,7 @@ static void eval_begin(struct tally *t, const struct rule *r, size_t fact)
 		.ticket_ms = r->ticket_ms,
 		.fact = fact,
 		.is_durable = t->is_durable,
+		.recording = t->recording,
 		.needs_reason = r->needs_reason};
 	eval_seats(t, r);
 }
@@ -149,10 +151,26 @@ static void eval_take(struct tally *t, const struct rule *r, size_t fact)
 	}
 }
 
+/* What one pair asks to be kept of the reply: the most that a rule says, or else the resource.
+ * Keeping less is a promise to somebody, which nobody gets on a maybe. */
+struct recorded {
+	bool is_said;
+	enum recording most;
+};
+
+static void eval_recording(struct recorded *kept, const struct rule *r, enum tri matches)
+{
+	if (!r->has_recording || (matches != TRI_YES && r->recording < RECORDING_SUMMARY))
+		return;
+	kept->most = kept->is_said && kept->most > r->recording ? kept->most : r->recording;
+	kept->is_said = true;
+}
+
 static void eval_fact(const struct policy *p, const struct target *target,
 	const struct policy_subject *s, const struct fact *f, size_t i, struct tally *t)
 {
 	uint32_t bit = EFFECT_BIT(f->effect);
+	struct recorded kept = {0};
 	bool is_named = false;
 	struct object o;
 
@@ -167,8 +185,12 @@ static void eval_fact(const struct policy *p, const struct target *target,
 		if (matches == TRI_NO || (matches == TRI_UNKNOWN && b->rule->then == RULING_ALLOW))
 			continue;
 		is_named |= matches == TRI_YES;
+		eval_recording(&kept, b->rule, matches);
 		eval_take(t, b->rule, i);
 	}
+	if (!kept.is_said)
+		kept.most = target->res.recording;
+	t->recording = kept.most > t->recording ? kept.most : t->recording;
 	if (!is_named)
 		eval_take(t, &p->defaults[p->fallback[f->effect]], i);
 }
@@ -188,6 +210,7 @@ static struct ruling eval_ruling(const struct policy *p, const struct tally *t)
 		.message = t->by->message,
 		.timeout_ms = t->timeout_ms,
 		.durable = t->is_durable,
+		.recording = t->recording,
 		.fact = t->fact};
 
 	if (r.kind != RULING_HOLD)

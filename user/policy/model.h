@@ -86,6 +86,8 @@ struct rule {
 	int64_t timeout_ms, ticket_ms;
 	bool needs_reason;
 	bool is_durable, is_default;
+	bool has_recording; /* `record:` is there */
+	enum recording recording;
 	/* Place in the total order "strictest first" that makes the order in the file irrelevant.
 	 */
 	unsigned rank;

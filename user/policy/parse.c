@@ -8,6 +8,7 @@
 
 enum { PARSE_ARENA_MAX = 64 * 1024 * 1024 };
 
+const char *const recording_keywords[RECORDING_N + 1] = {"none", "summary", "head", "full", NULL};
 const char *const ruling_keywords[] = {"allow", "hold", "deny", NULL};
 
 const char *const protocol_words[PROTOCOL_WORD_N + 1] = {
@@ -281,6 +282,23 @@ static void parse_rule_timeout(struct binder *b, const struct yaml_node *n, void
 	(void)bind_duration(b, n, "timeout", &in->r->timeout_ms);
 }
 
+static bool parse_record(struct binder *b, const struct yaml_node *n, enum recording *ret)
+{
+	size_t word;
+
+	if (!bind_word(b, n, "record", recording_keywords, &word))
+		return false;
+	*ret = (enum recording)word;
+	return true;
+}
+
+static void parse_rule_record(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct rule *r = ((struct parse_rule *)obj)->r;
+
+	r->has_recording = parse_record(b, n, &r->recording);
+}
+
 static void parse_rule_durability(struct binder *b, const struct yaml_node *n, void *obj)
 {
 	size_t word;
@@ -302,6 +320,7 @@ static const struct bind_key parse_rule_keys[] = {
 	{.name = "timeout", .bind = parse_rule_timeout},
 	{.name = "ticket", .bind = parse_rule_ticket},
 	{.name = "durability", .bind = parse_rule_durability},
+	{.name = "record", .bind = parse_rule_record},
 	{.name = NULL},
 };
 
@@ -435,6 +454,11 @@ static void parse_resource_via(struct binder *b, const struct yaml_node *n, void
 		((struct target *)obj)->res.via = (enum via)word;
 }
 
+static void parse_resource_record(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	(void)parse_record(b, n, &((struct target *)obj)->res.recording);
+}
+
 static const struct bind_key parse_resource_keys[] = {
 	{.name = "name", .bind = parse_resource_name, .is_required = true},
 	{.name = "at", .bind = parse_resource_at, .is_required = true},
@@ -442,6 +466,7 @@ static const struct bind_key parse_resource_keys[] = {
 	{.name = "tags", .bind = parse_resource_tags},
 	{.name = "tls", .bind = parse_resource_tls},
 	{.name = "via", .bind = parse_resource_via},
+	{.name = "record", .bind = parse_resource_record},
 	{.name = NULL},
 };
 
@@ -460,8 +485,15 @@ static void parse_resources(struct binder *b, const struct yaml_node *n, void *o
 	for (; p->targets && p->n_targets < n_items; item = item->next) {
 		struct target *t = &p->targets[p->n_targets++];
 
-		*t = (struct target){.line = item->line, .col = item->col, .res.tags = no_tags};
+		*t = (struct target){.line = item->line,
+			.col = item->col,
+			.res.tags = no_tags,
+			.res.recording = RECORDING_SUMMARY};
 		(void)bind_map(b, item, "resource", parse_resource_keys, t);
+		if (t->protocol == PROTOCOL_WORD_OPAQUE && t->res.recording > RECORDING_SUMMARY)
+			bind_error(b, item,
+				"record: what passes as `protocol: opaque` has no contents that "
+				"could be masked first");
 	}
 	p->is_partial |= b->d->n != n_before;
 }

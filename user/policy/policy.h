@@ -40,6 +40,17 @@ enum ruling_kind { RULING_ALLOW, RULING_HOLD, RULING_DENY };
 /* "allow", "hold", "deny": indexed by enum ruling_kind. */
 extern const char *const ruling_keywords[];
 
+/* What the ledger keeps of a reply, each more than the one before. */
+enum recording {
+	RECORDING_NONE,    /* that it came, and whether it went well */
+	RECORDING_SUMMARY, /* … and how much it was, its tag or its error */
+	RECORDING_HEAD,    /* … and how its contents begin, as the agent got them */
+	RECORDING_FULL,    /* … and all of them */
+	RECORDING_N
+};
+
+extern const char *const recording_keywords[RECORDING_N + 1];
+
 /* Where a connection wants to go. IPv4 is kept v4-mapped; port in host order. */
 struct endpoint {
 	uint8_t addr[16];
@@ -62,6 +73,7 @@ struct resource {
 	size_t n_name_ports;
 	enum tls_mode tls;
 	enum via via;
+	enum recording recording;       /* of replies that no rule speaks of */
 	const struct mask_rule **masks; /* those that apply here, NULL-terminated */
 };
 
@@ -90,7 +102,8 @@ struct ruling {
 	int64_t ticket_ms;  /* hold, outside of transactions: refused at once, and a decision stands
 			       this long for the identical request; 0: the connection waits */
 	bool durable;       /* the rule asks for `durability: power` */
-	size_t fact;        /* index of the pair that decided */
+	enum recording recording; /* of the reply */
+	size_t fact;              /* index of the pair that decided */
 };
 
 /* Who asks, and where. Empty slices are unknown and satisfy no condition of an allow rule. */

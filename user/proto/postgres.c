@@ -56,7 +56,9 @@ static bool pg_is_stream(const struct pg *st, enum side from, uint8_t type, uint
 		return p && (p->kind == PG_QUERY || p->kind == PG_EXECUTE) &&
 		       (!pg_wants_rows(st, p) || len > PG_ROW_WHOLE_MAX);
 	return type == 'd' &&
-	       (st->copy == PG_COPY_BOTH || (st->copy == PG_COPY_OUT && p && !p->want_rows));
+	       (st->copy == PG_COPY_BOTH ||
+		       (st->copy == PG_COPY_OUT && p &&
+			       (!p->want_rows || (p->streams_copy && len > PG_ROW_WHOLE_MAX))));
 }
 
 /* Rows that nobody looks at pass in one go: as many as begin within the bytes at hand. */

@@ -139,7 +139,8 @@ struct pg_place {
 	bool is_skipped;  /* the server ignored it; only its EV_REPLY is due */
 	bool is_answered; /* the server did answer; only its EV_REPLY is due */
 	bool want_rows;
-	bool is_barrier; /* client units wait for it */
+	bool streams_copy; /* of a verdict */
+	bool is_barrier;   /* client units wait for it */
 	bool is_lexing;
 	bool is_replication;
 	bool has_error;
@@ -174,6 +175,7 @@ struct pg_stream {
 	bool is_open; /* inside a unit */
 	bool is_row;  /* a wanted DataRow: values are shown */
 	bool has_count, has_value;
+	bool is_copy;           /* a long line of COPY that is shown */
 	size_t left;            /* bytes of the unit still to come */
 	size_t i;               /* column */
 	uint64_t offset, total; /* in its value */

@@ -279,6 +279,7 @@ static int pg_settle_pass(
 	}
 	last->ends_request = true;
 	last->want_rows = v->want_rows;
+	last->streams_copy = v->streams_copy;
 	last->is_lexing = v->changes_lexing || st->tx_lexing;
 	last->is_replication = st->is_replication;
 	last->is_barrier = last->is_lexing || last->changes;

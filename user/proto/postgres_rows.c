@@ -195,8 +195,13 @@ static int pg_stream_open(struct pg *st, enum side from, struct pg_stream *s)
 	if (n < 4 || n > INT32_MAX || (s->head[0] != 'D' && s->head[0] != 'd'))
 		return PROTO_E_MALFORMED;
 	*s = (struct pg_stream){.is_open = true, .left = n - 4, .head = {s->head[0]}};
-	if (from == SIDE_CLIENT || s->head[0] == 'd')
+	if (from == SIDE_CLIENT)
 		return 0;
+	if (s->head[0] == 'd') {
+		s->is_copy = st->copy == PG_COPY_OUT && p && p->want_rows;
+		s->total = s->left;
+		return 0;
+	}
 	if (!p)
 		return PROTO_E_MALFORMED;
 	s->is_row = pg_wants_rows(st, p);
@@ -212,10 +217,28 @@ static void pg_stream_close(struct pg *st, enum side from, struct pg_stream *s)
 	*s = (struct pg_stream){0};
 }
 
+/* A piece of a value that begins, or goes on, at p. */
+static void pg_stream_show(
+	struct pg *st, const struct pg_stream *s, uint8_t *p, size_t n, struct sink *sink)
+{
+	const struct pg_columns *c = s->is_copy ? NULL : pg_columns(st);
+
+	sink->event.kind = EV_VALUE;
+	sink->event.value.seq = pg_head(st)->seq;
+	sink->event.value.columns = c ? c->v : NULL;
+	sink->event.value.n_columns = c ? c->n : 0;
+	sink->event.value.columns_id = c ? c->id : 0;
+	sink->event.value.index = s->i;
+	sink->event.value.p = p;
+	sink->event.value.n = n;
+	sink->event.value.offset = s->offset;
+	sink->event.value.total = s->total;
+}
+
 /* The lengths between the values of a wanted row. 0 with *ret_ready when a value begins or goes on.
  */
-static int pg_stream_lengths(
-	struct pg *st, struct pg_stream *s, uint8_t *p, size_t n, size_t *at, bool *ret_ready)
+static int pg_stream_lengths(struct pg *st, struct pg_stream *s, uint8_t *p, size_t n, size_t *at,
+	bool *ret_ready, struct sink *sink)
 {
 	const struct pg_columns *c = pg_columns(st);
 	size_t from = *at;
@@ -233,13 +256,15 @@ static int pg_stream_lengths(
 	len = pg_gathered_be32(s, 0);
 	if (s->i >= c->n || (len != UINT32_MAX && len > s->left - (*at - from)))
 		return PROTO_E_MALFORMED;
-	if (len == UINT32_MAX || !len) {
+	s->offset = 0;
+	s->total = len == UINT32_MAX ? 0 : len;
+	if (!s->total) {
+		pg_stream_show(st, s, p + *at, 0, sink);
+		sink->event.value.is_null = len == UINT32_MAX;
 		s->i++;
 		goto out;
 	}
 	s->has_value = true;
-	s->offset = 0;
-	s->total = len;
 	*ret_ready = true;
 out:
 	if (*at - from > s->left)
@@ -251,23 +276,13 @@ out:
 static void pg_stream_value(
 	struct pg *st, struct pg_stream *s, uint8_t *p, size_t n, size_t *at, struct sink *sink)
 {
-	const struct pg_columns *c = pg_columns(st);
 	size_t len = n - *at;
 
 	if (len > s->total - s->offset)
 		len = (size_t)(s->total - s->offset);
 	if (!len)
 		return;
-	sink->event.kind = EV_VALUE;
-	sink->event.value.seq = pg_head(st)->seq;
-	sink->event.value.columns = c->v;
-	sink->event.value.n_columns = c->n;
-	sink->event.value.columns_id = c->id;
-	sink->event.value.index = s->i;
-	sink->event.value.p = p + *at;
-	sink->event.value.n = len;
-	sink->event.value.offset = s->offset;
-	sink->event.value.total = s->total;
+	pg_stream_show(st, s, p + *at, len, sink);
 	s->offset += len;
 	s->left -= len;
 	*at += len;
@@ -284,7 +299,7 @@ static int pg_stream_row(
 	while (s->left && *at < n && sink->event.kind == EV_NONE) {
 		bool is_ready = s->has_value;
 		size_t before = s->left;
-		int r = is_ready ? 0 : pg_stream_lengths(st, s, p, n, at, &is_ready);
+		int r = is_ready ? 0 : pg_stream_lengths(st, s, p, n, at, &is_ready, sink);
 
 		if (r)
 			return r;
@@ -320,6 +335,9 @@ int pg_stream(
 		} else {
 			size_t len = s->left < n - at ? s->left : n - at;
 
+			if (s->is_copy && len)
+				pg_stream_show(st, s, p + at, len, sink);
+			s->offset += s->is_copy ? len : 0;
 			s->left -= len;
 			at += len;
 		}

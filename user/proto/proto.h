@@ -117,7 +117,7 @@ enum event_kind {
 	EV_LOGIN, /* server unit: the server is ready for the first request (PostgreSQL: first Z) */
 	EV_ROW,   /* server unit: a row whose values the host wanted to see; needs settle_row() */
 	EV_VALUE, /* server stream: a piece of one value of an oversized row, may be overwritten in
-		     place */
+		     place; each value has one at least */
 	EV_TEXT,  /* server unit: prose (error, notice, COPY text line) that may quote values; needs
 		     settle_text() */
 	EV_REPLY, /* the reply to a request is complete: by a server unit, or by next_event() */
@@ -223,13 +223,16 @@ struct event {
 		} row;
 		struct { /* EV_VALUE */
 			uint64_t seq;
-			const struct column *columns; /* all of the result, as in EV_ROW */
+			/* All of the result, as in EV_ROW; NULL: it is a line of COPY. */
+			const struct column *columns;
 			size_t n_columns;
 			uint32_t columns_id;
 			size_t index;
 			uint8_t *p; /* may be overwritten, same length */
 			size_t n;
-			uint64_t offset, total; /* of this piece in the value */
+			uint64_t offset, total; /* of this piece in the value; total 0: it is
+						   empty, or NULL */
+			bool is_null;
 		} value;
 		struct { /* EV_TEXT */
 			uint64_t seq;
@@ -304,6 +307,9 @@ struct verdict {
 	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. From the first such
 	 * verdict on, prose of the whole session comes as EV_TEXT too. */
 	bool want_rows;
+	/* With want_rows: lines of COPY that are too long to be shown whole may pass in pieces,
+	 * each shown as an EV_VALUE without columns. Else they end the session. */
+	bool streams_copy;
 	/* PASS: the request may change how the server reads the text that follows (FACTS_LEXING):
 	 * no client unit but the likes of Sync is decoded until it was answered. */
 	bool changes_lexing;

@@ -316,7 +316,19 @@ static void decide_rule(struct session *s)
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
-static int decide_track(struct session *s)
+/* What is kept of the reply. Contents that a mask would change, did the policy enforce anything,
+ * are not for the ledger either. */
+static enum recording decide_recording(const struct session *s, const struct verdict *v)
+{
+	enum recording r = s->asked.ruling.recording;
+	bool has_contents =
+		v->kind == VERDICT_PASS && !request_is_login(&s->asked.request) &&
+		!(policy_is_observe(s->policy) && s->resource->masks && s->resource->masks[0]);
+
+	return r > RECORDING_SUMMARY && !has_contents ? RECORDING_SUMMARY : r;
+}
+
+static int decide_track(struct session *s, enum recording recording)
 {
 	struct inflight_queue *q = &s->inflight;
 	struct asked *a = &s->asked;
@@ -339,7 +351,9 @@ static int decide_track(struct session *s)
 		.touches = a->touches,
 		.quotes = a->quotes,
 		.proof = a->proof,
+		.recording = recording,
 		.asked_ns = clock_mono_ns()};
+	s->n_recording += recording >= RECORDING_HEAD;
 	return 0;
 }
 
@@ -353,7 +367,7 @@ static int decide_settle(struct session *s, const struct verdict *v)
 		if (r)
 			return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : err_trace(r);
 	}
-	r = decide_track(s);
+	r = decide_track(s, decide_recording(s, v));
 	if (r)
 		return err_trace(r);
 	if (v->kind == VERDICT_PASS)
@@ -382,6 +396,10 @@ static int decide_pass(struct session *s)
 
 	int r = guard_passed(s, &v);
 
+	if (decide_recording(s, &v) >= RECORDING_HEAD) {
+		v.want_rows = true;
+		v.streams_copy = !s->wants_text;
+	}
 	return r ? err_trace(r) : decide_settle(s, &v);
 }
 

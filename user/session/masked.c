@@ -86,7 +86,8 @@ static bool masked_hold(struct asked *a, const char *message)
 		.rule = "masks",
 		.message = message,
 		.quorum = 1,
-		.timeout_ms = MASKED_TIMEOUT_MS};
+		.timeout_ms = MASKED_TIMEOUT_MS,
+		.recording = a->ruling.recording};
 	return true;
 }
 

@@ -2,13 +2,19 @@
 /* Journal rows of a session: see record.h. */
 #include "session/record.h"
 
+#include "session/contents.h"
 #include "session/worker.h"
 #include "sql/sql.h"
 #include "util/log.h"
 #include "util/writer.h"
 
 /* Text longer than this is cut in the ledger; its length and HMAC are of the whole. */
-enum { RECORD_TEXT_MAX = 256 * 1024, RECORD_PARAM_MAX = 4096, RECORD_HEX_MAX = 64 };
+enum {
+	RECORD_TEXT_MAX = 256 * 1024,
+	RECORD_PARAM_MAX = 4096,
+	RECORD_HEX_MAX = 64,
+	RECORD_RULES_MAX = 4096
+};
 
 int record_session(struct session *s, const char *protocol)
 {
@@ -313,6 +319,26 @@ static struct slice record_masked_by(const struct mask_stats *masked, char *text
 	return slice_of(text, n < max ? n : max - 1);
 }
 
+/* By which rules: "customer-pii=5 cards=1". */
+static struct slice record_masked_rules(
+	const struct session *s, const struct mask_stats *masked, char *text, size_t max)
+{
+	struct writer w = writer_of(text, max);
+
+	for (size_t i = 0; s->resource->masks && s->resource->masks[i]; i++) {
+		char n[32];
+
+		if (!masked->by_rule[i])
+			continue;
+		snprintf(n, sizeof(n), "=%u", masked->by_rule[i]);
+		if (w.n)
+			wr_str(&w, " ");
+		wr_str(&w, s->resource->masks[i]->name);
+		wr_str(&w, n);
+	}
+	return slice_of(w.p, w.n);
+}
+
 /* Rows that a command changed, by the last word of its tag: "DELETE 3", "INSERT 0 3". */
 static uint64_t record_affected(struct slice tag)
 {
@@ -329,8 +355,7 @@ static uint64_t record_affected(struct slice tag)
 	return n;
 }
 
-void record_reply(struct session *s, uint64_t request, const struct reply *reply,
-	const struct mask_stats *masked)
+void record_reply(struct session *s, const struct inflight *f, const struct reply *reply)
 {
 	static const char *const status[] = {
 		[REPLY_OK] = "ok",
@@ -339,27 +364,42 @@ void record_reply(struct session *s, uint64_t request, const struct reply *reply
 		[REPLY_SKIPPED] = "skipped",
 		[REPLY_RETRY] = "error",
 	};
-	char text[256];
-	const struct record_reply rec = {
-		.request = request,
-		.status = slice_str(status[reply->status]),
-		.n_rows = reply->n_rows,
-		.n_bytes = reply->bytes,
-		.n_masked = masked->n_values,
-		.tag = reply->tag,
-		.code = reply->code,
-		.message = reply->text,
-		.n_affected = reply->n_rows ? 0 : record_affected(reply->tag),
-		.masked = masked->n_values ? record_masked_by(masked, text, sizeof(text))
-					   : SLICE_NULL,
-	};
+	const struct mask_stats *masked = &f->masked;
+	char text[256], rules[RECORD_RULES_MAX];
+	struct record_reply rec = {
+		.request = f->id, .status = slice_str(status[reply->status]), .code = reply->code};
 
+	if (f->recording >= RECORDING_SUMMARY) {
+		rec.n_rows = reply->n_rows;
+		rec.n_bytes = reply->bytes;
+		rec.n_masked = masked->n_values;
+		rec.tag = reply->tag;
+		rec.message = reply->text;
+		rec.n_affected = reply->n_rows ? 0 : record_affected(reply->tag);
+		rec.masked = masked->n_values ? record_masked_by(masked, text, sizeof(text))
+					      : SLICE_NULL;
+		rec.masked_by = masked->n_values
+					? record_masked_rules(s, masked, rules, sizeof(rules))
+					: SLICE_NULL;
+	}
+	contents_end(s, f, &rec);
 	record_past(s, RECORD_REPLY, &rec);
 }
 
-void record_no_reply(struct session *s, uint64_t request, const char *status)
+void record_lost(struct session *s, const struct inflight *f)
 {
-	const struct record_reply rec = {.request = request, .status = slice_str(status)};
+	struct record_reply rec = {.request = f->id, .status = SLICE_LIT("lost")};
+
+	contents_end(s, f, &rec);
+	/* What came is a beginning, even if the policy wanted all of it. */
+	if (slice_eq_str(rec.contents, "full"))
+		rec.contents = SLICE_LIT("head");
+	record_past(s, RECORD_REPLY, &rec);
+}
+
+void record_unsent(struct session *s, uint64_t request)
+{
+	const struct record_reply rec = {.request = request, .status = SLICE_LIT("unsent")};
 
 	record_past(s, RECORD_REPLY, &rec);
 }

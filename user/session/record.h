@@ -12,10 +12,12 @@ void record_login(struct session *s);
 ERR_CHECK int record_request(struct session *s);
 ERR_CHECK int record_hold(struct session *s);
 void record_hold_end(struct session *s, const char *outcome);
-void record_reply(struct session *s, uint64_t request, const struct reply *reply,
-	const struct mask_stats *masked);
-/* A reply that never came: "lost", "unsent". */
-void record_no_reply(struct session *s, uint64_t request, const char *status);
+/* What the policy wants of the reply to a request in flight. */
+void record_reply(struct session *s, const struct inflight *f, const struct reply *reply);
+/* A reply that never came, or not to its end. */
+void record_lost(struct session *s, const struct inflight *f);
+/* A request that was not forwarded. */
+void record_unsent(struct session *s, uint64_t request);
 
 /* Names for people, in the request arena: "delete, read" and "orders, customers". */
 struct slice record_effects(struct session *s);

@@ -115,7 +115,7 @@ static void relay_on_reply(struct session *s, const struct reply *reply)
 		return;
 	relay_count_reply(&s->worker->metrics, reply, f);
 	if (f->id)
-		record_reply(s, f->id, reply, &f->masked);
+		record_reply(s, f, reply);
 	f->is_done = true;
 	while (q->n && q->ring[q->head].is_done) {
 		q->head = (q->head + 1) & (q->cap - 1);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "session/catalog.h"
+#include "session/contents.h"
 #include "session/record.h"
 #include "session/relay.h"
 
@@ -62,6 +63,8 @@ static void rows_count(struct session *s, uint64_t seq, const struct mask_stats 
 	f->masked.n_columns += stats->n_columns;
 	for (size_t i = 0; stats->n_values && i < DETECTOR_N; i++)
 		f->masked.by_detector[i] += stats->by_detector[i];
+	for (size_t i = 0; stats->n_values && i < MASK_RULES_MAX; i++)
+		f->masked.by_rule[i] += stats->by_rule[i];
 }
 
 /* Replacement values of one row, or NULL if nothing changes. */
@@ -110,6 +113,10 @@ int rows_on_row(struct session *s, struct slice unit)
 		if (r)
 			return err_trace(r);
 	}
+	if (s->n_recording) {
+		contents_row(s, &ev, v.values ? v.values : ev.row.values);
+		v.pass_rest = v.pass_rest && !contents_wants(s, ev.row.seq);
+	}
 	sink_begin(&s->unit_sink);
 	r = s->proto->settle_row(s->state, unit, &v, &s->unit_sink);
 	if (r > 0 || s->unit_sink.overflow)
@@ -122,8 +129,12 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	const struct event *ev = &s->unit_sink.event;
 	bool is_last = ev->value.offset + ev->value.n == ev->value.total;
 	struct mask_stats stats = {0};
-	int r;
+	int r = 0;
 
+	if (!ev->value.total || !ev->value.columns) {
+		contents_value(s, ev, 0);
+		return 0;
+	}
 	r = rows_plan(
 		s, ev->value.seq, ev->value.columns_id, ev->value.columns, ev->value.n_columns);
 	if (r)
@@ -131,6 +142,8 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	r = mask_piece(
 		s->plan, ev->value.index, ev->value.p, ev->value.n, is_last, ret_hold_back, &stats);
 	rows_count(s, ev->value.seq, &stats);
+	if (!r)
+		contents_value(s, ev, *ret_hold_back);
 	return r < 0 ? err_trace(r) : r;
 }
 
@@ -174,7 +187,8 @@ int rows_on_text(struct session *s, struct slice unit)
 	if (!fields)
 		return err_raise(-ENOMEM);
 	is_withheld = rows_withhold(s, &ev, fields);
-	stats.n_values += is_withheld;
+	if (is_withheld)
+		mask_count_withheld(s->resource->masks, &stats);
 	for (size_t i = 0; i < ev.text.n && !is_withheld; i++) {
 		fields[i] = ev.text.fields[i];
 		if (!mask_text(s->resource->masks, ev.text.fields[i], s->worker->enforcer->mask_key,
@@ -182,6 +196,7 @@ int rows_on_text(struct session *s, struct slice unit)
 			fields[i] = ev.text.fields[i];
 	}
 	rows_count(s, ev.text.seq, &stats);
+	contents_text(s, &ev, fields, ev.text.n);
 	sink_begin(&s->unit_sink);
 	r = s->proto->settle_text(s->state, unit, fields, ev.text.n, &s->unit_sink);
 	if (r > 0 || s->unit_sink.overflow)

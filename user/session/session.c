@@ -10,6 +10,7 @@
 
 #include "kern/origin.h"
 #include "session/catalog.h"
+#include "session/contents.h"
 #include "session/decide.h"
 #include "session/held.h"
 #include "session/record.h"
@@ -251,14 +252,14 @@ static void session_record_loose_ends(struct session *s, const char *reason)
 
 	if (s->park != PARK_NONE && a->is_recorded) {
 		held_end(s, HOLD_DISCONNECTED);
-		record_no_reply(s, a->id, "unsent");
+		record_unsent(s, a->id);
 	}
 	for (size_t i = 0; i < s->inflight.n; i++) {
 		const struct inflight *f =
 			&s->inflight.ring[(s->inflight.head + i) & (s->inflight.cap - 1)];
 
 		if (!f->is_done && f->id)
-			record_no_reply(s, f->id, "lost");
+			record_lost(s, f);
 	}
 	record_session_end(s, reason);
 }
@@ -318,6 +319,7 @@ void session_free(struct session *s)
 	mask_catalog_free(s->coming);
 	catalog_renaming_end(s);
 	free(s->inflight.ring);
+	contents_deinit(&s->contents);
 	s->magic = 0;
 	free(s);
 }

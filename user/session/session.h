@@ -14,7 +14,8 @@
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
  * request that waits · guard.c writes that nobody saw coming · masked.c what masks add to a
- * ruling · rows.c masks · catalog.c what is protected · record.c the journal rows.
+ * ruling · rows.c masks · contents.c what is kept of replies · catalog.c what is protected ·
+ * record.c the journal rows.
  */
 #pragma once
 
@@ -70,6 +71,19 @@ struct inflight {
 	struct mask_proof proof; /* … but for those that the text clears */
 	bool quotes;             /* its errors and notices may quote protected values */
 	bool is_done;
+	enum recording recording; /* of its reply */
+};
+
+/* What the ledger is to have of the reply that is coming in: contents.h. */
+struct contents {
+	uint64_t seq, request; /* whose reply it is; seq 0: none yet */
+	struct buf text;       /* not handed over yet */
+	uint64_t len, n_parts; /* len: all that was kept so far */
+	uint32_t columns_id;
+	enum recording recording;
+	bool has_columns, is_inside_row;
+	bool is_cut;     /* `head` is reached */
+	bool is_dropped; /* the journal had no room */
 };
 
 struct inflight_queue {
@@ -143,6 +157,8 @@ struct session {
 	struct asked asked;
 	struct guard guard;
 	struct inflight_queue inflight;
+	struct contents contents;
+	size_t n_recording; /* of those in flight, how many want their contents recorded */
 	char role[64], database[64], application[64];
 	uint64_t settings;        /* of what changed the meaning of later texts: session/keys.h */
 	int64_t tx_since_wall_ns; /* when the open transaction began; 0 = none */

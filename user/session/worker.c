@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "audit/contents.h"
 #include "session/abroad.h"
 #include "session/cancel.h"
 #include "session/catalog.h"
@@ -366,6 +367,7 @@ void worker_deinit(struct worker *w)
 	map_deinit(&w->catalogs);
 	map_deinit(&w->by_id);
 	sql_cache_free(w->sql_cache);
+	contents_packer_free(w->packer);
 	mailbox_deinit(&w->mail);
 	loop_deinit(&w->loop);
 }

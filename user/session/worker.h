@@ -38,9 +38,10 @@ struct worker {
 	struct list dead;     /* closed in this batch, freed after it */
 	struct list cancels;  /* cancel requests on their way to a server */
 	unsigned n_cancels;
-	struct list recording;     /* parked until the ledger committed their record */
-	struct resolver *resolver; /* set, and freed with the worker; NULL in tests */
-	struct hmac_key hmac;      /* the ledger key */
+	struct list recording;          /* parked until the ledger committed their record */
+	struct resolver *resolver;      /* set, and freed with the worker; NULL in tests */
+	struct hmac_key hmac;           /* the ledger key */
+	struct contents_packer *packer; /* NULL until the first contents are recorded */
 	struct metrics metrics;
 };
 

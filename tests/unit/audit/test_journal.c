@@ -412,9 +412,9 @@ Test(journal, a_lingering_reader_is_woken_by_a_wish_or_a_filling_ring)
 	journal_release(r);
 	cr_expect(!journal_wants_commit(r));
 	for (i = 0; i < 1000 && eventfd_read(wake, &n); i++)
-		cr_assert_eq(append("fills the ring until more than half of it is full"), 0);
-	cr_expect_gt(i, 50);
-	cr_expect_lt(i, 110);
+		cr_assert_eq(append("fills the ring until more than a quarter of it is full"), 0);
+	cr_expect_gt(i, 25);
+	cr_expect_lt(i, 55);
 }
 
 Test(journal, making_a_ring_keeps_what_is_there)

@@ -53,8 +53,11 @@ static void live(int64_t day, uint64_t run, uint64_t session, bool begins, bool 
 		struct record_request q =
 			fixture_request(++next_request, session, "SELECT 1", "allow");
 		struct record_reply p = {.request = next_request, .status = SLICE_LIT("ok")};
+		struct record_content c = {
+			.request = next_request, .text_len = 2, .bytes = SLICE_LIT("=1")};
 
 		put(RECORD_REQUEST, day * DAY, &q);
+		put(RECORD_CONTENT, day * DAY, &c);
 		put(RECORD_REPLY, day * DAY, &p);
 	}
 	if (ends) {
@@ -130,6 +133,7 @@ Test(prune, old_days_go_and_the_rest_is_verified)
 	cr_assert_eq(ledger_ids(l, &before), 0);
 	cr_expect_gt(prune(&(struct ledger_retention){.now_ns = 11 * DAY, .age_ns = 3 * DAY}), 0);
 	cr_expect_eq(count("request"), 3 * 20, "days 8, 9 and 10");
+	cr_expect_eq(count("content"), 3 * 20);
 	cr_expect_eq(fixture_sql(db, "SELECT min(session) FROM request"), 8);
 	cr_expect_eq(count("run"), 3);
 	cr_expect_eq(count("session"), 3);
@@ -189,7 +193,9 @@ Test(prune, a_legal_hold_keeps_a_run_whole)
 				     "'ok'"),
 		20);
 	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM runs WHERE id = 3 AND end_at > 0"), 1);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM contents WHERE session = 3"), 20);
 	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM request WHERE session IN (1, 2)"), 0);
+	cr_expect_eq(count("content"), count("request"));
 	expect_verified(0);
 }
 
@@ -217,6 +223,7 @@ Test(prune, removal_without_a_record_of_it_is_found)
 	cr_assert_eq(
 		sqlite3_exec(other,
 			"DELETE FROM request WHERE id <= 20; DELETE FROM reply WHERE request <= 20;"
+			"DELETE FROM content WHERE request <= 20;"
 			"DELETE FROM run WHERE id = 1; DELETE FROM run_end WHERE run = 1;"
 			"DELETE FROM session WHERE id = 1; DELETE FROM session_end WHERE session = "
 			"1;"

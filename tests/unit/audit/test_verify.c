@@ -33,7 +33,7 @@ static void sign(struct ledger *l)
 }
 
 /* Requests 1…60 with replies, in commits of five; every fourth is signed; an event in each. */
-static void fill(struct ledger *l)
+static void fill(struct ledger *l, bool has_contents)
 {
 	for (unsigned i = 0; i < COMMITS; i++) {
 		cr_assert_eq(ledger_begin(l), 0);
@@ -43,10 +43,16 @@ static void fill(struct ledger *l)
 			struct record_reply p = {.request = id,
 				.status = SLICE_LIT("ok"),
 				.tag = SLICE_LIT("SELECT 1")};
+			struct record_content c = {
+				.request = id, .text_len = 2, .bytes = SLICE_LIT("=1")};
 
 			cr_assert_eq(ledger_put(l, 0, 2 * id, RECORD_REQUEST, (int64_t)id, &q), 0);
 			cr_assert_eq(
 				ledger_put(l, 0, 2 * id + 1, RECORD_REPLY, (int64_t)id, &p), 0);
+			if (has_contents)
+				cr_assert_eq(ledger_put(l, LEDGER_NO_RING, 0, RECORD_CONTENT,
+						     (int64_t)id, &c),
+					0);
 		}
 		struct record_event e = {.kind = SLICE_LIT("test")};
 		cr_assert_eq(ledger_put(l, LEDGER_NO_RING, 0, RECORD_EVENT, i, &e), 0);
@@ -65,7 +71,7 @@ static void setup(void)
 	cr_assert_eq(checkpoint_key_load(fixture_path("key"), fixture_path("pub"), &key), 0);
 	cr_assert_eq(ledger_open(db, &l), 0);
 	cr_assert_eq(ledger_attach_ring(l, 0, 7, &(uint64_t){0}), 0);
-	fill(l);
+	fill(l, false);
 	ledger_close(l);
 }
 
@@ -326,7 +332,7 @@ Test(verify, a_swapped_file_is_found)
 	n_heads = 0;
 	struct checkpoint kept[16];
 	memcpy(kept, heads, sizeof(kept));
-	fill(l);
+	fill(l, false);
 	cr_expect_eq(ledger_reconcile(l, &kept[had - 1]), LEDGER_E_OTHER);
 	ledger_close(l);
 	db = other;
@@ -408,6 +414,30 @@ Test(verify, bytes_of_the_file_changed_past_sqlite_are_found)
 	check();
 	cr_expect_geq(n_found, COMMITS * PER_COMMIT);
 	cr_expect_eq(found[0].what, VERIFY_CHANGED);
+}
+
+Test(verify, contents_that_were_changed_or_left_out_are_found)
+{
+	struct ledger *l;
+
+	db = fixture_path("contents.db");
+	cr_assert_eq(ledger_open(db, &l), 0);
+	cr_assert_eq(ledger_attach_ring(l, 0, 7, &(uint64_t){0}), 0);
+	n_heads = 0;
+	fill(l, true);
+	ledger_close(l);
+	tamper("UPDATE content SET bytes = x'3d32' WHERE request = 7");
+	check();
+	expect(VERIFY_CHANGED, "content", 7);
+	tamper("DELETE FROM content WHERE request = 7");
+	check();
+	expect(VERIFY_REMOVED, "content", 7);
+	tamper("INSERT INTO content SELECT 7, at, 7, 0, 2, x'3d32' FROM content WHERE id = 8");
+	check();
+	expect(VERIFY_CHANGED, "content", 7);
+	tamper("INSERT INTO content SELECT 9999, at, 7, 1, 2, x'3d32' FROM content WHERE id = 8");
+	check();
+	cr_expect_eq(n_found, 2);
 }
 
 /* ---- older versions ---- */
@@ -500,4 +530,68 @@ Test(verify, a_migrated_ledger_has_the_schema_of_a_new_one)
 	cr_expect_eq(sqlite3_column_int(stmt, 0), 0);
 	sqlite3_finalize(stmt);
 	sqlite3_close(both);
+}
+
+/* A ledger as version 3 wrote it: its schema, and rows that have nothing in what came later. */
+static void make_version_3(const char *path)
+{
+	static char sql[1 << 16];
+	FILE *f = fopen("tests/unit/audit/schema_3.sql", "re");
+	sqlite3 *old;
+	struct ledger *l;
+	char *why = NULL;
+
+	cr_assert(f);
+	snprintf(sql, sizeof(sql), "ATTACH '%s' AS new;", path);
+	sql[strlen(sql) + fread(sql + strlen(sql), 1, sizeof(sql) - 1024, f)] = 0;
+	fclose(f);
+	cr_assert_eq(ledger_open(fixture_path("new.db"), &l), 0);
+	cr_assert_eq(ledger_attach_ring(l, 0, 7, &(uint64_t){0}), 0);
+	n_heads = 0;
+	fill(l, false);
+	ledger_close(l);
+	cr_assert_eq(sqlite3_open(path, &old), SQLITE_OK);
+	cr_assert_eq(
+		sqlite3_exec(old, strchr(sql, ';') + 1, NULL, NULL, &why), SQLITE_OK, "%s", why);
+	snprintf(sql, sizeof(sql),
+		"ATTACH '%s' AS new;"
+		"INSERT INTO request SELECT * FROM new.request;"
+		"INSERT INTO reply SELECT at, request, status, n_rows, n_bytes, n_masked, tag, "
+		"code, "
+		"message, n_affected, masked FROM new.reply;"
+		"INSERT INTO event SELECT * FROM new.event;"
+		"INSERT INTO chain SELECT * FROM new.chain;"
+		"INSERT INTO checkpoint SELECT * FROM new.checkpoint;"
+		"INSERT INTO identity SELECT * FROM new.identity;"
+		"INSERT INTO ring_position SELECT * FROM new.ring_position",
+		fixture_path("new.db"));
+	cr_assert_eq(sqlite3_exec(old, sql, NULL, NULL, &why), SQLITE_OK, "%s", why);
+	sqlite3_close(old);
+}
+
+Test(verify, a_ledger_of_version_3_is_verified_as_it_is_and_brought_forward)
+{
+	struct ledger *l;
+
+	db = fixture_path("three.db");
+	make_version_3(db);
+	cr_assert_eq(fixture_sql(db, "PRAGMA user_version"), 3);
+	check();
+	cr_expect_eq(n_found, 0, "%s", n_found ? verify_words[found[0].what] : "");
+	cr_expect_eq(report.n_rows, 2 * COMMITS * PER_COMMIT + COMMITS);
+	cr_assert_eq(ledger_open(db, &l), 0);
+	cr_assert_eq(ledger_begin(l), 0);
+	struct record_content c = {.request = 1, .text_len = 2, .bytes = SLICE_LIT("=1")};
+	cr_assert_eq(ledger_put(l, LEDGER_NO_RING, 0, RECORD_CONTENT, 1, &c), 0);
+	cr_assert_eq(ledger_commit(l), 0);
+	sign(l);
+	ledger_close(l);
+	cr_expect_eq(fixture_sql(db, "PRAGMA user_version"), LEDGER_VERSION);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM requests WHERE status = 'ok'"), 60);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM replies WHERE contents = ''"), 60);
+	check();
+	cr_expect_eq(n_found, 0, "%s", n_found ? verify_words[found[0].what] : "");
+	tamper("UPDATE reply SET contents = 'full' WHERE request = 3");
+	check();
+	expect(VERIFY_CHANGED, "reply", 3);
 }

@@ -250,13 +250,15 @@ static const struct error_case rule_cases[] = {
 		"\"0s\"\n"},
 	{"durability", RULE("when: {}, then: deny, durability: disk"),
 		"6:47: durability: unknown value \"disk\"; known: process, power\n"},
+	{"record", RULE("when: {}, then: allow, record: all"),
+		"6:44: record: unknown value \"all\"; known: none, summary, head, full\n"},
 	{"ticket", RULE("when: {}, then: hold, ticket: true"),
 		"6:43: ticket: expected a time such as 30s, 30m or 2h, at most 168h, found "
 		"\"true\"\n"},
 	{"unknown key", RULE("when: {}, then: hold, tickets: 1h, x: 1"),
 		"6:35: rule: unknown key \"tickets\"; did you mean \"ticket\"?\n"
 		"6:48: rule: unknown key \"x\"; known: name, when, unless, then, message, "
-		"approvers, quorum, reason, break_glass, timeout, ticket, durability\n"},
+		"approvers, quorum, reason, break_glass, timeout, ticket, durability, record\n"},
 	{"hold keys without hold",
 		RULE("when: {}, then: deny, approvers: user:a, quorum: 1, timeout: 1m"),
 		"6:46: approvers: only for `then: hold`\n6:62: quorum: only for `then: hold`\n"
@@ -309,6 +311,10 @@ static const struct error_case mask_cases[] = {
 		"6:35: when: unknown key \"effect\"; known: tag, resource\n"},
 	{"tag typo", MASK("detect: email, when: {tag: prods}"),
 		"6:40: tag: no resource has the tag \"prods\"; did you mean \"prod\"?\n"},
+	{"contents of what is opaque",
+		HEAD "resources:\n- {name: x, at: '10.0.0.1:1', protocol: opaque, record: head}\n",
+		"4:3: record: what passes as `protocol: opaque` has no contents that could be "
+		"masked first\n"},
 	{"only opaque",
 		HEAD "resources:\n- {name: x, at: '10.0.0.1:1', protocol: opaque}\nmasks:\n- "
 		     "{name: m, detect: email}\n",

@@ -276,6 +276,32 @@ Test(policy_eval, observe_may_allow_unknown_by_other)
 	policy_free(p);
 }
 
+Test(policy_eval, what_is_recorded_of_a_reply_is_the_most_that_a_rule_says)
+{
+	struct policy *p = pt_policy(
+		TOP "resources:\n"
+		    "- {name: db, at: '127.0.0.1:5432', protocol: postgres, record: head}\n"
+		    "- {name: plain, at: '127.0.0.1:5433', protocol: postgres}\n"
+		    "rules:\n"
+		    "- {name: less, when: {object: s.secret}, then: allow, record: none}\n"
+		    "- {name: held, when: {object: s.held}, then: hold, record: none}\n"
+		    "- {name: more, when: {effect: delete}, then: hold, record: full}\n"
+		    "- {name: plain, when: {object: '*.plain'}, then: allow}\n");
+
+	cr_expect_eq(
+		pt_rule(p, "db", pt_fact(EFFECT_READ, "s.plain", U)).recording, RECORDING_HEAD);
+	cr_expect_eq(pt_rule(p, "plain", pt_fact(EFFECT_READ, "s.plain", U)).recording,
+		RECORDING_SUMMARY);
+	cr_expect_eq(
+		pt_rule(p, "db", pt_fact(EFFECT_READ, "s.secret", U)).recording, RECORDING_NONE);
+	cr_expect_eq(
+		pt_rule(p, "db", pt_fact(EFFECT_DELETE, "s.secret", U)).recording, RECORDING_FULL);
+	/* Which schema is not known: it may be that table, and a promise takes more. */
+	cr_expect_eq(pt_rule(p, "db", pt_fact(EFFECT_READ, "held", U)).recording, RECORDING_HEAD);
+	cr_expect_eq(pt_rule(p, "db", pt_fact(EFFECT_READ, "s.held", U)).recording, RECORDING_NONE);
+	policy_free(p);
+}
+
 Test(policy_eval, holds_of_several_rules_need_an_approver_of_each)
 {
 	struct policy *p = pt_policy(TOP DB

@@ -483,14 +483,15 @@ static bool vector_server_unit(struct replay *r, size_t len)
 static size_t vector_on_value(struct replay *r, const struct event *ev)
 {
 	bool is_last = ev->value.offset + ev->value.n == ev->value.total;
-	size_t back = is_last ? 0 : ev->value.n / 2;
+	size_t back = is_last || !ev->value.columns ? 0 : ev->value.n / 2;
 
 	for (size_t i = 0; i < ev->value.n - back; i++)
-		if (r->has_mask && r->mask[ev->value.index].n)
+		if (r->has_mask && ev->value.columns && r->mask[ev->value.index].n)
 			ev->value.p[i] = '*';
 	if (is_last)
-		wire_printf(&r->seen, "= VALUE %zu of %llu bytes\n", ev->value.index,
-			(unsigned long long)ev->value.total);
+		wire_printf(&r->seen, "= VALUE %s%zu %s %llu bytes\n",
+			ev->value.columns ? "" : "copy ", ev->value.index,
+			ev->value.is_null ? "null," : "of", (unsigned long long)ev->value.total);
 	return back;
 }
 
@@ -685,6 +686,7 @@ static void vector_verdict_line(struct replay *r, struct slice line)
 		struct name_change *c = &v->names[v->v.n_names];
 
 		v->v.want_rows |= slice_eq_str(word, "rows");
+		v->v.streams_copy |= slice_eq_str(word, "copy");
 		v->v.changes_lexing |= slice_eq_str(word, "lexing");
 		v->v.read_only |= slice_eq_str(word, "read-only");
 		v->v.may_retry |= slice_eq_str(word, "retry");

@@ -5,8 +5,8 @@
  *
  *   C> …            the client sends (wire.h)         S> …   the server sends
  *   ! pass          the verdict on the next request (`hold` until the next `!` line), with any of:
- *                   rows, lexing, read-only, retry, define NAME "TEXT", remove NAME, remove-all
- *   ! refuse "why"  (or: cancelled, limit, record)
+ *                   rows, copy, lexing, read-only, retry, define NAME "TEXT", remove NAME,
+ * remove-all ! refuse "why"  (or: cancelled, limit, record)
  *   @ mask 2 "xxx"  from now on column 2 of wanted rows becomes this; `@ mask 2 null`
  *   @ swap "a" "b"  from now on prose that is exactly a becomes b
  *   @ rest          rows: the first is looked at, the rest passes
