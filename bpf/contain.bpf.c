@@ -83,16 +83,46 @@ int on_bind6(struct bpf_sock_addr *ctx)
 }
 
 /*
+ * Joining a multicast group makes the kernel tell everybody on the wire which one, in packets that
+ * no socket sends and no other hook sees, and the address of a group is the agent's to choose. All
+ * that join are here, those that join as a side effect of a filter too (include/uapi/linux/in.h).
+ */
+static __always_inline bool is_group_joined(const struct bpf_sockopt *ctx)
+{
+	switch (ctx->optname) {
+	case MCAST_JOIN_GROUP:
+	case MCAST_JOIN_SOURCE_GROUP:
+	case MCAST_MSFILTER:
+		return ctx->level == SOL_IP || ctx->level == SOL_IPV6;
+	case IP_ADD_MEMBERSHIP:
+	case IP_ADD_SOURCE_MEMBERSHIP:
+	case IP_MSFILTER:
+		return ctx->level == SOL_IP;
+	case IPV6_ADD_MEMBERSHIP:
+	case IPV6_JOIN_ANYCAST:
+		return ctx->level == SOL_IPV6;
+	}
+	return false;
+}
+
+/*
  * setsockopt(): binding to a device is said to have worked and not done (optlen -1: the kernel's
  * own handler is skipped), since it would carry redirected packets off loopback, and undoing it at
- * connect() takes a capability that agents lack. Nothing else is touched; above a page the kernel
- * hands us a cut copy, and 0 means that it goes on with the original. No error to decide on.
+ * connect() takes a capability that agents lack. Joining a group is refused. Nothing else is
+ * touched; above a page the kernel hands us a cut copy, and 0 means that it goes on with the
+ * original.
  */
 SEC("cgroup/setsockopt")
 int on_setsockopt(struct bpf_sockopt *ctx)
 {
 	enum { PAGE = 4096 };
+	struct origin o = {};
 
+	if (is_group_joined(ctx)) {
+		o.family = ctx->level == SOL_IP ? AF_INET : AF_INET6;
+		origin_set_task(&o, ctx, HOOK_SETSOCKOPT);
+		return deny(HOOK_SETSOCKOPT, &o, EPERM);
+	}
 	if (ctx->level == SOL_SOCKET &&
 		(ctx->optname == SO_BINDTODEVICE || ctx->optname == SO_BINDTOIFINDEX)) {
 		count(HOOK_SETSOCKOPT, COUNT_DENIED);

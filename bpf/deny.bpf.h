@@ -14,7 +14,11 @@ enum verdict { VERDICT_REFUSE = 0, VERDICT_PASS = 1 };
 
 enum { LOOPBACK_IFINDEX = 1 }; /* in every network namespace */
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
-enum { SOL_SOCKET = 1, SO_BINDTODEVICE = 25, SO_BINDTOIFINDEX = 62 };
+enum { SOL_IP = 0, SOL_SOCKET = 1, SOL_IPV6 = 41 };
+enum { SO_BINDTODEVICE = 25, SO_BINDTOIFINDEX = 62 };
+enum { IP_ADD_MEMBERSHIP = 35, IP_ADD_SOURCE_MEMBERSHIP = 39, IP_MSFILTER = 41 };
+enum { IPV6_ADD_MEMBERSHIP = 20, IPV6_JOIN_ANYCAST = 27 };
+enum { MCAST_JOIN_GROUP = 42, MCAST_JOIN_SOURCE_GROUP = 46, MCAST_MSFILTER = 48 }; /* at both */
 enum {
 	EPERM = 1,
 	ENOMEM = 12,
@@ -38,20 +42,26 @@ static __always_inline __u32 token_net(void)
  * nested groups too, whose own ids nobody knows. comm can be chosen by the agent and is an io_uring
  * worker's at times; it is for people, tgid and cgroup are what counts.
  */
-static __always_inline void origin_set_caller(struct origin *o, void *ctx, enum hook hook)
+static __always_inline void origin_set_task(struct origin *o, void *ctx, enum hook hook)
 {
 	__u64 tasks = bpf_get_current_pid_tgid();
 	__u64 owner = bpf_get_current_uid_gid();
 
 	o->cgroup = bpf_get_current_ancestor_cgroup_id(config.run_level);
 	o->netns = bpf_get_netns_cookie(ctx);
-	o->cookie = bpf_get_socket_cookie(ctx);
 	o->tgid = tasks >> 32;
 	o->pid = (__u32)tasks;
 	o->uid = (__u32)owner;
 	o->gid = owner >> 32;
 	if (bpf_get_current_comm(o->comm, sizeof(o->comm)))
 		count(hook, COUNT_HELPER);
+}
+
+/* The same and the socket, where the hook can name it. */
+static __always_inline void origin_set_caller(struct origin *o, void *ctx, enum hook hook)
+{
+	origin_set_task(o, ctx, hook);
+	o->cookie = bpf_get_socket_cookie(ctx);
 }
 
 static __always_inline void origin_set_target(

@@ -36,7 +36,7 @@ test_no_packet_reached_another_host() {
 test_ways_that_every_host_has_are_tested() {
 	for probe in 'tcp_connect near4' 'tcp_connect near6' 'tcp_connect far4' 'tcp_connect far6' 'tcp_mapped far4' \
 		'tcp_fastopen_send far4' 'tcp_flood far4' 'udp_sendto near4' 'udp_sendto far6' 'udp_pktinfo far4' \
-		'udp_sendmmsg far4' 'udp_multicast far4' 'dns_udp far4' 'dns_tcp far4' 'raw_header far4' packet_raw netlink_route \
+		'udp_sendmmsg far4' 'udp_multicast far4' 'group_join far4' 'group_join far6' 'group_join_any far6' 'group_join_source far4' 'dns_udp far4' 'dns_tcp far4' 'raw_header far4' packet_raw netlink_route \
 		unix_path unix_abstract unix_dgram unix_ctl unix_run 'inbound_tcp near4' 'inbound_udp near4' passed_tcp 'passed_unconnected far4' 'passed_reconnected far4' 'passed_udp far4' passed_unix pidfd_getfd ptrace \
 		cgroup_move cgroup_clone cgroup_mount bpffs_see ledger_read bpf_load setns_net capabilities new_privileges; do
 		assert_eq "$(state_of "$probe")" closed "$probe"

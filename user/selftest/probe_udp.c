@@ -244,6 +244,70 @@ int probe_dns_multicast(struct probe_context *c)
 	return udp_multicast(c, UDP_MDNS_PORT);
 }
 
+/*
+ * The kernel itself reports which groups a socket joins, to everybody on the wire, and the address
+ * of a group is the agent's to choose. serve_note_group() reads it there.
+ */
+static void udp_group(const struct probe_context *c, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+
+	*ret = (struct sockaddr_storage){.ss_family = (sa_family_t)udp_family(c)};
+	if (probe_is_v6(c)) {
+		v6->sin6_addr.s6_addr[0] = 0xff;
+		v6->sin6_addr.s6_addr[1] = 0x05;
+		memcpy(v6->sin6_addr.s6_addr + 2, c->mark, strnlen(c->mark, 14));
+	} else {
+		v4->sin_addr.s_addr = htonl(239u << 24 | c->row << 8 | (uint32_t)c->guise);
+	}
+}
+
+static int udp_set_group(struct probe_context *c, int name4, int name6, const void *v, size_t n)
+{
+	int fd = udp_open(c);
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, probe_is_v6(c) ? IPPROTO_IPV6 : IPPROTO_IP,
+		    probe_is_v6(c) ? name6 : name4, v, (socklen_t)n) < 0)
+		return udp_failed(fd);
+	close(fd);
+	return PROBE_OUT;
+}
+
+int probe_group_join(struct probe_context *c)
+{
+	struct ip_mreqn v4 = {.imr_ifindex = (int)c->world->far_ifindex};
+	struct ipv6_mreq v6 = {.ipv6mr_interface = c->world->far_ifindex};
+	struct sockaddr_storage group;
+
+	udp_group(c, &group);
+	v4.imr_multiaddr = ((struct sockaddr_in *)&group)->sin_addr;
+	v6.ipv6mr_multiaddr = ((struct sockaddr_in6 *)&group)->sin6_addr;
+	return udp_set_group(c, IP_ADD_MEMBERSHIP, IPV6_ADD_MEMBERSHIP,
+		probe_is_v6(c) ? (const void *)&v6 : &v4, probe_is_v6(c) ? sizeof(v6) : sizeof(v4));
+}
+
+int probe_group_join_any(struct probe_context *c)
+{
+	struct group_req request = {.gr_interface = c->world->far_ifindex};
+
+	udp_group(c, &request.gr_group);
+	return udp_set_group(c, MCAST_JOIN_GROUP, MCAST_JOIN_GROUP, &request, sizeof(request));
+}
+
+/* From one source only: that is reported, too. */
+int probe_group_join_source(struct probe_context *c)
+{
+	struct group_source_req request = {
+		.gsr_interface = c->world->far_ifindex, .gsr_source = c->to_udp};
+
+	udp_group(c, &request.gsr_group);
+	return udp_set_group(
+		c, MCAST_JOIN_SOURCE_GROUP, MCAST_JOIN_SOURCE_GROUP, &request, sizeof(request));
+}
+
 static int udp_at_port(struct probe_context *c, uint16_t port)
 {
 	((struct sockaddr_in *)&c->to_udp)->sin_port = htons(port);

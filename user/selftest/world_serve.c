@@ -199,6 +199,34 @@ static void serve_note(struct world_log *log, const char *bytes, size_t n)
 		atomic_fetch_add(&log->received[guise][row], 1);
 }
 
+/* 239.x.x.x in a report of multicast groups: the last bytes say who joined it (probe_udp.c). */
+static void serve_note_group(struct world_log *log, const uint8_t group[4])
+{
+	unsigned row = (unsigned)group[1] << 8 | group[2], guise = group[3];
+
+	if (group[0] == 239 && row < PROBE_ROWS_MAX && guise < GUISE_N)
+		atomic_fetch_add(&log->received[guise][row], 1);
+}
+
+/* IGMP, where the kernel tells what sockets join. Of MLD the mark itself is the group's address. */
+static void serve_note_groups(struct world_log *log, const uint8_t *p, size_t n)
+{
+	enum { IGMP_V3_REPORT = 0x22, IGMP_HEAD = 8, IGMP_RECORD = 8 };
+	size_t at = n ? (size_t)(p[0] & 15) * 4 : 0;
+
+	if (n < 20 || p[0] >> 4 != 4 || p[9] != IPPROTO_IGMP || n < at + IGMP_HEAD)
+		return;
+	if (p[at] != IGMP_V3_REPORT) {
+		serve_note_group(log, p + at + 4);
+		return;
+	}
+	for (at += IGMP_HEAD; n >= at + IGMP_RECORD;) {
+		serve_note_group(log, p + at + 4);
+		/* Behind it as many sources and words as its head says. */
+		at += IGMP_RECORD + 4u * (p[at + 1] + (p[at + 2] << 8 | p[at + 3]));
+	}
+}
+
 bool world_is_noise(const uint8_t *p, size_t n)
 {
 	size_t at = 40;
@@ -243,6 +271,7 @@ static void serve_capture(int fd, struct world_log *log)
 	if (n <= 0 || from.sll_pkttype == PACKET_OUTGOING || from.sll_hatype != 1)
 		return;
 	serve_note(log, (const char *)packet, (size_t)n);
+	serve_note_groups(log, packet, (size_t)n);
 	if (world_is_noise(packet, (size_t)n))
 		return;
 	if (atomic_fetch_add(&log->packets[phase], 1) == 0 && phase)
