@@ -21,6 +21,7 @@ pg_start() { # FOLDER
 	pg_as "$PGBIN/initdb" -D "$dir" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync > "$1/initdb.log" 2>&1 ||
 		{ cat "$1/initdb.log" >&2; return 1; }
 	cat > "$dir/pg_hba.conf" <<-HBA
+	local all nobody                     peer
 	local all all                        trust
 	host  all scram_user  0.0.0.0/0      scram-sha-256
 	host  all md5_user    0.0.0.0/0      md5
@@ -63,6 +64,7 @@ pg_stop() { # FOLDER
 pg_fill() {
 	pg_admin -d postgres <<-'SQL'
 	CREATE ROLE agent LOGIN SUPERUSER;
+	CREATE ROLE nobody LOGIN;
 	CREATE ROLE scram_user LOGIN PASSWORD 'scram-secret';
 	SET password_encryption = 'md5';
 	CREATE ROLE md5_user LOGIN PASSWORD 'md5-secret';

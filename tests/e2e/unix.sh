@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SOCK=$E2E_PGSOCK/.s.PGSQL.$E2E_PGPORT
-with_unix() {
+with_unix() { # further lines of the resource on stdin
 	policy <<-YAML
 	version: 1
 	default: {read: allow, session: allow, other: hold}
@@ -13,14 +13,16 @@ with_unix() {
 	    at: ["unix:$SOCK"]
 	    protocol: postgres
 	    tags: [production-db]
+	    $(cat)
 	  - {name: named, at: "unix:@holdfast-e2e-$E2E_PGPORT", protocol: opaque}
 	rules:
+	  - {name: may-sleep, when: {effect: execute, object: ["pg_sleep", "pg_catalog.pg_sleep"]}, then: allow}
 	  - {name: no-destruction, when: {effect: destroy}, then: deny, message: "not here"}
 	masks:
 	  - {name: pii, columns: ["*.ssn"], as: redact}
 	YAML
 }
-with_unix
+with_unix < /dev/null
 start_daemon || exit 1
 grep -q 'no connect_unix' "$G/daemon.log" && HAS_HOOK= || HAS_HOOK=1
 case ${E2E_DAEMON_ARGS:-} in *'--without connect_unix'*) HAS_HOOK= ;; esac
@@ -166,6 +168,58 @@ test_many_at_once_are_told_apart() {
 	needs_hook
 	got=$(in_run many -- sh -c "for i in \$(seq 40); do psql -XqAt 'host=$E2E_PGSOCK port=$E2E_PGPORT user=agent dbname=shop' -c \"SELECT \$i\" & done; wait" | sort -n | xargs)
 	assert_eq "$got" "$(seq 40 | xargs)"
+}
+
+# `nobody` may log in as nobody and as no one else: the server asks the kernel who its peer is.
+as_nobody() { in_run "$1" -- psql -XqAt "host=$E2E_PGSOCK port=$E2E_PGPORT user=nobody dbname=shop" -c "SELECT current_user"; }
+peer_is() { echo "unix_auth: $1" | with_unix && hf reload; }
+
+test_server_sees_the_enforcer_unless_the_policy_says_whom() {
+	needs_hook
+	assert_exit 2 as_nobody default
+	assert_has "$OUT" 'Peer authentication failed'
+	peer_is user:nobody
+	assert_eq "$(as_nobody named)" nobody
+	# It is judged, and cancelled, all the same.
+	assert_exit 1 unix_sql named 'DROP TABLE customers'
+	assert_has "$OUT" 'no-destruction'
+	bg sleeper unix_sql sleeper 'SELECT pg_sleep(50)'
+	wait_until 10 server_saw 'pg_sleep(50)'
+	signal_run sleeper INT
+	finish "$BG" || true
+	assert_has "$(out sleeper)" 'canceling statement'
+	# The file's permissions are those of that account.
+	chmod 700 "$SOCK"
+	assert_exit 2 as_nobody shut
+	chmod 777 "$SOCK"
+	assert_has "$OUT" 'Permission denied'
+	peer_is user:no-such-account
+	assert_exit 2 as_nobody unknown
+	# A run's own account has no name here; the server looked for it.
+	peer_is agent
+	assert_exit 2 as_nobody own
+	assert_has "$OUT" 'Peer authentication failed'
+	assert_has "$(cat "$E2E_PGLOG")" "could not look up local user ID"
+	peer_is enforcer
+}
+
+test_attached_agents_are_seen_as_themselves_but_never_as_root() {
+	needs_hook
+	peer_is agent
+	for account in 65534 0; do
+		mkfifo "$T/go"
+		chmod 666 "$T/go"
+		setpriv --reuid=$account --regid=$account --clear-groups sh -c "read -r x < '$T/go'
+			psql -XqAt 'host=$E2E_PGSOCK port=$E2E_PGPORT user=nobody dbname=shop' -c 'SELECT current_user'" > "$T/$account" 2>&1 &
+		pid=$!
+		hf attach --pid $pid --name "as-$account" > /dev/null
+		echo > "$T/go"
+		finish $pid || true
+		rm "$T/go"
+	done
+	assert_eq "$(cat "$T/65534")" nobody
+	assert_has "$(cat "$T/0")" 'Operation not permitted'
+	peer_is enforcer
 }
 
 run_tests

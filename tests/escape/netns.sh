@@ -29,6 +29,8 @@ resources:
   - name: file
     at: ["unix:$E2E_PGSOCK/.s.PGSQL.$E2E_PGPORT"]
     protocol: postgres
+rules:
+  - {name: may-sleep, when: {effect: execute, object: ["pg_sleep", "pg_catalog.pg_sleep"]}, then: allow}
 YAML
 config < /dev/null
 
@@ -178,9 +180,13 @@ test_names_and_unix_sockets_there() {
 test_cancel_goes_the_same_way() {
 	agent four
 	hf attach --pid "$AGENT" --name four > /dev/null
-	tell four "timeout -s INT 1 psql -XqAt '$FAR user=agent dbname=shop' -c 'SELECT pg_sleep(50)' 2>&1; echo end-a"
+	before=$(grep -c from "$G/far4" || true)
+	tell four "env --default-signal=INT psql -XqAt '$FAR user=agent dbname=shop' -c 'SELECT pg_sleep(51)' 2>&1 & wait; echo end-a"
+	wait_until 15 server_saw 'pg_sleep(51)'
+	pkill -INT -f "^[^ ]*psql .*$NET.2.*pg_sleep.51"
 	heard four end-a
 	assert_has "$(out four)" 'canceling statement due to user request'
+	assert_eq "$(($(grep -c from "$G/far4") - before))" 2
 	hf release "$(run_of four)"
 }
 

@@ -7,6 +7,16 @@
 static const char *const show_via[] = {"", ", dialled from the host"};
 static const char *const show_tls[] = {"inspect", "passthrough", "refuse"};
 
+/* As the file has it. */
+static const char *show_unix_auth(const struct resource *r, char *buf, size_t max)
+{
+	static const char *const words[] = {"enforcer", "agent", "user:"};
+
+	snprintf(buf, max, "%s%s", words[r->unix_auth],
+		r->unix_auth == UNIX_AUTH_USER ? r->unix_user : "");
+	return buf;
+}
+
 static void show_at(const struct at *at, const struct at *end, bool resolved, bool by_runs)
 {
 	for (; at < end; at++) {
@@ -190,10 +200,13 @@ static void show_json_at(struct json *j, const struct at *at)
 
 static void show_json_resource(struct json *j, const struct target *t)
 {
+	char auth[POLICY_TEXT_MAX + 8];
+
 	jsonw_object(j, NULL);
 	jsonw_string(j, "name", slice_str(t->res.name));
 	jsonw_string(j, "protocol", slice_str(t->res.protocol));
 	jsonw_string(j, "tls", slice_str(show_tls[t->res.tls]));
+	jsonw_string(j, "unix_auth", slice_str(show_unix_auth(&t->res, auth, sizeof(auth))));
 	jsonw_string(j, "via", slice_str(t->res.via == VIA_HOST ? "host" : "agent"));
 	jsonw_string(j, "record", slice_str(recording_keywords[t->res.recording]));
 	show_json_words(j, "tags", (const char *const *)t->res.tags);

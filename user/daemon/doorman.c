@@ -11,8 +11,11 @@ static int doorman_ask(void *arg, const struct door_question *q)
 {
 	const struct doorman *d = arg;
 	const struct channel_message m = {.type = CHANNEL_WANT_SOCKET,
-		.socket = {
-			.cookie = q->netns, .session = q->session, .family = (uint32_t)q->family}};
+		.socket = {.cookie = q->netns,
+			.session = q->session,
+			.family = (uint32_t)q->family,
+			.unix_id = q->unix_id,
+			.run = q->run}};
 
 	return channel_send(d->src.fd, &m, -1) ? -EPIPE : 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "daemon/dial_as.h"
 #include "kern/netns.h"
 #include "kern/unix_peer.h"
 #include "net/sock.h"
@@ -40,6 +41,7 @@ struct nets {
 	struct list list;
 	size_t n;
 	struct door doors[ENFORCER_WORKERS_MAX];
+	struct policy *policy; /* NULL: none could be read, and nobody is dialled as anybody */
 };
 
 /* ---- doors: sockets for the enforcer --------------------------------------------------------- */
@@ -69,6 +71,32 @@ static int nets_make_socket(const struct nets *n, const struct channel_socket *w
 	return netns_socket(net->ns_fd, (int)want->family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 }
 
+/* Connected as the policy says, in the agent's network namespace: an abstract name is of that. */
+static int nets_dial_as(const struct nets *n, const struct channel_socket *want)
+{
+	const struct policy *p = n->policy;
+	const struct net *net = nets_find(n, want->cookie);
+	const struct resource *resource = NULL;
+	_cleanup_(fd_closep) int fd = -1;
+	const char *named = NULL;
+	uid_t uid;
+	int r;
+
+	for (size_t i = 0; p && (named = policy_unix(p, i, &resource)); i++)
+		if (policy_unix_id(named) == want->unix_id)
+			break;
+	if (!named || resource->unix_auth == UNIX_AUTH_ENFORCER)
+		return -EACCES;
+	uid = n->config.uid_of(n->config.arg, want->run);
+	fd = net ? netns_socket(net->ns_fd, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)
+		 : socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_trace(fd);
+	r = dial_as(
+		fd, named, resource->unix_auth == UNIX_AUTH_USER ? resource->unix_user : NULL, uid);
+	return r ? -r : TAKE_FD(fd);
+}
+
 static void door_close(struct door *d)
 {
 	loop_forget(d->nets->config.loop, &d->src);
@@ -89,7 +117,8 @@ static void door_on_event(struct loop_source *src, uint32_t events)
 	if (r == CHANNEL_E_BAD)
 		d->nets->config.on_bad(d->nets->config.arg);
 	if (!r) {
-		made = nets_make_socket(d->nets, &m.socket);
+		made = m.socket.unix_id ? nets_dial_as(d->nets, &m.socket)
+					: nets_make_socket(d->nets, &m.socket);
 		m.type = made < 0 ? CHANNEL_NO_SOCKET : CHANNEL_SOCKET;
 		m.socket.error = made < 0 ? -made : 0;
 		r = channel_send(src->fd, &m, made);
@@ -278,6 +307,16 @@ void nets_announce(struct nets *n)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+void nets_read_policy(struct nets *n, struct slice text)
+{
+	static struct diag d; /* too large for a stack */
+
+	n->policy = policy_free(n->policy);
+	diag_init(&d, "policy", text);
+	if (policy_load(text, 0, &d, &n->policy))
+		log_error("policy", "not understood by the warden: unix_auth is refused");
+}
+
 int nets_new(const struct nets_config *config, struct nets **ret)
 {
 	struct nets *n = calloc(1, sizeof(*n));
@@ -288,6 +327,7 @@ int nets_new(const struct nets_config *config, struct nets **ret)
 	list_init(&n->list);
 	for (unsigned i = 0; i < ENFORCER_WORKERS_MAX; i++)
 		n->doors[i] = (struct door){.src.fd = -1, .nets = n};
+	nets_read_policy(n, config->policy_text);
 	*ret = n;
 	return 0;
 }
@@ -305,6 +345,7 @@ struct nets *nets_free(struct nets *n)
 	}
 	for (unsigned i = 0; i < n->config.n_doors; i++)
 		door_close(&n->doors[i]);
+	policy_free(n->policy);
 	free(n);
 	return NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "kern/kern.h"
 #include "net/loop.h"
+#include "policy/policy.h"
 #include "priv/channel.h"
 #include "priv/run.h"
 
@@ -24,6 +25,9 @@ struct nets_config {
 	unsigned n_doors;      /* one a worker */
 	/* To the enforcer that lives. 0, < 0: it is being replaced, and asks again. */
 	int (*tell)(void *arg, const struct channel_message *m, int fd);
+	struct slice policy_text; /* in force now: nets_read_policy() */
+	/* The account of the run of this control group; 0: there is none. */
+	uid_t (*uid_of)(void *arg, uint64_t cgroup);
 	/* It said at a door what it may not say. */
 	void (*on_bad)(void *arg);
 	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text);
@@ -34,6 +38,8 @@ struct nets;
 ERR_CHECK int nets_new(const struct nets_config *config, struct nets **ret);
 struct nets *nets_free(struct nets *n);
 
+/* Our own reading of the file: what the enforcer says of it decides nothing here. Not kept. */
+void nets_read_policy(struct nets *n, struct slice text);
 /* Before an enforcer is forked: pairs of sockets, its ends in ret_fds[n_doors]. The parent closes
  * those afterwards. Earlier ones are closed. 0, -errno. */
 ERR_CHECK int nets_open_doors(struct nets *n, int *ret_fds);

@@ -291,6 +291,7 @@ static void warden_policy_judged(struct warden *w, bool is_good)
 		free((void *)(uintptr_t)w->p->policy_text.p);
 		w->p->policy_text = w->coming_policy;
 		w->coming_policy = SLICE_NULL;
+		nets_read_policy(w->nets, w->p->policy_text);
 	}
 	warden_drop_coming(w);
 	if (w->wants_policy)
@@ -678,6 +679,13 @@ static void warden_on_bad_door(void *arg)
 		kill(w->enforcer.pid, SIGKILL);
 }
 
+static uid_t warden_uid_of(void *arg, uint64_t cgroup)
+{
+	const struct warden *w = arg;
+
+	return w->runs ? run_server_uid(w->runs, cgroup) : 0;
+}
+
 static int warden_start_nets(struct warden *w)
 {
 	const struct nets_config config = {.arg = w,
@@ -688,6 +696,8 @@ static int warden_start_nets(struct warden *w)
 		.n_doors = (unsigned)w->p->config->workers,
 		.tell = warden_tell_of_nets,
 		.on_bad = warden_on_bad_door,
+		.policy_text = w->p->policy_text,
+		.uid_of = warden_uid_of,
 		.on_event = warden_on_event};
 
 	return err_trace(nets_new(&config, &w->nets));

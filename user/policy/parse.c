@@ -459,6 +459,37 @@ static void parse_resource_record(struct binder *b, const struct yaml_node *n, v
 	(void)parse_record(b, n, &((struct target *)obj)->res.recording);
 }
 
+static void parse_resource_unix_auth(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct resource *res = &((struct target *)obj)->res;
+	const char *text;
+
+	if (!bind_text(b, n, "unix_auth", POLICY_TEXT_MAX, false, &text))
+		return;
+	res->unix_auth = UNIX_AUTH_ENFORCER;
+	if (!strcmp(text, "agent")) {
+		res->unix_auth = UNIX_AUTH_AGENT;
+	} else if (!strncmp(text, "user:", 5) && text[5]) {
+		res->unix_auth = UNIX_AUTH_USER;
+		res->unix_user = text + 5;
+		if (!strcmp(res->unix_user, "root"))
+			bind_error(b, n, "unix_auth: nobody is root for an agent");
+	} else if (strcmp(text, "enforcer") != 0) {
+		bind_error(
+			b, n, "unix_auth: \"%.60s\": expected enforcer, agent or user:NAME", text);
+	}
+}
+
+static void parse_check_unix_auth(
+	struct binder *b, const struct yaml_node *n, const struct target *t)
+{
+	for (size_t i = 0; i < t->n_ats; i++)
+		if (t->ats[i].kind == AT_UNIX)
+			return;
+	if (t->res.unix_auth != UNIX_AUTH_ENFORCER)
+		bind_error(b, n, "unix_auth: `at` names no unix socket");
+}
+
 static const struct bind_key parse_resource_keys[] = {
 	{.name = "name", .bind = parse_resource_name, .is_required = true},
 	{.name = "at", .bind = parse_resource_at, .is_required = true},
@@ -467,6 +498,7 @@ static const struct bind_key parse_resource_keys[] = {
 	{.name = "tls", .bind = parse_resource_tls},
 	{.name = "via", .bind = parse_resource_via},
 	{.name = "record", .bind = parse_resource_record},
+	{.name = "unix_auth", .bind = parse_resource_unix_auth},
 	{.name = NULL},
 };
 
@@ -489,7 +521,8 @@ static void parse_resources(struct binder *b, const struct yaml_node *n, void *o
 			.col = item->col,
 			.res.tags = no_tags,
 			.res.recording = RECORDING_SUMMARY};
-		(void)bind_map(b, item, "resource", parse_resource_keys, t);
+		if (bind_map(b, item, "resource", parse_resource_keys, t))
+			parse_check_unix_auth(b, item, t);
 		if (t->protocol == PROTOCOL_WORD_OPAQUE && t->res.recording > RECORDING_SUMMARY)
 			bind_error(b, item,
 				"record: what passes as `protocol: opaque` has no contents that "

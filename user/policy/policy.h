@@ -59,6 +59,8 @@ struct endpoint {
 };
 
 enum tls_mode { TLS_INSPECT, TLS_PASSTHROUGH, TLS_REFUSE };
+/* Whom the server of a unix socket sees as its peer. */
+enum unix_auth { UNIX_AUTH_ENFORCER, UNIX_AUTH_AGENT, UNIX_AUTH_USER };
 /* From which network namespace a resource is dialled. */
 enum via { VIA_AGENT, VIA_HOST };
 
@@ -73,7 +75,9 @@ struct resource {
 	size_t n_name_ports;
 	enum tls_mode tls;
 	enum via via;
-	enum recording recording;       /* of replies that no rule speaks of */
+	enum recording recording; /* of replies that no rule speaks of */
+	enum unix_auth unix_auth;
+	const char *unix_user;          /* UNIX_AUTH_USER: the account's name */
 	const struct mask_rule **masks; /* those that apply here, NULL-terminated */
 };
 
@@ -156,6 +160,10 @@ const struct resource *policy_find_target(const struct policy *p, const uint8_t 
 /* The i-th unix socket that resources name (a path, or @name), with its resource; NULL past the
  * end. */
 const char *policy_unix(const struct policy *p, size_t i, const struct resource **ret);
+
+/* A number for such a socket, the same after a restart: it is named by it where strings mean
+ * nothing. */
+uint64_t policy_unix_id(const char *named);
 
 /* `dns:` is there: runs may resolve, and names in `at:` are what they resolved. */
 bool policy_resolves(const struct policy *p);

@@ -59,6 +59,15 @@ const char *policy_unix(const struct policy *p, size_t i, const struct resource 
 	return NULL;
 }
 
+uint64_t policy_unix_id(const char *named)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (; *named; named++)
+		hash = (hash ^ (uint8_t)*named) * 1099511628211u;
+	return hash;
+}
+
 const struct endpoint *policy_inbound(const struct policy *p, size_t *ret_n)
 {
 	*ret_n = p->n_inbound;

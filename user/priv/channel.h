@@ -79,6 +79,9 @@ struct channel_socket {
 	uint64_t session; /* the asker's own, told back */
 	uint32_t family;  /* AF_INET, AF_INET6, AF_UNIX */
 	int32_t error;    /* a positive errno, of NO_SOCKET */
+	/* Not 0: AF_UNIX, connected to the socket of this policy_unix_id(), as whom the warden's
+	 * own copy of the policy says; where that is the agent, as the run of this control group */
+	uint64_t unix_id, run;
 };
 
 enum { CHANNEL_DOOR_MAX = 8 };

@@ -610,6 +610,13 @@ uint64_t run_server_find(const struct run_server *s, uint64_t cgroup)
 	return run ? run->id : 0;
 }
 
+uid_t run_server_uid(const struct run_server *s, uint64_t cgroup)
+{
+	const struct run *run = server_run_of(s, cgroup);
+
+	return run && run->uid != (uid_t)-1 ? run->uid : 0;
+}
+
 void run_server_kill(struct run_server *s, uint64_t cgroup)
 {
 	const struct run *run = server_run_of(s, cgroup);

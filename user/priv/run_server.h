@@ -63,6 +63,8 @@ ERR_CHECK int run_server_dispatch(struct run_server *s);
 
 /* Id of the run of this control group, or 0. */
 uint64_t run_server_find(const struct run_server *s, uint64_t cgroup);
+/* Its account, or 0: there is no such run, or it has none of its own. */
+uid_t run_server_uid(const struct run_server *s, uint64_t cgroup);
 /* Kills the run of this control group, if there is one; not recorded as anybody's wish. */
 void run_server_kill(struct run_server *s, uint64_t cgroup);
 /* Once a second: takes in what the configuration names and has appeared. */

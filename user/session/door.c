@@ -13,18 +13,25 @@
 
 #define DOOR_PATIENCE_NS (10 * CLOCK_NS_PER_S)
 
-bool door_is_needed(const struct session *s)
+bool door_is_abroad(const struct session *s)
 {
 	/* A path leads to the same socket from everywhere; an abstract name does not. */
 	return s->origin.netns != s->worker->enforcer->netns && s->resource->via == VIA_AGENT &&
 	       *s->path != '/';
 }
 
+bool door_is_as(const struct session *s)
+{
+	return *s->path && s->resource->unix_auth != UNIX_AUTH_ENFORCER;
+}
+
 static void door_ask(struct worker *w, struct session *s)
 {
 	const struct door_question q = {.netns = s->origin.netns,
 		.session = s->id,
-		.family = *s->path ? AF_UNIX : sock_family(s->origin.addr)};
+		.family = *s->path ? AF_UNIX : sock_family(s->origin.addr),
+		.unix_id = door_is_as(s) ? policy_unix_id(s->path) : 0,
+		.run = s->run.cgroup};
 
 	list_remove(&s->door_link);
 	s->door = DOOR_ASKED;
@@ -52,6 +59,10 @@ int door_take(struct session *s)
 		s->door_fd = -1;
 		return fd;
 	}
+	/* The warden speaks as the run's account; a process with another one is none of it. */
+	if (door_is_as(s) && s->resource->unix_auth == UNIX_AUTH_AGENT &&
+		s->origin.uid != s->run.uid)
+		return -EPERM;
 	if (s->door == DOOR_NONE) {
 		s->door = DOOR_WAITING;
 		s->door_since_ns = clock_mono_ns();

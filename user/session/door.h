@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The door to the warden: upstream sockets for sessions whose agent is in another network
- * namespace. Only the warden can make a socket there; what it makes is dialled here. So an agent
- * reaches what its own namespace reaches, and the enforcer is no relay into what only the host's
- * does.
+ * The door to the warden: upstream sockets that the enforcer cannot make itself. For sessions whose
+ * agent is in another network namespace: made there, and dialled here. So an agent reaches what its
+ * own namespace reaches, and the enforcer is no relay into what only the host's does. And for unix
+ * sockets whose server is to see somebody else than the enforcer as its peer (`unix_auth:`): these
+ * come connected.
  *
  * A session asks and goes on when the socket has come. At most so many questions are out at a time
  * that no send ever blocks; further sessions wait in worker.door. How it is said to the warden is
@@ -30,6 +31,8 @@ enum door_state {
 struct door_question {
 	uint64_t netns, session;
 	int family; /* AF_INET, AF_INET6, AF_UNIX */
+	uint64_t unix_id,
+		run; /* with unix_auth: policy_unix_id(), and the run's control group; or 0 */
 };
 
 /* A worker's; `ask` is set before the thread starts. */
@@ -41,8 +44,10 @@ struct door {
 	struct list waiting;
 };
 
-/* Must this session's upstream socket come from there? */
-bool door_is_needed(const struct session *s);
+/* Is the upstream socket one of the agent's network namespace, and that another than ours? */
+bool door_is_abroad(const struct session *s);
+/* Is it made and connected by the warden, as somebody else? */
+bool door_is_as(const struct session *s);
 /* The socket, which is the caller's then; -EAGAIN: asked for; or why there is none, -errno. */
 int door_take(struct session *s);
 /* An answer: a socket (taken), or -errno. The session may be gone by now. */

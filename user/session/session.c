@@ -75,7 +75,7 @@ static void session_set_target(struct session *s)
 	else
 		snprintf(s->target, sizeof(s->target), "%s", name);
 	n = strlen(s->target);
-	if (door_is_needed(s))
+	if (door_is_abroad(s))
 		snprintf(s->target + n, sizeof(s->target) - n, " in netns %llu",
 			(unsigned long long)s->origin.netns);
 }
@@ -235,9 +235,9 @@ int session_dial(struct session *s)
 {
 	int fd;
 
-	if (door_is_needed(s)) {
+	if (door_is_abroad(s) || door_is_as(s)) {
 		fd = door_take(s);
-		if (fd < 0)
+		if (fd < 0 || door_is_as(s))
 			return fd;
 		return *s->path ? sock_dial_abstract(fd, s->path)
 				: sock_dial_on(fd, s->origin.addr, s->target_port);

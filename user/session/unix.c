@@ -5,7 +5,8 @@
  * by its letters. What is dialled is the policy's own path. So the worst that a crafted string does
  * is to name something that the agent may reach anyway.
  *
- * The server sees the enforcer as its peer: `peer` authentication means the enforcer's account.
+ * The server sees the enforcer as its peer, or whom `unix_auth:` of the resource says:
+ * session/door.h.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,10 +22,8 @@
 /* Where decisions and holds remember a target: an address that no network has, made of the path. */
 static void unix_addr(uint8_t addr[16], const char *path)
 {
-	uint64_t hash = 14695981039346656037u; /* FNV-1a: the same after a restart */
+	const uint64_t hash = policy_unix_id(path);
 
-	for (; *path; path++)
-		hash = (hash ^ (uint8_t)*path) * 1099511628211u;
 	memcpy(addr, "unix\0\0\0\0", 8);
 	memcpy(addr + 8, &hash, sizeof(hash));
 }
