@@ -82,6 +82,75 @@ test_each_kind_of_tampering_is_found_and_placed() {
 	assert_exit 3 verify --ledger /etc/passwd
 }
 
+# forge FILE all|none: appends an event and its link as the scribe would, without the key. With `all` the
+# event is that of a retention which has removed everything before, and everything is removed.
+forge() {
+	/usr/bin/python3 - "$@" <<-'PY'
+	import sqlite3, hashlib, struct, sys, time
+	db = sqlite3.connect(sys.argv[1]); c = db.cursor()
+	H = lambda b: hashlib.sha256(b).digest()
+	tables = ['', 'run', 'run_end', 'session', 'login', 'session_end', 'request', 'hold', 'decision', 'hold_end', 'reply', 'event']
+	number, entry, head = c.execute('SELECT number, entry, head FROM checkpoint ORDER BY number DESC LIMIT 1').fetchone()
+	kind, detail = 'nice', 'nothing happened'
+	if sys.argv[2] == 'all':
+	    kind, detail = 'pruned', f'entry={entry} checkpoint={number} rows=9000 carried=0 because=age'
+	    for entries, in c.execute('SELECT entries FROM chain').fetchall():
+	        for k, row in struct.iter_unpack('>BQ8x', entries):
+	            if k: c.execute(f'DELETE FROM "{tables[k & 127]}" WHERE rowid = ?', (row,))
+	    c.execute('DELETE FROM chain'); c.execute('DELETE FROM checkpoint WHERE number < ?', (number,))
+	at = time.time_ns()
+	c.execute("INSERT INTO event (at, kind, run, session, detail) VALUES (?, ?, 0, 0, ?)", (at, kind, detail))
+	s = lambda t: struct.pack('>I', len(t)) + t.encode()
+	e = bytes([11]) + struct.pack('>Q', c.lastrowid)
+	leaf = H(e + struct.pack('>Q', at) + s(kind) + struct.pack('>QQ', 0, 0) + s(detail))
+	new = H(head + struct.pack('>Q', entry + 1) + e + leaf + struct.pack('>Q', 1))
+	c.execute('INSERT INTO chain VALUES (?, 1, ?, ?)', (entry + 1, e + leaf[:8], new))
+	db.commit()
+	PY
+}
+
+# Put in the ledger's place, it is found at once, at the next start, and for ever.
+put_in_its_place() {
+	rm -rf "$G/ledger"
+	cp -a "$T/copy" "$G/ledger"
+	start_daemon
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'ledger-extended'" 1
+	sql tam "SELECT 4 /* younger */" > /dev/null
+	stop_daemon
+}
+take_away() {
+	rm -rf "$G/ledger" "$G/keys"
+	cp -a "$G/kept" "$G/ledger"
+	cp -a "$G/kept.keys" "$G/keys"
+}
+
+test_removal_that_looks_like_retention_is_found() {
+	cp -a "$G/kept" "$T/copy"
+	cp -a "$G/keys" "$G/kept.keys"
+	forge "$T/copy/ledger.db" all
+	assert_exit 1 verify --ledger "$T/copy/ledger.db"
+	assert_has "$OUT" 'gap: links of the chain are gone (entries 1-'
+	assert_has "$OUT" 'pruned: event '
+	assert_has "$OUT" 'extended: rows were appended while nothing ran that may'
+	put_in_its_place
+	assert_exit 1 verify
+	assert_has "$OUT" 'gap: links of the chain are gone (entries 1-'
+	assert_has "$OUT" 'extended: event '
+	take_away
+}
+
+test_row_appended_while_nothing_runs_is_found() {
+	cp -a "$G/kept" "$T/copy"
+	forge "$T/copy/ledger.db" none
+	assert_exit 1 verify --ledger "$T/copy/ledger.db"
+	assert_has "$OUT" 'extended: rows were appended while nothing ran that may'
+	put_in_its_place
+	assert_exit 1 verify
+	assert_has "$OUT" 'extended: event '
+	take_away
+	assert_exit 0 verify
+}
+
 test_an_older_copy_put_in_its_place_is_found() {
 	start_daemon
 	sql tam "SELECT 4 /* younger */" > /dev/null

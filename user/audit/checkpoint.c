@@ -16,7 +16,11 @@
 
 enum { CHECKPOINT_SEED_SIZE = 32 };
 
-static const char checkpoint_word[] = "holdfast checkpoint 1 ";
+static const char *const checkpoint_words[CHECKPOINT_KINDS] = {
+	[CHECKPOINT_HEAD] = "holdfast checkpoint 1 ",
+	[CHECKPOINT_PRUNED] = "holdfast pruned 1 ",
+	[CHECKPOINT_STOPPED] = "holdfast stopped 1 ",
+};
 
 struct checkpoint_key {
 	EVP_PKEY *pkey;
@@ -53,7 +57,7 @@ static size_t checkpoint_text(const struct checkpoint *c, char line[CHECKPOINT_L
 	checkpoint_hex(slice_of(c->head, sizeof(c->head)), head);
 	return (size_t)snprintf(line, CHECKPOINT_LINE_MAX,
 		"%snumber=%" PRIu64 " at=%" PRId64 " entry=%" PRIu64 " ledger=%s head=%s",
-		checkpoint_word, c->number, c->at_ns, c->entry, ledger, head);
+		checkpoint_words[c->kind], c->number, c->at_ns, c->entry, ledger, head);
 }
 
 void checkpoint_print(const struct checkpoint *c, char line[CHECKPOINT_LINE_MAX])
@@ -68,10 +72,15 @@ void checkpoint_print(const struct checkpoint *c, char line[CHECKPOINT_LINE_MAX]
 int checkpoint_parse(const char *line, struct checkpoint *ret)
 {
 	char ledger[64], head[80], signature[160], rest;
+	enum checkpoint_kind kind = CHECKPOINT_HEAD;
 
-	if (strncmp(line, checkpoint_word, sizeof(checkpoint_word) - 1))
+	while (kind < CHECKPOINT_KINDS &&
+		strncmp(line, checkpoint_words[kind], strlen(checkpoint_words[kind])))
+		kind++;
+	if (kind == CHECKPOINT_KINDS)
 		return CHECKPOINT_E_BAD;
-	line += sizeof(checkpoint_word) - 1;
+	ret->kind = kind;
+	line += strlen(checkpoint_words[kind]);
 	if (sscanf(line,
 		    "number=%" SCNu64 " at=%" SCNd64 " entry=%" SCNu64
 		    " ledger=%63s head=%79s signature=%159s %c",
@@ -84,18 +93,26 @@ int checkpoint_parse(const char *line, struct checkpoint *ret)
 		       : CHECKPOINT_E_BAD;
 }
 
-int checkpoint_read_file(const char *path, struct checkpoint *ret)
+int checkpoint_read_file(const char *path, enum checkpoint_kind kind, struct checkpoint *ret)
 {
 	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char line[CHECKPOINT_LINE_MAX] = "";
-	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	char text[2 * CHECKPOINT_LINE_MAX] = "", *line = text;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (n < 0)
 		return errno == ENOENT ? CHECKPOINT_E_NONE : err_raise(-errno);
-	line[strcspn(line, "\n")] = 0;
-	if (!line[0])
-		return CHECKPOINT_E_NONE;
-	return checkpoint_parse(line, ret) ? CHECKPOINT_E_BAD : 0;
+	for (int i = 0; i < 2 && *line; i++) {
+		size_t len = strcspn(line, "\n");
+		char *next = line[len] ? line + len + 1 : line + len;
+
+		line[len] = 0;
+		if (checkpoint_parse(line, ret))
+			return CHECKPOINT_E_BAD;
+		if (ret->kind == kind)
+			return 0;
+		line = next;
+	}
+	return CHECKPOINT_E_NONE;
 }
 
 /* ---- keys ---- */

@@ -7,6 +7,10 @@
  * -rawin`):
  *     holdfast checkpoint 1 number=7 at=1790000000000000000 entry=4711 ledger=HEX head=HEX
  * and the same line with ` signature=HEX` behind it is what head file and anchor hold.
+ *
+ * Two more lines of that form are signed, with another word in front, so that none can be taken for
+ * another: `holdfast pruned 1 …`, that all entries up to that checkpoint's may be gone; and
+ * `holdfast stopped 1 …`, that at the end of a daemon's life the ledger ended with that checkpoint.
  */
 #pragma once
 
@@ -20,7 +24,15 @@ enum {
 
 enum { CHECKPOINT_SIGNATURE_SIZE = 64, CHECKPOINT_LINE_MAX = 512 };
 
+enum checkpoint_kind {
+	CHECKPOINT_HEAD,    /* `checkpoint`: the head of the chain at one moment */
+	CHECKPOINT_PRUNED,  /* `pruned`: what it covers may be gone; at_ns: since when */
+	CHECKPOINT_STOPPED, /* `stopped`: nothing stood behind it when the daemon ended */
+	CHECKPOINT_KINDS
+};
+
 struct checkpoint {
+	enum checkpoint_kind kind;
 	uint64_t number; /* from 1, without gaps; 0 = there is none */
 	int64_t at_ns;   /* wall time, by the one who signed */
 	uint64_t entry;  /* the last entry that head covers */
@@ -49,5 +61,7 @@ ERR_CHECK int checkpoint_sign(const struct checkpoint_key *k, struct checkpoint 
 /* 0, CHECKPOINT_E_BAD. */
 ERR_CHECK int checkpoint_verify(const struct checkpoint_key *k, const struct checkpoint *c);
 
-/* The first line of a file. 0, CHECKPOINT_E_NONE, CHECKPOINT_E_BAD, < 0. */
-ERR_CHECK int checkpoint_read_file(const char *path, struct checkpoint *ret);
+/* The first line of that kind in the file, of its first two. 0, CHECKPOINT_E_NONE (also: none of
+ * that kind), CHECKPOINT_E_BAD (a line that is none), < 0. */
+ERR_CHECK int checkpoint_read_file(
+	const char *path, enum checkpoint_kind kind, struct checkpoint *ret);

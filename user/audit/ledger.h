@@ -59,6 +59,8 @@ void ledger_rollback(struct ledger *l);
 
 /* What is committed, to be signed: ledger, entry and head are set. False: nothing since `last`. */
 bool ledger_head(const struct ledger *l, const struct checkpoint *last, struct checkpoint *ret);
+/* The number of the last entry that is committed; 0 = there is none. */
+uint64_t ledger_last_entry(const struct ledger *l);
 /* Keeps a signed head; in the open transaction, or in one of its own. 0, LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c);
 /*
@@ -83,6 +85,9 @@ ERR_CHECK int ledger_ids(struct ledger *l, struct ledger_ids *ret);
  */
 ERR_CHECK int ledger_close_orphans(struct ledger *l, int64_t at_ns);
 
+/* Nothing younger is removed for the size's sake. */
+#define LEDGER_YOUNG_NS (60LL * 1000000000)
+
 /* What is kept. */
 struct ledger_retention {
 	int64_t now_ns; /* wall time */
@@ -92,9 +97,16 @@ struct ledger_retention {
 		*legal_holds; /* names of runs whose rows stay, with * and ?; may be NULL */
 };
 
-/* Removes the oldest rows up to a signed checkpoint, one step of work; LEDGER_E_NONE: nothing is
- * too old or too much. Outside a transaction. 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
-ERR_CHECK int ledger_prune(struct ledger *l, const struct ledger_retention *retention);
+/* Up to which signed checkpoint the oldest rows are to be removed in one step of work: *ret, whole.
+ * LEDGER_E_NONE: nothing is too old or too much. Outside a transaction. 0, LEDGER_E_NONE,
+ * LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_prune_choose(
+	struct ledger *l, const struct ledger_retention *retention, struct checkpoint *ret);
+/* Removes them. permit: the same checkpoint, of the kind CHECKPOINT_PRUNED, as the warden signed
+ * it; it is kept beside what is left, which is not believed without it. LEDGER_E_NONE: there is
+ * nothing to remove up to there. Outside a transaction. 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_prune(struct ledger *l, const struct ledger_retention *retention,
+	const struct checkpoint *permit);
 
 /* Called when idle: checkpoint in passing, truncate the WAL when large. *ret_wal_pinned: a reader
  * keeps the WAL from shrinking. 0, LEDGER_E_UNWRITABLE. */

@@ -2,7 +2,8 @@
 /*
  * Retention: the oldest part of the ledger, up to a signed checkpoint, is removed whole, rows and
  * links. The checkpoint stays, so that the rest begins with a head that was signed; an event says
- * what was removed and why.
+ * what was removed and why, and a line signed by the warden that it might be (daemon/signer.h):
+ * whoever can write the database alone cannot make his removal look like ours.
  *
  * Rows that are still needed are carried: they enter the chain a second time, at its end, before
  * their first entry goes. These are the rows of runs under legal hold; and sessions and runs that
@@ -24,8 +25,6 @@ enum {
 	PRUNE_ENTRIES_SIZE = 500, /* the same where no more should go than must */
 	PRUNE_FREE_PAGES = 500,
 };
-/* Nothing younger goes for the size's sake. */
-#define PRUNE_YOUNG_NS (60LL * 1000000000)
 
 /* Which run a row is of, by its key ?1. */
 static const char *const prune_run_of[RECORD_N] = {
@@ -280,30 +279,57 @@ static const char prune_remember_sql[] =
 	" UNION ALL SELECT 'hold', max(id) FROM hold) AS used WHERE id > ifnull((SELECT id FROM "
 	"settled WHERE settled.what = 'last ' || used.what), 0)";
 
+/* Keeps the warden's word, and forgets those that no event speaks of any more. 0,
+ * LEDGER_E_UNWRITABLE. */
+static int prune_keep_permit(const struct prune *p, const struct checkpoint *permit)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r = prune_prepare(p,
+		"INSERT OR REPLACE INTO prune (number, at, entry, head, signature)"
+		" VALUES (?1, ?2, ?3, ?4, ?5)",
+		&stmt);
+
+	if (r)
+		return r;
+	sqlite3_bind_int64(stmt, 1, (int64_t)permit->number);
+	sqlite3_bind_int64(stmt, 2, permit->at_ns);
+	sqlite3_bind_int64(stmt, 3, (int64_t)permit->entry);
+	sqlite3_bind_blob(stmt, 4, permit->head, sizeof(permit->head), SQLITE_STATIC);
+	sqlite3_bind_blob(stmt, 5, permit->signature, sizeof(permit->signature), SQLITE_STATIC);
+	r = ledger_step(p->l, stmt);
+	sqlite3_finalize(stmt);
+	return r ? r
+		 : ledger_exec(p->l, "DELETE FROM prune WHERE at < (SELECT min(at) FROM event "
+				     "WHERE kind = 'pruned')");
+}
+
 /* The whole of one step, in the open transaction. 0, LEDGER_E_UNWRITABLE. */
-static int prune_run(struct prune *p, const struct checkpoint *upto, const char *because)
+static int prune_run(struct prune *p, const struct checkpoint *permit, const char *because)
 {
 	struct record_event event = {.kind = SLICE_LIT("pruned")};
 	char detail[160], sql[256];
 	int r = ledger_exec(p->l, prune_remember_sql);
 
 	for (int pass = 0; !r && pass < PRUNE_PASSES; pass++)
-		r = prune_links(p, upto->entry, pass);
+		r = prune_links(p, permit->entry, pass);
 	snprintf(sql, sizeof(sql),
 		"DELETE FROM chain WHERE first <= %" PRIu64 ";"
 		" DELETE FROM slow WHERE request < (SELECT min(id) FROM request);"
 		" DELETE FROM checkpoint WHERE number < %" PRIu64,
-		upto->entry, upto->number);
+		permit->entry, permit->number);
 	if (!r)
 		r = ledger_exec(p->l, sql);
 	/* verify looks for these first words. */
 	snprintf(detail, sizeof(detail),
 		"entry=%" PRIu64 " checkpoint=%" PRIu64 " rows=%" PRIu64 " carried=%" PRIu64
 		" because=%s",
-		upto->entry, upto->number, p->n_removed, p->n_carried, because);
+		permit->entry, permit->number, p->n_removed, p->n_carried, because);
 	event.detail = slice_str(detail);
-	if (!r && ledger_insert(p->l, RECORD_EVENT, p->retention->now_ns, &event) != SQLITE_DONE)
+	/* Both of the same time: the line stays as long as the event. */
+	if (!r && ledger_insert(p->l, RECORD_EVENT, permit->at_ns, &event) != SQLITE_DONE)
 		r = ledger_error(p->l, sqlite3_errcode(p->l->db));
+	if (!r)
+		r = prune_keep_permit(p, permit);
 	if (!r)
 		log_info("ledger.pruned", "%s", detail);
 	return r;
@@ -325,13 +351,11 @@ static int prune_size(const struct ledger *l, uint64_t *ret)
 	return r;
 }
 
-/* The checkpoint up to which one step goes: an older one than `before`, never the last; number 0:
- * none. 0, LEDGER_E_UNWRITABLE. */
-static int prune_choose(const struct ledger *l, int64_t before, int max, struct checkpoint *ret)
+/* The number of the checkpoint up to which one step goes: an older one than `before`, never the
+ * last; 0: none. 0, LEDGER_E_UNWRITABLE. */
+static int prune_choose(const struct ledger *l, int64_t before, int max, int64_t *ret)
 {
 	char sql[512];
-	int64_t number = 0, entry = 0;
-	int r;
 
 	snprintf(sql, sizeof(sql),
 		"WITH c AS (SELECT number, entry FROM checkpoint WHERE at < %" PRId64
@@ -340,14 +364,7 @@ static int prune_choose(const struct ledger *l, int64_t before, int max, struct 
 		" SELECT ifnull((SELECT max(number) FROM c WHERE entry < (SELECT min(first) FROM "
 		"chain) + %d), ifnull((SELECT min(number) FROM c), 0))",
 		before, max);
-	r = ledger_number(l, sql, &number);
-	if (r || !number)
-		return r;
-	snprintf(sql, sizeof(sql), "SELECT entry FROM checkpoint WHERE number = %" PRId64, number);
-	r = ledger_number(l, sql, &entry);
-	ret->number = (uint64_t)number;
-	ret->entry = (uint64_t)entry;
-	return r;
+	return ledger_number(l, sql, ret);
 }
 
 /* Gives pages back that have been free for long: retention keeps the file from growing, and lets it
@@ -366,32 +383,96 @@ static int prune_shrink(const struct ledger *l)
 	return ledger_exec(l, sql);
 }
 
-int ledger_prune(struct ledger *l, const struct ledger_retention *retention)
+/* The checkpoint of that number, whole. 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+static int prune_read_checkpoint(const struct ledger *l, uint64_t number, struct checkpoint *ret)
 {
-	_cleanup_(prune_deinit) struct prune p = {.l = l, .retention = retention};
-	struct checkpoint upto = {0};
-	const char *because = "age";
+	char sql[128];
+	int64_t entry = 0;
+	int r;
+
+	*ret = (struct checkpoint){.number = number};
+	memcpy(ret->ledger, l->id, sizeof(ret->ledger));
+	snprintf(sql, sizeof(sql), "SELECT head FROM checkpoint WHERE number = %" PRIu64, number);
+	r = ledger_bytes(l, sql, ret->head, sizeof(ret->head));
+	snprintf(sql, sizeof(sql), "SELECT signature FROM checkpoint WHERE number = %" PRIu64,
+		number);
+	if (!r)
+		r = ledger_bytes(l, sql, ret->signature, sizeof(ret->signature));
+	snprintf(sql, sizeof(sql), "SELECT entry FROM checkpoint WHERE number = %" PRIu64, number);
+	if (!r)
+		r = ledger_number(l, sql, &entry);
+	snprintf(sql, sizeof(sql), "SELECT at FROM checkpoint WHERE number = %" PRIu64, number);
+	if (!r)
+		r = ledger_number(l, sql, &ret->at_ns);
+	ret->entry = (uint64_t)entry;
+	return r;
+}
+
+int ledger_prune_choose(
+	struct ledger *l, const struct ledger_retention *retention, struct checkpoint *ret)
+{
 	uint64_t size = 0;
+	int64_t number = 0;
 	int r = 0;
 
 	if (retention->age_ns)
-		r = prune_choose(l, retention->now_ns - retention->age_ns, PRUNE_ENTRIES, &upto);
-	if (!r && !upto.number && retention->size) {
-		because = "size";
+		r = prune_choose(l, retention->now_ns - retention->age_ns, PRUNE_ENTRIES, &number);
+	if (!r && !number && retention->size) {
 		r = prune_size(l, &size);
 		if (!r && size > retention->size)
-			r = prune_choose(
-				l, retention->now_ns - PRUNE_YOUNG_NS, PRUNE_ENTRIES_SIZE, &upto);
+			r = prune_choose(l, retention->now_ns - LEDGER_YOUNG_NS, PRUNE_ENTRIES_SIZE,
+				&number);
 	}
-	if (!r && !upto.number)
+	if (!r && !number) {
 		r = prune_shrink(l);
-	if (r)
-		return r < 0 ? err_trace(r) : LEDGER_E_UNWRITABLE;
-	if (!upto.number)
+		if (!r)
+			return LEDGER_E_NONE;
+	}
+	if (!r)
+		r = prune_read_checkpoint(l, (uint64_t)number, ret);
+	if (r == LEDGER_E_NONE)
 		return LEDGER_E_NONE;
+	return r < 0 ? err_trace(r) : r ? LEDGER_E_UNWRITABLE : 0;
+}
+
+/* Is it the word about a checkpoint that is here, with rows before it and another behind it? 0,
+ * LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+static int prune_check_permit(
+	const struct ledger *l, const struct checkpoint *permit, int64_t *ret_at)
+{
+	struct checkpoint upto;
+	int64_t first = 0, last = 0;
+	int r = prune_read_checkpoint(l, permit->number, &upto);
+
+	if (!r)
+		r = ledger_number(l, "SELECT ifnull(min(first), 0) FROM chain", &first);
+	if (!r)
+		r = ledger_number(l, "SELECT ifnull(max(number), 0) FROM checkpoint", &last);
+	if (r)
+		return r;
+	*ret_at = upto.at_ns;
+	return permit->kind == CHECKPOINT_PRUNED && upto.entry == permit->entry &&
+			       !memcmp(permit->ledger, l->id, sizeof(l->id)) &&
+			       !memcmp(upto.head, permit->head, sizeof(upto.head)) &&
+			       (uint64_t)first <= upto.entry && upto.number < (uint64_t)last
+		       ? 0
+		       : LEDGER_E_NONE;
+}
+
+int ledger_prune(
+	struct ledger *l, const struct ledger_retention *retention, const struct checkpoint *permit)
+{
+	_cleanup_(prune_deinit) struct prune p = {.l = l, .retention = retention};
+	int64_t at = 0;
+	int r = prune_check_permit(l, permit, &at);
+
+	if (r)
+		return r < 0 ? err_trace(r) : r;
 	r = ledger_begin(l);
 	if (!r)
-		r = prune_run(&p, &upto, because);
+		r = prune_run(&p, permit,
+			retention->age_ns && at < retention->now_ns - retention->age_ns ? "age"
+											: "size");
 	if (!r)
 		r = ledger_commit(l);
 	if (!r)

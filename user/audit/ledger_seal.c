@@ -61,6 +61,11 @@ bool ledger_head(const struct ledger *l, const struct checkpoint *last, struct c
 	return entry && (memcmp(last->ledger, l->id, sizeof(l->id)) || last->entry != entry);
 }
 
+uint64_t ledger_last_entry(const struct ledger *l)
+{
+	return l->chain.next - 1;
+}
+
 int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c)
 {
 	int r;

@@ -137,6 +137,13 @@ CREATE TABLE checkpoint (
 	signature BLOB NOT NULL
 ) STRICT;
 
+-- What the warden signed away: all entries up to that of checkpoint `number` may be gone, since `at`.
+-- Without such a line about its very beginning, a ledger that does not begin with entry 1 was cut.
+CREATE TABLE prune (
+	number INTEGER PRIMARY KEY, at INTEGER NOT NULL, entry INTEGER NOT NULL, head BLOB NOT NULL,
+	signature BLOB NOT NULL
+) STRICT;
+
 -- What search needs; it follows from the rows and is in no chain. words: what requests consist of,
 -- and words of ours for what people filter by (words.h); rowid is the request's id.
 CREATE VIRTUAL TABLE words USING fts5 (

@@ -40,7 +40,11 @@ struct scribe {
 	struct checkpoint asked;     /* what was asked to be signed */
 	struct checkpoint signed_last; /* and what was */
 	int64_t asked_ns, signed_ns;   /* asked_ns 0: nothing is awaited */
-	int retry_ms;                  /* 0 = the ledger works */
+	struct checkpoint permit;      /* what may be removed, and is not yet; number 0: nothing */
+	int64_t permit_asked_ns;       /* 0: none is awaited */
+	uint64_t found_entry;          /* the last one that was in the ledger when it was opened */
+	bool has_found;
+	int retry_ms; /* 0 = the ledger works */
 	bool is_ready, is_stopping, is_wal_pinned;
 };
 
@@ -254,6 +258,38 @@ static int scribe_commit(struct scribe *s)
 
 /* ---- signatures ---- */
 
+/* In a transaction of its own. 0, LEDGER_E_UNWRITABLE. */
+static int scribe_note_now(struct scribe *s, const char *kind, const char *detail)
+{
+	int r = scribe_begin(s);
+
+	log_warn("scribe.ledger", "%s %s", kind, detail);
+	if (!r)
+		r = scribe_note(s, kind, detail);
+	if (!r)
+		s->n_rows++;
+	return r ? r : scribe_commit(s);
+}
+
+/* All that was signed is here: what else was, before we came? After a good end nobody had anything
+ * to write; after a bad one it is what the last scribe had not had signed yet, or what somebody
+ * says it was, and history says which rows these are. 0, LEDGER_E_UNWRITABLE. */
+static int scribe_note_unsigned(struct scribe *s)
+{
+	const struct scribe_signer *signer = s->config->signer;
+	char detail[160];
+
+	if (!s->signed_last.number || s->found_entry <= s->signed_last.entry)
+		return 0;
+	/* verify reads these numbers. */
+	snprintf(detail, sizeof(detail), "first=%llu last=%llu: %s",
+		(unsigned long long)s->signed_last.entry + 1, (unsigned long long)s->found_entry,
+		signer->is_stopped ? "appended while nothing ran that may"
+				   : "not signed yet when the last scribe ended");
+	return scribe_note_now(
+		s, signer->is_stopped ? "ledger-extended" : "ledger-unsigned", detail);
+}
+
 /* Is what we stand on what was signed last? If not, history says so. 0, LEDGER_E_UNWRITABLE. */
 static int scribe_reconcile(struct scribe *s)
 {
@@ -266,8 +302,10 @@ static int scribe_reconcile(struct scribe *s)
 		return 0;
 	s->signed_last = signer->last;
 	r = ledger_reconcile(s->ledger, &s->signed_last);
-	if (!r || r == LEDGER_E_UNWRITABLE)
-		return r;
+	if (!r)
+		return scribe_note_unsigned(s);
+	if (r == LEDGER_E_UNWRITABLE)
+		return LEDGER_E_UNWRITABLE;
 	if (r != LEDGER_E_CUT && r != LEDGER_E_OTHER)
 		return err_fold(r);
 	is_cut = r == LEDGER_E_CUT;
@@ -275,13 +313,19 @@ static int scribe_reconcile(struct scribe *s)
 		(unsigned long long)signer->last.number, (unsigned long long)signer->last.entry,
 		is_cut ? "what was signed is not in this ledger any more"
 		       : "another ledger was signed last");
-	log_error("scribe.ledger", "%s", detail);
-	r = scribe_begin(s);
-	if (!r)
-		r = scribe_note(s, is_cut ? "ledger-cut" : "ledger-replaced", detail);
-	if (!r)
-		s->n_rows++;
-	return r ? r : scribe_commit(s);
+	return scribe_note_now(s, is_cut ? "ledger-cut" : "ledger-replaced", detail);
+}
+
+/* The warden's word about what may be removed: number 0 says that nothing may. */
+static void scribe_take_permit(struct scribe *s, const struct checkpoint *c)
+{
+	s->permit_asked_ns = 0;
+	s->permit = *c;
+	if (!c->number)
+		log_warn("scribe.prune", "the warden does not sign that the oldest rows may go");
+	/* A refusal is asked about again when it is time to look again. */
+	if (c->number)
+		s->tidied_ns = s->prune_ns = 0;
 }
 
 /* Takes an answer, if there is one: also one that came after we had asked again, or that a scribe
@@ -292,8 +336,14 @@ static int scribe_take_signature(struct scribe *s)
 	struct checkpoint c;
 	int r;
 
+	if (!signer->answer(signer, &c))
+		return 0;
+	if (c.kind == CHECKPOINT_PRUNED) {
+		scribe_take_permit(s, &c);
+		return 0;
+	}
 	/* Number 0: it could not be signed. */
-	if (!signer->answer(signer, &c) || !c.number)
+	if (!c.number)
 		return 0;
 	r = ledger_reconcile(s->ledger, &c);
 	if (r == LEDGER_E_UNWRITABLE)
@@ -355,14 +405,15 @@ static int scribe_sign(struct scribe *s)
 static void scribe_sign_last(struct scribe *s)
 {
 	int64_t deadline = clock_mono_ns() + SCRIBE_SIGN_LAST_MS * CLOCK_NS_PER_MS;
+	const struct scribe_signer *signer = s->config->signer;
 	struct checkpoint c;
 
-	if (!s->config->signer || !s->is_ready || !s->ledger)
+	if (!signer || !s->is_ready || !s->ledger)
 		return;
 	s->asked_ns = 0;
 	while (ledger_head(s->ledger, &s->signed_last, &c)) {
 		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
-		struct pollfd pfd = {.fd = s->config->signer->fd, .events = POLLIN};
+		struct pollfd pfd = {.fd = signer->fd, .events = POLLIN};
 
 		if (!s->asked_ns)
 			scribe_ask_signature(s);
@@ -370,8 +421,13 @@ static void scribe_sign_last(struct scribe *s)
 			scribe_take_signature(s))
 			break;
 	}
-	if (ledger_head(s->ledger, &s->signed_last, &c))
+	if (ledger_head(s->ledger, &s->signed_last, &c)) {
 		log_warn("scribe.sign", "the last rows are not signed: the warden does not answer");
+		return;
+	}
+	c.kind = CHECKPOINT_STOPPED;
+	if (!signer->ask(signer, &c))
+		log_warn("scribe.sign", "the warden was not told that nothing more comes");
 }
 
 /* ---- the ledger: there, gone, back ---- */
@@ -397,6 +453,11 @@ static int scribe_open_ledger(struct scribe *s)
 		/* Where the next writer begins is for the ledger to say, whatever the ring does. */
 		if (!r && s->rings[i].is_given_up)
 			journal_abandon(s->rings[i].journal, seq + 1);
+	}
+	/* Once: what is there later is of our own making. */
+	if (!r && !s->has_found) {
+		s->found_entry = ledger_last_entry(s->ledger);
+		s->has_found = true;
 	}
 	if (!r)
 		return 0;
@@ -459,20 +520,40 @@ static int scribe_become_ready(struct scribe *s)
 	return 0;
 }
 
-/* A step of what retention asks for; while there is more to do, one at each tidying. 0,
- * LEDGER_E_UNWRITABLE. */
+/* What may go by retention's rules does not go before the warden has signed that. */
+static void scribe_ask_permit(struct scribe *s, const struct checkpoint *upto)
+{
+	const struct scribe_signer *signer = s->config->signer;
+	struct checkpoint c = *upto;
+
+	c.kind = CHECKPOINT_PRUNED;
+	s->permit_asked_ns = clock_mono_ns();
+	if (!signer->ask(signer, &c))
+		log_debug("scribe.prune", "the warden cannot be asked");
+}
+
+/* A step of what retention asks for, or the question whether it may be; while there is more to do,
+ * one at each tidying. 0, LEDGER_E_UNWRITABLE. */
 static int scribe_prune(struct scribe *s)
 {
 	struct ledger_retention retention = s->config->retention;
 	int64_t now = clock_mono_ns();
+	struct checkpoint upto;
 	int r;
 
-	if ((!retention.age_ns && !retention.size) || now < s->prune_ns)
+	if ((!retention.age_ns && !retention.size) || now < s->prune_ns || !s->config->signer)
 		return 0;
 	retention.now_ns = clock_wall_ns();
-	r = ledger_prune(s->ledger, &retention);
-	if (r == LEDGER_E_NONE)
+	if (s->permit.number) {
+		r = ledger_prune(s->ledger, &retention, &s->permit);
+		/* If it was for nothing, what may go is looked for anew. */
+		s->permit.number = r == LEDGER_E_UNWRITABLE ? s->permit.number : 0;
+	} else {
+		r = ledger_prune_choose(s->ledger, &retention, &upto);
+		if (!r)
+			scribe_ask_permit(s, &upto);
 		s->prune_ns = now + SCRIBE_PRUNE_MS * CLOCK_NS_PER_MS;
+	}
 	if (!r || r == LEDGER_E_NONE)
 		return 0;
 	return r == LEDGER_E_UNWRITABLE ? LEDGER_E_UNWRITABLE : err_fold(r);
@@ -548,7 +629,9 @@ static int scribe_wait(struct scribe *s, int64_t ns)
 		{.fd = s->config->stop_fd, .events = POLLIN},
 		/* A ledger that is away is not back sooner because somebody asks. */
 		{.fd = s->retry_ms ? -1 : s->config->wake_fd, .events = POLLIN},
-		{.fd = s->asked_ns && !s->retry_ms ? s->config->signer->fd : -1, .events = POLLIN},
+		{.fd = (s->asked_ns || s->permit_asked_ns) && !s->retry_ms ? s->config->signer->fd
+									   : -1,
+			.events = POLLIN},
 	};
 	uint64_t count;
 

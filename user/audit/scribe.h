@@ -11,14 +11,19 @@
 #include "audit/journal.h"
 #include "audit/ledger.h"
 
-/* Who signs the heads of the chain: asked, and answering when it likes. */
+/* Who signs the heads of the chain, and what may be removed: asked, and answering when it likes. */
 struct scribe_signer {
 	int fd; /* readable: an answer */
-	/* c: ledger, entry, head. False: it cannot be asked. */
+	/*
+	 * Asks for a signature of the kind of c. CHECKPOINT_HEAD: under ledger, entry, head.
+	 * CHECKPOINT_PRUNED: that what this checkpoint, whole, covers may go. CHECKPOINT_STOPPED:
+	 * nothing comes behind this head any more; not answered. False: it cannot be asked.
+	 */
 	bool (*ask)(const struct scribe_signer *s, const struct checkpoint *c);
 	/* False: nothing there. *ret with number 0: it was not signed. */
 	bool (*answer)(const struct scribe_signer *s, struct checkpoint *ret);
 	struct checkpoint last; /* what was signed last, by whomever asked; number 0 = nothing */
+	bool is_stopped;        /* nothing was behind it when the last scribe ended */
 };
 
 struct scribe_config {

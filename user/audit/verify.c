@@ -33,6 +33,8 @@ const char *const verify_words[VERIFY_WHAT_N] = {
 	[VERIFY_UNSIGNED] = "unsigned",
 	[VERIFY_CUT] = "cut",
 	[VERIFY_OTHER] = "other",
+	[VERIFY_PRUNED] = "pruned",
+	[VERIFY_EXTENDED] = "extended",
 	[VERIFY_POSITION] = "position",
 	[VERIFY_DAMAGED] = "damaged",
 };
@@ -41,7 +43,7 @@ struct verify {
 	const struct verify_config *config;
 	struct verify_report *report;
 	sqlite3 *db;
-	sqlite3_stmt *link, *checkpoint, *rows[RECORD_N];
+	sqlite3_stmt *link, *checkpoint, *prune, *rows[RECORD_N];
 	uint8_t id[CHAIN_ID_SIZE];
 	struct chain chain; /* what the links should be */
 	struct buf scratch;
@@ -124,11 +126,62 @@ static void verify_find_entries(
 	verify_find(v, (struct verify_finding){.what = what, .first = first, .last = last});
 }
 
+/* ---- what the warden signed away ---- */
+
+/* Its word that everything up to the entry of this checkpoint may be gone: is it here, and (head
+ * NULL: whatever that is) of this head? */
+static bool verify_permit(
+	struct verify *v, uint64_t number, uint64_t entry, const uint8_t head[SHA256_SIZE])
+{
+	struct checkpoint c = {.kind = CHECKPOINT_PRUNED, .number = number};
+	bool is_good;
+
+	if (!v->prune)
+		return false;
+	memcpy(c.ledger, v->id, sizeof(c.ledger));
+	sqlite3_bind_int64(v->prune, 1, (int64_t)number);
+	is_good = sqlite3_step(v->prune) == SQLITE_ROW &&
+		  verify_blob(v->prune, 2, c.head, sizeof(c.head)) &&
+		  verify_blob(v->prune, 3, c.signature, sizeof(c.signature));
+	c.at_ns = sqlite3_column_int64(v->prune, 0);
+	c.entry = (uint64_t)sqlite3_column_int64(v->prune, 1);
+	sqlite3_reset(v->prune);
+	return is_good && c.entry == entry && (!head || !memcmp(head, c.head, sizeof(c.head))) &&
+	       (!v->config->key || !checkpoint_verify(v->config->key, &c));
+}
+
+/* Some events of the scribe's are findings, or speak of something that has to be here. */
+static void verify_event(
+	struct verify *v, const struct record_event *event, int64_t id, uint64_t entry)
+{
+	struct verify_finding f = {.what = VERIFY_PRUNED,
+		.table = record_table[RECORD_EVENT].name,
+		.row = id,
+		.first = entry,
+		.last = entry};
+	uint64_t a = 0, b = 0;
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "%.*s", SLICE_FMT(event->detail));
+	if (slice_eq_str(event->kind, "pruned")) {
+		if (sscanf(detail, "entry=%" SCNu64 " checkpoint=%" SCNu64 " ", &a, &b) != 2 ||
+			!verify_permit(v, b, a, NULL))
+			verify_find(v, f);
+	} else if (slice_eq_str(event->kind, "ledger-extended")) {
+		f.what = VERIFY_EXTENDED;
+		if (sscanf(detail, "first=%" SCNu64 " last=%" SCNu64, &a, &b) == 2) {
+			f.first = a;
+			f.last = b;
+		}
+		verify_find(v, f);
+	}
+}
+
 /* ---- rows ---- */
 
 /* The leaf of an entry as its row is now; *ret_is_there false: it is gone. */
-static int verify_leaf(struct verify *v, const struct chain_entry *e, bool *ret_is_there,
-	uint8_t leaf[SHA256_SIZE])
+static int verify_leaf(struct verify *v, const struct chain_entry *e, uint64_t number,
+	bool *ret_is_there, uint8_t leaf[SHA256_SIZE])
 {
 	enum record_kind kind = (enum record_kind)(e->kind & ~CHAIN_CARRIED);
 	sqlite3_stmt *stmt = v->rows[kind];
@@ -142,6 +195,8 @@ static int verify_leaf(struct verify *v, const struct chain_entry *e, bool *ret_
 	if (rc == SQLITE_ROW) {
 		row_read(stmt, kind, &id, &at, &rec);
 		r = chain_leaf(&v->scratch, (uint8_t)kind, id, at, &rec, leaf);
+		if (kind == RECORD_EVENT)
+			verify_event(v, &rec.event, id, number);
 	} else if (rc != SQLITE_DONE) {
 		r = verify_error(v, rc);
 	}
@@ -170,7 +225,7 @@ static int verify_entry(
 		}
 		return err_trace(chain_add_leaf(&v->chain, e->kind, e->row, leaf));
 	}
-	r = verify_leaf(v, e, &is_there, leaf);
+	r = verify_leaf(v, e, number, &is_there, leaf);
 	if (r)
 		return err_trace(r);
 	v->report->n_rows++;
@@ -254,20 +309,13 @@ static int verify_checkpoints(struct verify *v, uint64_t last, const uint8_t hea
 static int verify_first_link(struct verify *v, uint64_t first)
 {
 	const struct checkpoint *c = &v->next_checkpoint;
-	uint64_t n_events = 0;
-	char sql[160];
 	bool is_pruned = first > 1 && v->has_next_checkpoint && c->entry == first - 1;
 
 	v->is_first_link = false;
 	v->report->first = first;
 	if (is_pruned) {
-		/* Whoever removes rows without saying so in the chain has not pruned. */
-		snprintf(sql, sizeof(sql),
-			"SELECT count(*) FROM event WHERE kind = 'pruned' AND detail LIKE "
-			"'entry=%" PRIu64 " %%'",
-			first - 1);
-		verify_number(v, sql, &n_events);
-		if (!n_events)
+		/* Who removes rows without the warden's word has not pruned. */
+		if (!verify_permit(v, c->number, c->entry, c->head))
 			verify_find_entries(v, VERIFY_GAP, 1, first - 1);
 		chain_deinit(&v->chain);
 		chain_init(&v->chain, first, c->head);
@@ -509,12 +557,23 @@ static void verify_heads(struct verify *v)
 		verify_find(v, (struct verify_finding){.what = VERIFY_OTHER});
 }
 
+/* After a daemon that ended well nobody has written; the next one takes that word away. */
+static void verify_stopped(struct verify *v)
+{
+	const struct checkpoint *c = v->config->stopped;
+
+	if (c && !memcmp(c->ledger, v->id, sizeof(v->id)) && v->report->last > c->entry &&
+		(!v->config->key || !checkpoint_verify(v->config->key, c)))
+		verify_find_entries(v, VERIFY_EXTENDED, c->entry + 1, v->report->last);
+}
+
 /* ---- opening ---- */
 
 static void verify_deinit(struct verify *v)
 {
 	sqlite3_finalize(v->link);
 	sqlite3_finalize(v->checkpoint);
+	sqlite3_finalize(v->prune);
 	for (size_t i = 0; i < RECORD_N; i++)
 		sqlite3_finalize(v->rows[i]);
 	sqlite3_close(v->db);
@@ -569,6 +628,11 @@ static int verify_prepare_all(struct verify *v)
 			"SELECT number, at, entry, head, signature FROM checkpoint "
 			"WHERE number > ?1 ORDER BY number LIMIT 1",
 			&v->checkpoint);
+	/* A ledger of an earlier version has no such table, and nothing that was signed away. */
+	if (sqlite3_prepare_v2(v->db,
+		    "SELECT at, entry, head, signature FROM prune WHERE number = ?1", -1, &v->prune,
+		    NULL) != SQLITE_OK)
+		v->prune = NULL;
 	for (enum record_kind kind = RECORD_NONE + 1; !r && kind < RECORD_N; kind++) {
 		char sql[VERIFY_SQL_MAX];
 		struct writer w = writer_of(sql, sizeof(sql));
@@ -595,8 +659,10 @@ static int verify_all(struct verify *v)
 			r = verify_end(v);
 		if (!r && is_end && !v->is_damaged)
 			r = verify_tables(v);
-		if (!r && is_end)
+		if (!r && is_end) {
 			verify_heads(v);
+			verify_stopped(v);
+		}
 		sqlite3_exec(v->db, "COMMIT", NULL, NULL, NULL);
 	}
 	return r ? err_trace(r) : 0;

@@ -4,8 +4,10 @@
  * Read-only; never a snapshot for longer than a moment, so that it may run beside the daemon.
  *
  * What it can tell with the public key alone: whether anything between the first row and the last
- * checkpoint was changed. That the end was cut off, or the file swapped for an older one or
- * another, only a head that was kept elsewhere can tell: the warden's head file, or an anchor.
+ * checkpoint was changed; and that what is missing before the first row was signed away. That the
+ * end was cut off, or the file swapped for an older one or another, only a head that was kept
+ * elsewhere can tell: the warden's head file, or an anchor. What is behind the last checkpoint is
+ * believed unless the head file says that nothing is.
  */
 #pragma once
 
@@ -27,6 +29,8 @@ enum verify_what {
 	VERIFY_UNSIGNED,  /* checkpoints between two others are missing */
 	VERIFY_CUT,       /* a head that was signed is not here: the end is missing, or all of it */
 	VERIFY_OTHER,     /* this is another ledger than the one whose head was kept */
+	VERIFY_PRUNED,    /* an event says that rows were removed, and the warden did not */
+	VERIFY_EXTENDED,  /* rows were appended while nothing ran that may */
 	VERIFY_POSITION,  /* how far a ring was drained is not what the chain says */
 	VERIFY_DAMAGED,   /* SQLite cannot read it */
 	VERIFY_WHAT_N
@@ -57,6 +61,7 @@ struct verify_config {
 	const struct checkpoint_key *key; /* NULL: signatures are not checked */
 	const struct checkpoint *heads;   /* kept elsewhere */
 	size_t n_heads;
+	const struct checkpoint *stopped; /* the warden's word that nothing is behind it; or NULL */
 	void (*on_finding)(void *arg, const struct verify_finding *f);
 	void (*on_progress)(void *arg, uint64_t done, uint64_t all); /* in entries; may be NULL */
 	void *arg;

@@ -29,7 +29,7 @@ static const struct cmd_opt audit_verify_opts[] = {
 struct audit_verify {
 	const char *ledger, *key_path, *head_path, *anchor_path;
 	struct checkpoint_key *key;
-	struct checkpoint *heads;
+	struct checkpoint *heads, stopped;
 	size_t n_heads;
 	bool is_json, is_quiet, has_progress;
 	int64_t shown_ns;
@@ -57,9 +57,13 @@ static int audit_add_head(struct audit_verify *v, const struct checkpoint *c)
 /* The warden's file; without one, the end of the ledger cannot be checked, which is said. */
 static int audit_read_head(struct audit_verify *v)
 {
+	const char *path = v->head_path ? v->head_path : audit_head_default;
 	struct checkpoint c;
-	int r = checkpoint_read_file(v->head_path ? v->head_path : audit_head_default, &c);
+	int r = checkpoint_read_file(path, CHECKPOINT_HEAD, &c);
 
+	/* There is a second line only while no daemon runs. */
+	if (!r && checkpoint_read_file(path, CHECKPOINT_STOPPED, &v->stopped))
+		v->stopped.number = 0;
 	if (!r)
 		return audit_add_head(v, &c);
 	if (v->head_path && r == CHECKPOINT_E_BAD)
@@ -84,7 +88,7 @@ static int audit_read_anchor(struct audit_verify *v)
 		line[strcspn(line, "\n")] = 0;
 		if (!line[0])
 			continue;
-		if (checkpoint_parse(line, &c))
+		if (checkpoint_parse(line, &c) || c.kind != CHECKPOINT_HEAD)
 			r = cli_fail(CLI_USAGE, "%s:%u: no checkpoint", v->anchor_path, at);
 		else
 			r = audit_add_head(v, &c);
@@ -161,6 +165,8 @@ static const char *const audit_sentences[VERIFY_WHAT_N] = {
 	[VERIFY_UNSIGNED] = "checkpoints between two others are gone",
 	[VERIFY_CUT] = "was signed, and is not here: the end was cut off",
 	[VERIFY_OTHER] = "this is another ledger than the one that was signed",
+	[VERIFY_PRUNED] = "says that rows were removed, and the warden did not sign that",
+	[VERIFY_EXTENDED] = "rows were appended while nothing ran that may",
 	[VERIFY_POSITION] = "is not what the chain says",
 	[VERIFY_DAMAGED] = "the file is damaged from here on: SQLite cannot read it",
 };
@@ -278,6 +284,7 @@ static int audit_verify_run(const struct cmd *cmd, int argc, char **argv)
 	config.key = v.key;
 	config.heads = v.heads;
 	config.n_heads = v.n_heads;
+	config.stopped = v.stopped.number ? &v.stopped : NULL;
 	r = verify_run(&config, &report);
 	audit_clear_progress(&v);
 	if (r == VERIFY_E_NO_LEDGER)

@@ -9,33 +9,10 @@
 
 #include "daemon/process.h"
 #include "daemon/signer.h"
-#include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "util/cleanup.h"
 #include "util/fd.h"
 #include "util/log.h"
-
-/* ---- asking the warden ---- */
-
-static bool scribe_ask(const struct scribe_signer *s, const struct checkpoint *c)
-{
-	const struct channel_message m = {.type = CHANNEL_SIGN, .checkpoint = *c};
-
-	return !channel_send(s->fd, &m, -1);
-}
-
-static bool scribe_answer(const struct scribe_signer *s, struct checkpoint *ret)
-{
-	struct channel_message m;
-	int fd;
-
-	if (channel_receive(s->fd, CHANNEL_IN_SCRIBE, &m, &fd))
-		return false;
-	*ret = m.checkpoint;
-	return true;
-}
-
-/* ---- the process ---- */
 
 int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans)
 {
@@ -46,10 +23,7 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.gid = p->config->audit_group ? p->config->audit_group : p->config->scribe_gid,
 		.ledger_dir = copy ? dirname(copy) : "/",
 	};
-	const struct scribe_signer signer = {.fd = p->signer->fds[SIGNER_SCRIBE],
-		.ask = scribe_ask,
-		.answer = scribe_answer,
-		.last = p->signer->last};
+	const struct scribe_signer signer = signer_of_scribe(p->signer);
 	const struct scribe_config config = {
 		.ledger_path = p->config->ledger,
 		.ring_paths = paths,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,26 +22,40 @@
 #define ANCHOR_NS (60 * CLOCK_NS_PER_S)
 enum { ANCHOR_SECS_MAX = 30 };
 
+/* Does the file say, in our own hand, that nothing is behind the last head? */
+static bool signer_read_stopped(const struct signer *s)
+{
+	struct checkpoint c;
+
+	return s->last.number && !checkpoint_read_file(s->head_path, CHECKPOINT_STOPPED, &c) &&
+	       !checkpoint_verify(s->key, &c) && c.number == s->last.number &&
+	       c.entry == s->last.entry && !memcmp(c.head, s->last.head, sizeof(c.head));
+}
+
 int signer_init(struct signer *s, const struct config *c)
 {
 	char key[1100], public_key[1100];
 	int r;
 
-	*s = (struct signer){
-		.anchor = c->anchor, .anchor_command = c->anchor_command, .fds = {-1, -1}};
+	*s = (struct signer){.anchor = c->anchor,
+		.anchor_command = c->anchor_command,
+		.retention_age_ns = c->retention_age_ns,
+		.retention_size = c->retention_size,
+		.fds = {-1, -1}};
 	snprintf(key, sizeof(key), "%s/" SIGNER_KEY, c->keys);
 	snprintf(public_key, sizeof(public_key), "%s/" SIGNER_PUBLIC, c->keys);
 	snprintf(s->head_path, sizeof(s->head_path), "%s/" SIGNER_HEAD, c->keys);
 	r = checkpoint_key_load(key, public_key, &s->key);
 	if (r)
 		return err_trace(r);
-	r = checkpoint_read_file(s->head_path, &s->last);
+	r = checkpoint_read_file(s->head_path, CHECKPOINT_HEAD, &s->last);
 	if (r == CHECKPOINT_E_BAD)
 		log_error("signer", "%s: not what we wrote; numbering begins anew", s->head_path);
 	if (r < 0)
 		return err_trace(r);
 	if (r)
 		s->last = (struct checkpoint){0};
+	s->is_stopped = signer_read_stopped(s);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->fds) < 0)
 		return err_raise(-errno);
 	return 0;
@@ -68,6 +83,40 @@ static int signer_keep(const struct signer *s, const char *line)
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, line, n) != (ssize_t)n || rename(path, s->head_path) < 0)
 		return err_raise(errno ? -errno : -EIO);
+	return 0;
+}
+
+/* A second line, in place: who reads only the first is not concerned. */
+static int signer_keep_stopped(const struct signer *s)
+{
+	_cleanup_(fd_closep) int fd =
+		open(s->head_path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	struct checkpoint c = s->last;
+	char line[CHECKPOINT_LINE_MAX + 2];
+	int r;
+
+	c.kind = CHECKPOINT_STOPPED;
+	r = checkpoint_sign(s->key, &c);
+	if (r)
+		return err_trace(r);
+	signer_line(&c, line);
+	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fsync(fd) < 0)
+		return err_raise(errno ? -errno : -EIO);
+	return 0;
+}
+
+/* Takes it away again, which needs no room on the disk, and is on it before anything is written to
+ * the ledger: else an end that was not good would look like tampering. 0, < 0. */
+static int signer_drop_stopped(const struct signer *s)
+{
+	_cleanup_(fd_closep) int fd = open(s->head_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	char line[CHECKPOINT_LINE_MAX + 1] = "";
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : err_raise(-errno);
+	if (ftruncate(fd, (off_t)strcspn(line, "\n") + 1) < 0 || fsync(fd) < 0)
+		return err_raise(-errno);
 	return 0;
 }
 
@@ -132,6 +181,8 @@ static void signer_anchor(struct signer *s)
 
 void signer_finish(struct signer *s)
 {
+	if (s->is_stopped && signer_keep_stopped(s))
+		log_error("signer", "%s cannot be written", s->head_path);
 	if (s->is_anchor_due)
 		signer_anchor(s);
 }
@@ -162,9 +213,49 @@ static void signer_sign(struct signer *s, struct checkpoint *c)
 		return;
 	}
 	s->last = *c;
+	s->is_stopped = false;
 	s->is_anchor_due = s->anchor || s->anchor_command;
 	if (s->is_anchor_due && (!s->anchored_ns || clock_mono_ns() - s->anchored_ns > ANCHOR_NS))
 		signer_anchor(s);
+}
+
+/* May be removed what a checkpoint of that time covers? As the configuration has it; how large the
+ * ledger is only the scribe can say. */
+static bool signer_may_go(const struct signer *s, int64_t at_ns)
+{
+	int64_t age_ns = clock_wall_ns() - at_ns;
+
+	return (s->retention_age_ns && age_ns > s->retention_age_ns) ||
+	       (s->retention_size && age_ns > LEDGER_YOUNG_NS);
+}
+
+/* Turns a checkpoint of ours into our word that what it covers may go; the number 0 says no. Its
+ * time is believed because we signed it. */
+static void signer_permit(const struct signer *s, struct checkpoint *c)
+{
+	bool is_ours = c->number && !checkpoint_verify(s->key, c) &&
+		       !memcmp(c->ledger, s->last.ledger, sizeof(c->ledger)) &&
+		       c->number < s->last.number;
+
+	if (!is_ours || !signer_may_go(s, c->at_ns)) {
+		log_error("signer", "%s that what checkpoint %llu covers may go is not signed",
+			is_ours ? "too young:" : "no checkpoint of ours:",
+			(unsigned long long)c->number);
+		c->number = 0;
+		return;
+	}
+	c->kind = CHECKPOINT_PRUNED;
+	c->at_ns = clock_wall_ns();
+	if (checkpoint_sign(s->key, c))
+		c->number = 0;
+}
+
+/* A scribe says that it writes no more. If that is not the head signed last, it is not so. */
+static void signer_seal(struct signer *s, const struct checkpoint *c)
+{
+	s->is_stopped = s->last.number && c->entry == s->last.entry &&
+			!memcmp(c->ledger, s->last.ledger, sizeof(c->ledger)) &&
+			!memcmp(c->head, s->last.head, sizeof(c->head));
 }
 
 /* One question; false: there is none. */
@@ -179,8 +270,16 @@ static bool signer_answer(struct signer *s)
 		return true;
 	if (r)
 		return false;
-	m.type = CHANNEL_SIGNED;
-	signer_sign(s, &m.checkpoint);
+	if (m.type == CHANNEL_SEALED) {
+		signer_seal(s, &m.checkpoint);
+		return true;
+	}
+	m.checkpoint.kind = CHECKPOINT_HEAD;
+	if (m.type == CHANNEL_PRUNE)
+		signer_permit(s, &m.checkpoint);
+	else
+		signer_sign(s, &m.checkpoint);
+	m.type = m.type == CHANNEL_PRUNE ? CHANNEL_PRUNABLE : CHANNEL_SIGNED;
 	if (channel_send(s->fds[SIGNER_WARDEN], &m, -1))
 		log_warn("channel", "the scribe takes no signature");
 	return true;
@@ -209,9 +308,56 @@ void signer_attend(struct signer *s, int pidfd, int timeout_ms)
 			{.fd = s->fds[SIGNER_WARDEN], .events = POLLIN}};
 		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
 
-		if (left_ms <= 0 || poll(fds, 2, (int)left_ms) <= 0 || fds[0].revents)
+		if (left_ms <= 0 || poll(fds, 2, (int)left_ms) <= 0)
 			return;
 		while (signer_answer(s))
 			continue;
+		if (fds[0].revents)
+			return;
 	}
+}
+
+int signer_begin(struct signer *s)
+{
+	/* What a scribe that is gone still said. */
+	while (signer_answer(s))
+		continue;
+	s->was_stopped = s->is_stopped;
+	s->is_stopped = false;
+	return err_trace(signer_drop_stopped(s));
+}
+
+/* ---- the scribe's end ---- */
+
+static bool signer_ask(const struct scribe_signer *s, const struct checkpoint *c)
+{
+	static const enum channel_type types[CHECKPOINT_KINDS] = {
+		[CHECKPOINT_HEAD] = CHANNEL_SIGN,
+		[CHECKPOINT_PRUNED] = CHANNEL_PRUNE,
+		[CHECKPOINT_STOPPED] = CHANNEL_SEALED,
+	};
+	const struct channel_message m = {.type = types[c->kind], .checkpoint = *c};
+
+	return !channel_send(s->fd, &m, -1);
+}
+
+static bool signer_take(const struct scribe_signer *s, struct checkpoint *ret)
+{
+	struct channel_message m;
+	int fd;
+
+	if (channel_receive(s->fd, CHANNEL_IN_SCRIBE, &m, &fd))
+		return false;
+	*ret = m.checkpoint;
+	ret->kind = m.type == CHANNEL_PRUNABLE ? CHECKPOINT_PRUNED : CHECKPOINT_HEAD;
+	return true;
+}
+
+struct scribe_signer signer_of_scribe(const struct signer *s)
+{
+	return (struct scribe_signer){.fd = s->fds[SIGNER_SCRIBE],
+		.ask = signer_ask,
+		.answer = signer_take,
+		.last = s->last,
+		.is_stopped = s->was_stopped};
 }

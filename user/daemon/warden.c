@@ -179,6 +179,9 @@ static int warden_start_scribe(struct warden *w, bool close_orphans)
 	pid_t pid, parent = getpid();
 	int r;
 
+	r = signer_begin(&w->signer);
+	if (r)
+		return err_trace(r);
 	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(stop, O_CLOEXEC) < 0)
 		return err_raise(-errno);
 	pid = fork();

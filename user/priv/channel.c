@@ -31,7 +31,10 @@ static const struct {
 	{CHANNEL_POLICY_BAD, CHANNEL_IN_WARDEN, false},
 	{CHANNEL_REACH, CHANNEL_IN_WARDEN_STARTING | CHANNEL_IN_WARDEN, true},
 	{CHANNEL_SIGN, CHANNEL_IN_SIGNER, false},
+	{CHANNEL_PRUNE, CHANNEL_IN_SIGNER, false},
+	{CHANNEL_SEALED, CHANNEL_IN_SIGNER, false},
 	{CHANNEL_SIGNED, CHANNEL_IN_SCRIBE, false},
+	{CHANNEL_PRUNABLE, CHANNEL_IN_SCRIBE, false},
 };
 
 int channel_send(int channel, const struct channel_message *m, int fd)

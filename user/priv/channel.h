@@ -46,9 +46,12 @@ enum channel_type {
 	CHANNEL_SOCKET = 25,    /* + descriptor, struct channel_socket */
 	CHANNEL_NO_SOCKET = 26, /* struct channel_socket (error) */
 	/* scribe → warden */
-	CHANNEL_SIGN = 32, /* struct checkpoint (ledger, entry, head); answered by SIGNED */
+	CHANNEL_SIGN = 32,   /* struct checkpoint (ledger, entry, head); answered by SIGNED */
+	CHANNEL_PRUNE = 33,  /* struct checkpoint, whole: may what it covers go? PRUNABLE answers */
+	CHANNEL_SEALED = 34, /* struct checkpoint (ledger, entry, head): nothing comes behind it */
 	/* warden → scribe */
-	CHANNEL_SIGNED = 48, /* struct checkpoint, whole; number 0: it is not signed */
+	CHANNEL_SIGNED = 48,   /* struct checkpoint, whole; number 0: it is not signed */
+	CHANNEL_PRUNABLE = 49, /* the same */
 };
 
 struct channel_run {

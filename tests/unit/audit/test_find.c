@@ -197,7 +197,10 @@ Test(find, what_is_pruned_is_found_no_more_and_the_rest_is)
 	none.number = 2;
 	none.at_ns = 1000000;
 	cr_assert_eq(ledger_put_checkpoint(l, &none), 0);
-	cr_assert_eq(ledger_prune(l, &(struct ledger_retention){.now_ns = 500000, .age_ns = 1}), 0);
+	const struct ledger_retention retention = {.now_ns = 500000, .age_ns = 1};
+	cr_assert_eq(ledger_prune_choose(l, &retention, &c), 0);
+	c.kind = CHECKPOINT_PRUNED;
+	cr_assert_eq(ledger_prune(l, &retention, &c), 0);
 	cr_expect_eq(count((struct query_filter){.effect = "delete"}), 10);
 	cr_expect_eq(count((struct query_filter){.run = 2}), 25);
 	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM words WHERE words MATCH 'zzedelete'"),

@@ -105,13 +105,27 @@ static void expect_verified(uint64_t n_findings)
 	cr_expect_eq(report.n_findings, n_findings);
 }
 
+/* As the warden signs it. */
+static struct checkpoint permit_of(struct checkpoint c, int64_t at)
+{
+	cr_assert_eq(checkpoint_verify(key, &c), 0, "whole");
+	c.kind = CHECKPOINT_PRUNED;
+	c.at_ns = at;
+	cr_assert_eq(checkpoint_sign(key, &c), 0);
+	return c;
+}
+
 static unsigned prune(const struct ledger_retention *r)
 {
+	struct checkpoint c;
 	unsigned n = 0;
 	int e;
 
-	while (!(e = ledger_prune(l, r)))
+	while (!(e = ledger_prune_choose(l, r, &c))) {
+		c = permit_of(c, r->now_ns);
+		cr_assert_eq(ledger_prune(l, r, &c), 0);
 		n++;
+	}
 	cr_assert_eq(e, LEDGER_E_NONE);
 	return n;
 }
@@ -231,6 +245,66 @@ Test(prune, removal_without_a_record_of_it_is_found)
 			"DELETE FROM chain WHERE first <= (SELECT entry FROM checkpoint WHERE "
 			"number = 1)",
 			NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(other);
+	expect_verified(1);
+}
+
+/* Whoever may write the file can do all that pruning does, but for the signature. */
+Test(prune, removal_that_the_warden_did_not_sign_is_found)
+{
+	const struct ledger_retention all = {.now_ns = 11 * DAY, .age_ns = DAY};
+	struct checkpoint_key *mine = key, *other;
+	struct checkpoint c;
+
+	for (uint64_t day = 1; day <= 4; day++)
+		live((int64_t)day, day, day, true, true);
+	cr_assert_eq(checkpoint_key_load(fixture_path("key2"), fixture_path("pub2"), &other), 0);
+	cr_assert_eq(ledger_prune_choose(l, &all, &c), 0);
+	c = permit_of(c, 11 * DAY);
+	cr_assert_eq(checkpoint_sign(other, &c), 0);
+	cr_assert_eq(ledger_prune(l, &all, &c), 0);
+	expect_verified(2);
+	/* Nor does signing what comes behind it make it good. */
+	sign_at(12 * DAY);
+	expect_verified(2);
+	key = mine;
+	checkpoint_key_free(other);
+}
+
+Test(prune, a_word_about_one_beginning_is_none_about_another)
+{
+	const struct ledger_retention two = {.now_ns = 4 * DAY, .age_ns = 2 * DAY};
+	struct checkpoint c, wrong;
+	sqlite3 *other;
+
+	for (uint64_t day = 1; day <= 6; day++)
+		live((int64_t)day, day, day, true, true);
+	cr_assert_eq(ledger_prune_choose(l, &two, &c), 0);
+	wrong = c = permit_of(c, 4 * DAY);
+	wrong.entry--;
+	cr_expect_eq(ledger_prune(l, &two, &wrong), LEDGER_E_NONE);
+	wrong = c;
+	wrong.kind = CHECKPOINT_HEAD;
+	cr_expect_eq(ledger_prune(l, &two, &wrong), LEDGER_E_NONE);
+	expect_verified(0);
+	cr_assert_eq(ledger_prune(l, &two, &c), 0);
+	cr_expect_eq(ledger_prune(l, &two, &c), LEDGER_E_NONE, "once");
+	sign_at(6 * DAY + 2);
+	expect_verified(0);
+	/* A day more, with the event and the line of before. */
+	cr_assert_eq(sqlite3_open(db, &other), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(other,
+			     "DELETE FROM request WHERE session = 2; DELETE FROM reply WHERE "
+			     "request <= 40;"
+			     "DELETE FROM run WHERE id = 2; DELETE FROM run_end WHERE run = 2;"
+			     "DELETE FROM session WHERE id = 2; DELETE FROM session_end WHERE "
+			     "session = 2;"
+			     "DELETE FROM login WHERE session = 2; DELETE FROM content WHERE "
+			     "request <= 40;"
+			     "DELETE FROM chain WHERE first <= (SELECT entry FROM checkpoint WHERE "
+			     "number = 2); DELETE FROM checkpoint WHERE number < 2",
+			     NULL, NULL, NULL),
 		SQLITE_OK);
 	sqlite3_close(other);
 	expect_verified(1);

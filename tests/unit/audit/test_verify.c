@@ -340,6 +340,53 @@ Test(verify, a_swapped_file_is_found)
 	expect(VERIFY_OTHER, "", 0);
 }
 
+Test(verify, rows_behind_a_good_end_are_found)
+{
+	struct record_event e = {.kind = SLICE_LIT("nice")};
+	struct checkpoint stopped = heads[n_heads - 1];
+	const struct verify_config config = {
+		.path = db, .key = key, .stopped = &stopped, .on_finding = on_finding};
+	struct ledger *l;
+
+	stopped.kind = CHECKPOINT_STOPPED;
+	cr_assert_eq(checkpoint_sign(key, &stopped), 0);
+	cr_assert_eq(verify_run(&config, &report), 0);
+	cr_expect_eq(report.n_findings, 0);
+	/* As the scribe itself would have written it. */
+	cr_assert_eq(ledger_open(db, &l), 0);
+	cr_assert_eq(ledger_begin(l), 0);
+	cr_assert_eq(ledger_put(l, LEDGER_NO_RING, 0, RECORD_EVENT, 1, &e), 0);
+	cr_assert_eq(ledger_commit(l), 0);
+	ledger_close(l);
+	n_found = 0;
+	cr_assert_eq(verify_run(&config, &report), 0);
+	expect(VERIFY_EXTENDED, "", 0);
+	cr_expect_eq(found[0].first, stopped.entry + 1);
+	cr_expect_eq(found[0].last, stopped.entry + 1);
+	/* Without that word it is what was written last. */
+	check();
+	cr_expect_eq(n_found, 0);
+	cr_expect_eq(report.n_unsigned, 1);
+}
+
+Test(verify, what_the_scribe_noticed_is_a_finding_for_ever)
+{
+	struct record_event e = {.kind = SLICE_LIT("ledger-extended"),
+		.detail = SLICE_LIT("first=7 last=9: forged")};
+	struct ledger *l;
+
+	cr_assert_eq(ledger_open(db, &l), 0);
+	cr_assert_eq(ledger_begin(l), 0);
+	cr_assert_eq(ledger_put(l, LEDGER_NO_RING, 0, RECORD_EVENT, 1, &e), 0);
+	cr_assert_eq(ledger_commit(l), 0);
+	sign(l);
+	ledger_close(l);
+	check();
+	expect(VERIFY_EXTENDED, "event", COMMITS + 1);
+	cr_expect_eq(found[0].first, 7);
+	cr_expect_eq(found[0].last, 9);
+}
+
 Test(verify, a_forged_checkpoint_is_found)
 {
 	tamper("UPDATE checkpoint SET signature = zeroblob(64) WHERE number = 2");
