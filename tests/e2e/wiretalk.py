@@ -95,6 +95,8 @@ def show(kind, body):
             values.append("NULL" if size < 0 else body[at:at + size].decode(errors="replace"))
             at += max(size, 0)
         print("D", "|".join(values))
+    elif kind == "d":
+        print("d", repr(body)[2:-1])
     elif kind == "S":
         print("S", body.replace(b"\0", b" ").decode().strip())
     else:

@@ -27,6 +27,9 @@ rules:
   - name: vault-is-closed
     when: {object: vault_keys}
     then: deny
+  - name: what-is-masked-may-leave
+    when: {effect: export, tag: masked}
+    then: allow
   - name: notes-may-leave
     when: {effect: export, object: "public.notes"}
     then: allow

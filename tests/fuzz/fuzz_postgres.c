@@ -7,7 +7,7 @@
  *
  * Input: one byte for how the session begins, then commands: a byte for what, a length, bytes.
  *
- * fuzz-links: tests/unit/proto/replay.c tests/unit/proto/wire.c
+ * fuzz-links: tests/unit/proto/replay*.c tests/unit/proto/wire.c
  * fuzz-links: user/proto/proto.c user/proto/postgres*.c user/fact/[a-z]*.c user/util/[a-z]*.c
  */
 #include "tests/unit/proto/replay.h"
@@ -28,15 +28,20 @@ static const char *const beginnings[] = {
 	LOGIN "! hold\nC> P \"\" \"SELECT 1\" 0h ; B \"\" \"\" 0h 0h 0h ; E \"\" 0 ; S\n",
 	LOGIN "! refuse \"no\"\nC> P \"\" \"SELECT 1\" 0h ; B \"\" \"\" 0h 0h 0h ; E \"\" 0\n",
 	LOGIN "! pass rows\nC> Q \"COPY t TO STDOUT\"\nS> H 0b 0h\n",
+	LOGIN
+	"! hold\nC> Q \"COPY t TO STDOUT\"\n@ columns \"TABLE t\"\nS> 1 ; t 0h ; T 2h \"a\" 1 "
+	"1h 23 4h -1 0h \"b\" 1 2h 25 4h -1 0h ; 3\n@ mask 1 \"x,y\"\n",
 	"C> @ 196608 \"user\" \"bob\" \"replication\" \"1\" 0b\nS> R 0 ; Z 'I'\nC> Q \"X\"\nS> W "
 	"0b 0h\n",
 };
 
 static const char *const verdicts[] = {"pass", "pass rows", "pass lexing", "refuse \"no\"", "hold",
 	"pass define \"s1\" \"DELETE FROM t\"", "pass remove \"s1\"", "pass rows remove-all",
-	"pass read-only", "pass rows read-only retry"};
+	"pass read-only", "pass rows read-only retry", "pass by-column text",
+	"pass by-column csv header", "pass by-column binary"};
 static const char *const commands[] = {"drain", "split", "inside \"SELECT 1\"", "say \"held\"",
-	"ask \"SELECT 1\"", "show", "name s1", "rest", "mask 1 null", "swap \"a\" \"b\""};
+	"ask \"SELECT 1\"", "columns \"SELECT 1, 2\"", "show", "name s1", "rest", "mask 1 null",
+	"swap \"a\" \"b\""};
 
 #define PICK(list, i) (list)[(i) % (sizeof(list) / sizeof((list)[0]))]
 

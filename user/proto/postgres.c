@@ -58,7 +58,8 @@ static bool pg_is_stream(const struct pg *st, enum side from, uint8_t type, uint
 	return type == 'd' &&
 	       (st->copy == PG_COPY_BOTH ||
 		       (st->copy == PG_COPY_OUT && p &&
-			       (!p->want_rows || (p->streams_copy && len > PG_ROW_WHOLE_MAX))));
+			       (!p->want_rows || (p->is_copied && st->rest_passes) ||
+				       (p->streams_copy && len > PG_ROW_WHOLE_MAX))));
 }
 
 /* Rows that nobody looks at pass in one go: as many as begin within the bytes at hand. */
@@ -127,6 +128,7 @@ static void pg_fini(void *state)
 	pg_names_deinit(st, &st->portals);
 	pg_names_deinit(st, &st->stmts);
 	pg_mem_free(st, st->columns);
+	pg_mem_free(st, st->copy_out.columns);
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		pg_mem_free(st, (void *)(uintptr_t)kept[i]->p);
 	for (size_t i = 0; i < 2; i++) {
@@ -237,6 +239,7 @@ const struct protocol protocol_postgres = {
 	.drain = pg_drain,
 	.say = pg_say,
 	.ask = pg_ask,
+	.ask_columns = pg_ask_columns,
 	.where = pg_where,
 	.split = pg_split,
 	.tx = pg_tx,

@@ -100,6 +100,29 @@ static void pg_ask_part_end(struct writer *w, size_t at)
 	wr_patch_be32(w, at, (uint32_t)(w->n - at));
 }
 
+static void pg_ask_close(struct writer *w, const char *kinds)
+{
+	size_t at;
+
+	for (; *kinds; kinds++) {
+		pg_ask_part(w, 'C', &at);
+		wr_u8(w, (uint8_t)*kinds);
+		wr_cstr(w, SLICE_LIT(PG_ASK_NAME));
+		pg_ask_part_end(w, at);
+	}
+}
+
+static void pg_ask_parse(struct writer *w, struct slice text)
+{
+	size_t at;
+
+	pg_ask_part(w, 'P', &at);
+	wr_cstr(w, SLICE_LIT(PG_ASK_NAME));
+	wr_cstr(w, text);
+	wr_be16(w, 0);
+	pg_ask_part_end(w, at);
+}
+
 /* Extended protocol under names of our own: the client's unnamed statement and portal stay what
  * they were, and nothing of ours is there to be seen afterwards. `end`: Sync or Flush. */
 static struct slice pg_ask_messages(struct slice text, uint8_t end, struct arena *arena)
@@ -109,11 +132,7 @@ static struct slice pg_ask_messages(struct slice text, uint8_t end, struct arena
 	uint8_t *mem = arena_alloc(arena, max);
 	struct writer w = writer_of(mem, mem ? max : 0);
 
-	pg_ask_part(&w, 'P', &at);
-	wr_cstr(&w, name);
-	wr_cstr(&w, text);
-	wr_be16(&w, 0);
-	pg_ask_part_end(&w, at);
+	pg_ask_parse(&w, text);
 	pg_ask_part(&w, 'B', &at);
 	wr_cstr(&w, name);
 	wr_cstr(&w, name);
@@ -125,12 +144,7 @@ static struct slice pg_ask_messages(struct slice text, uint8_t end, struct arena
 	wr_cstr(&w, name);
 	wr_be32(&w, 0);
 	pg_ask_part_end(&w, at);
-	for (const char *what = "PS"; *what; what++) {
-		pg_ask_part(&w, 'C', &at);
-		wr_u8(&w, (uint8_t)*what);
-		wr_cstr(&w, name);
-		pg_ask_part_end(&w, at);
-	}
+	pg_ask_close(&w, "PS");
 	pg_ask_part(&w, end, &at);
 	pg_ask_part_end(&w, at);
 	return wr_done(&w);
@@ -164,8 +178,41 @@ int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *si
 		return PROTO_E_TOO_BIG;
 	st->ask = PG_ASK_RUNNING;
 	st->ask_is_inside = place == ASK_INSIDE;
+	st->ask_is_columns = st->ask_opened_batch = false;
 	st->ask_closes = 2;
 	sink_put(sink, SIDE_SERVER, messages);
+	return sink->overflow ? PROTO_E_TOO_BIG : 0;
+}
+
+/* Without a Sync: the request is put in the same batch, so the locks of this last until it runs. */
+int pg_ask_columns(void *state, struct slice text, struct sink *sink)
+{
+	struct pg *st = state;
+	size_t max = 96 + text.n, at;
+	uint8_t *mem = arena_alloc(sink->arena, max);
+	struct writer w = writer_of(mem, mem ? max : 0);
+
+	pg_mem_free(st, st->copy_out.columns);
+	st->copy_out.columns = NULL;
+	if (!pg_may_ask(st, ASK_INSIDE))
+		return PROTO_E_NOT_NOW;
+	pg_ask_parse(&w, text);
+	pg_ask_part(&w, 'D', &at);
+	wr_u8(&w, 'S');
+	wr_cstr(&w, SLICE_LIT(PG_ASK_NAME));
+	pg_ask_part_end(&w, at);
+	pg_ask_close(&w, "S");
+	pg_ask_part(&w, 'H', &at);
+	pg_ask_part_end(&w, at);
+	if (w.bad || memchr(text.p, 0, text.n))
+		return PROTO_E_TOO_BIG;
+	st->ask = PG_ASK_RUNNING;
+	st->ask_is_inside = st->ask_is_columns = true;
+	st->ask_has_sync = false;
+	st->ask_opened_batch = !st->batch_open;
+	st->ask_closes = 1;
+	st->batch_open = st->is_flushed = true;
+	sink_put(sink, SIDE_SERVER, wr_done(&w));
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
 }
 
@@ -196,6 +243,7 @@ static int pg_ask_end(struct pg *st, struct sink *sink)
 	sink->event.answer.failed = st->ask == PG_ASK_FAILED;
 	if (sink->event.answer.failed) {
 		sink->event.answer.why = pg_ask_why(st->error_code);
+		sink->event.answer.code = slice_str(st->error_code);
 		sink->event.answer.text = slice_of(st->error_text, st->error_len);
 	}
 	sink->event.answer.values = NULL;
@@ -248,12 +296,30 @@ static int pg_ask_failed(struct pg *st, struct slice unit, struct sink *sink)
 		return PROTO_E_MALFORMED;
 	if (st->ask_has_sync)
 		return 0;
+	/* Nobody but us is in this batch: it ends in front of the request, which finds out for
+	 * itself what is wrong. */
+	if (st->ask_opened_batch) {
+		st->owes_sync = true;
+		if (st->tx != TX_NONE)
+			st->tx = TX_FAILED;
+		return pg_ask_end(st, sink);
+	}
+	/* It is about the client's own text. */
+	if (st->ask_is_columns)
+		v.message = pg_error_message(unit);
 	if (pg_error_code(unit, code))
 		return PROTO_E_MALFORMED;
 	sink_put(sink, SIDE_CLIENT, pg_words(sink->arena, NULL, 'E', "ERROR", code, &v));
 	st->skips_to_sync = true;
 	st->tx = TX_FAILED;
 	return pg_ask_end(st, sink);
+}
+
+static int pg_ask_described(struct pg *st, struct slice unit)
+{
+	if (!st->ask_is_columns || st->copy_out.columns)
+		return PROTO_E_MALFORMED;
+	return pg_columns_new(st, unit, &st->copy_out.columns);
 }
 
 static int pg_ask_row(struct slice unit, struct sink *sink)
@@ -293,7 +359,17 @@ int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink)
 	case 'I':
 	case 'N':
 		break;
+	case 'T':
+		sink_skip(sink, unit.n);
+		return pg_ask_described(st, unit);
+	case 't':
+	case 'n':
+		if (!st->ask_is_columns)
+			return PROTO_E_MALFORMED;
+		break;
 	case 'D':
+		if (st->ask_is_columns)
+			return PROTO_E_MALFORMED;
 		sink_skip(sink, unit.n);
 		return pg_ask_row(unit, sink);
 	case 'Z':

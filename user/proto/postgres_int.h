@@ -140,6 +140,7 @@ struct pg_place {
 	bool is_answered; /* the server did answer; only its EV_REPLY is due */
 	bool want_rows;
 	bool streams_copy; /* of a verdict */
+	bool is_copied;    /* its CopyData is taken apart into values */
 	bool is_barrier;   /* client units wait for it */
 	bool is_lexing;
 	bool is_replication;
@@ -179,6 +180,17 @@ struct pg_stream {
 	size_t left;            /* bytes of the unit still to come */
 	size_t i;               /* column */
 	uint64_t offset, total; /* in its value */
+};
+
+struct pg_copy_unit;
+
+/* The copy of the request that was settled last, if `is_copied`. */
+struct pg_copy_out {
+	struct copy_format format;
+	struct pg_columns *columns; /* as pg_ask_columns() found them; NULL: it did not */
+	struct pg_copy_unit *unit;  /* EV_ROW is out */
+	bool has_begun;             /* the header is over */
+	bool is_blind;              /* every value becomes NULL */
 };
 
 enum pg_ask { PG_ASK_NONE, PG_ASK_RUNNING, PG_ASK_FAILED };
@@ -222,6 +234,7 @@ struct pg {
 
 	enum pg_copy copy;
 	bool copy_is_text;
+	struct pg_copy_out copy_out;
 
 	struct pg_names stmts, portals;
 	struct pg_block *spare[2];
@@ -238,8 +251,10 @@ struct pg {
 
 	enum pg_ask ask;
 	bool ask_is_inside, ask_has_sync; /* of the question that is running */
-	unsigned ask_closes;              /* CloseCompletes still to come */
-	bool has_text;                    /* EV_TEXT is out, settle_text() is due */
+	bool ask_is_columns, ask_opened_batch;
+	bool owes_sync;      /* the batch that a question opened has failed */
+	unsigned ask_closes; /* CloseCompletes still to come */
+	bool has_text;       /* EV_TEXT is out, settle_text() is due */
 	char error_code[6], error_text[512];
 	size_t error_len;
 	char tag[64];
@@ -380,6 +395,16 @@ ERR_CHECK int pg_stream(
 	void *state, enum side from, uint8_t *p, size_t n, size_t *ret_used, struct sink *sink);
 void pg_unread(void *state, size_t n);
 
+/* ---- postgres_copy.c ------------------------------------------------------------------------- */
+
+/* CopyOutResponse of a place that is_copied. 0, PROTO_E_*. */
+ERR_CHECK int pg_copy_begin(struct pg *st, struct slice unit);
+/* Its CopyData: EV_ROW, or ops. 0, PROTO_E_*. */
+ERR_CHECK int pg_copy_row(struct pg *st, struct slice unit, struct sink *sink);
+/* The verdict on that row. 0, PROTO_E_*. */
+ERR_CHECK int pg_copy_settle(
+	struct pg *st, struct slice unit, const struct row_verdict *v, struct sink *sink);
+
 /* ---- postgres_text.c ------------------------------------------------------------------------- */
 
 /* SQLSTATE of a refusal. */
@@ -407,6 +432,7 @@ ERR_CHECK int pg_error(struct pg *st, struct slice unit, struct sink *sink);
 
 /* ---- postgres_ask.c -------------------------------------------------------------------------- */
 
+ERR_CHECK int pg_ask_columns(void *state, struct slice text, struct sink *sink);
 ERR_CHECK int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *sink);
 void pg_where(const void *state, struct tx_where *ret);
 ERR_CHECK int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink);

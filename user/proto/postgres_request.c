@@ -280,6 +280,9 @@ static int pg_settle_pass(
 	last->ends_request = true;
 	last->want_rows = v->want_rows;
 	last->streams_copy = v->streams_copy;
+	last->is_copied = v->copy;
+	if (v->copy)
+		st->copy_out.format = *v->copy;
 	last->is_lexing = v->changes_lexing || st->tx_lexing;
 	last->is_replication = st->is_replication;
 	last->is_barrier = last->is_lexing || last->changes;
@@ -325,6 +328,7 @@ static int pg_settle_refuse(
 	bool is_simple = end == PG_QUERY || end == PG_CALL, is_unnamed = false;
 	size_t tail_len = end == PG_SYNC || end == PG_FLUSH ? PG_HEADER : 0;
 	struct pg_place *p;
+	char code[6] = "";
 
 	for (uint32_t i = st->sent; i != st->tail; i++)
 		if (pg_place_at(st, i)->kind == PG_PARSE && !pg_place_at(st, i)->obj->name.n)
@@ -333,7 +337,9 @@ static int pg_settle_refuse(
 	p = pg_place_push(st, is_simple ? PG_QUERY : PG_PARSE, NULL, 0);
 	p->seq = st->seq;
 	p->ends_request = p->is_refused = true;
-	p->error = pg_words(NULL, st, 'E', "ERROR", pg_refusal_code(v->refusal), v);
+	if (v->code.n == 5)
+		memcpy(code, v->code.p, 5);
+	p->error = pg_words(NULL, st, 'E', "ERROR", *code ? code : pg_refusal_code(v->refusal), v);
 	if (!p->error.p)
 		return PROTO_E_TOO_BIG;
 	sink_skip(sink, span.n - tail_len);
@@ -387,6 +393,11 @@ int pg_settle(void *state, struct slice span, const struct verdict *v, struct si
 		return pg_startup_settle(st, span, v, sink);
 	if (bug(span.n != pg_span_len(st)))
 		return PROTO_E_MALFORMED;
+	if (st->owes_sync) {
+		st->owes_sync = false;
+		pg_place_insert(st, PG_SYNC);
+		sink_put(sink, SIDE_SERVER, pg_message(sink->arena, 'S', SLICE_LIT("")));
+	}
 	if (st->skips_to_sync)
 		pg_settle_skipped(st, span, sink);
 	else if (v->kind == VERDICT_PASS)

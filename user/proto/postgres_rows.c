@@ -150,6 +150,8 @@ int pg_settle_row(void *state, struct slice unit, const struct row_verdict *v, s
 	const struct pg_columns *c = pg_columns(st);
 	struct slice row;
 
+	if (st->copy == PG_COPY_OUT)
+		return pg_copy_settle(st, unit, v, sink);
 	if (bug(!c))
 		return PROTO_E_MALFORMED;
 	st->rest_passes = v->pass_rest;
@@ -198,7 +200,7 @@ static int pg_stream_open(struct pg *st, enum side from, struct pg_stream *s)
 	if (from == SIDE_CLIENT)
 		return 0;
 	if (s->head[0] == 'd') {
-		s->is_copy = st->copy == PG_COPY_OUT && p && p->want_rows;
+		s->is_copy = st->copy == PG_COPY_OUT && p && p->want_rows && !p->is_copied;
 		s->total = s->left;
 		return 0;
 	}

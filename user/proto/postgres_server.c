@@ -243,6 +243,12 @@ static int pg_on_copy_out(struct pg *st, struct slice unit, struct sink *sink)
 {
 	if (!pg_copy_read(unit, &st->copy_is_text) || pg_head(st)->is_refused)
 		return PROTO_E_MALFORMED;
+	if (pg_head(st)->is_copied) {
+		int r = pg_copy_begin(st, unit);
+
+		if (r)
+			return r;
+	}
 	st->copy = PG_COPY_OUT;
 	return pg_pass(st, unit, sink);
 }
@@ -261,6 +267,8 @@ static int pg_on_copy_data(struct pg *st, struct slice unit, struct sink *sink)
 		return PROTO_E_MALFORMED;
 	if (unit.n > PG_ROW_WHOLE_MAX)
 		return PROTO_E_TOO_BIG;
+	if (pg_head(st)->is_copied)
+		return pg_copy_row(st, unit, sink);
 	pg_head(st)->n_rows++;
 	return pg_text(st, unit, true, sink);
 }

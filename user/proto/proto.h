@@ -57,6 +57,7 @@
  */
 #pragma once
 
+#include "fact/copy.h"
 #include "fact/facts.h"
 #include "fact/masking.h"
 #include "util/arena.h"
@@ -251,8 +252,8 @@ struct event {
 		struct { /* EV_ANSWER */
 			bool is_end;
 			bool failed;
-			enum refusal why;  /* with failed: CANCELLED, LOCKED, or INTERNAL */
-			struct slice text; /* with failed: in the server's words */
+			enum refusal why;        /* with failed: CANCELLED, LOCKED, or INTERNAL */
+			struct slice code, text; /* with failed: in the server's words */
 			const struct value *values;
 			size_t n;
 		} answer;
@@ -304,12 +305,17 @@ struct verdict {
 	enum refusal refusal;
 	struct slice message; /* REFUSE: one line for the agent; UTF-8 */
 	struct slice detail, hint;
+	struct slice code; /* REFUSE: the server's own for it, of five characters; or empty */
 	/* PASS: emit EV_ROW/EV_TEXT (COPY lines) for this request's results. From the first such
 	 * verdict on, prose of the whole session comes as EV_TEXT too. */
 	bool want_rows;
 	/* With want_rows: lines of COPY that are too long to be shown whole may pass in pieces,
 	 * each shown as an EV_VALUE without columns. Else they end the session. */
 	bool streams_copy;
+	/* PASS, with want_rows: its rows are a copy, written like this; they come as EV_ROW, with
+	 * the columns that ask_columns() found. If those are not known, or not as many, all values
+	 * become NULL. NULL: lines of a copy come as EV_TEXT. Copied. */
+	const struct copy_format *copy;
 	/* PASS: the request may change how the server reads the text that follows (FACTS_LEXING):
 	 * no client unit but the likes of Sync is decoded until it was answered. */
 	bool changes_lexing;
@@ -393,7 +399,8 @@ struct protocol {
 	 * unit that completed it included. sink->event: EV_CLOSE after a refused login. */
 	ERR_CHECK int (*settle)(
 		void *st, struct slice span, const struct verdict *v, struct sink *sink);
-	/* The verdict on the row that decode() emitted last; ops cover exactly the unit. */
+	/* The verdict on the row that decode() emitted last; ops cover exactly the unit. The sink's
+	 * arena is as decode() left it, the host's own things added. */
 	ERR_CHECK int (*settle_row)(
 		void *st, struct slice unit, const struct row_verdict *v, struct sink *sink);
 	/* The fields (replaced or not) of the EV_TEXT that decode() emitted last; ops cover the
@@ -415,6 +422,11 @@ struct protocol {
 	 * In the middle of a batch the client has then been told, and the request at hand must be
 	 * settled by a refusal, of which nothing goes anywhere: its reply is REPLY_SKIPPED. */
 	ERR_CHECK int (*ask)(void *st, enum ask_place place, struct slice text, struct sink *sink);
+	/* Asks what columns a query has, in front of the request that is being judged and in the
+	 * same transaction, so that names mean the same in both. The answer is one EV_ANSWER, the
+	 * end. They are kept for the `copy` of the next verdict. PROTO_E_NOT_NOW as ask(); one that
+	 * fails is told or settled as there, and outside a transaction it leaves no trace. */
+	ERR_CHECK int (*ask_columns)(void *st, struct slice text, struct sink *sink);
 	/* Ends the batch here, in front of the request that is being judged, as a Sync of the
 	 * client would, hidden from it; the request is in the next batch then. What fails in what
 	 * was sent before is told, and makes the rest of the client's batch be skipped. */

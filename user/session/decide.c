@@ -392,6 +392,7 @@ static int decide_pass(struct session *s)
 		.changes_lexing = f->flags & FACTS_LEXING,
 		.names = f->names,
 		.n_names = f->n_names,
+		.copy = s->asked.is_copy ? &s->asked.copy : NULL,
 	};
 
 	int r = guard_passed(s, &v);
@@ -545,6 +546,57 @@ static int decide_record(struct session *s)
 	return 0;
 }
 
+int decide_on_columns(struct session *s, const struct event *ev, bool *ret_done)
+{
+	struct asked *a = &s->asked;
+
+	*ret_done = ev->answer.is_end;
+	if (!ev->answer.failed)
+		return 0;
+	a->is_copy_over = ev->answer.why != REFUSAL_INTERNAL;
+	a->copy_code = arena_dup(&s->request_arena, ev->answer.code);
+	a->copy_error = arena_dup(&s->request_arena, ev->answer.text);
+	return a->copy_error.p ? 0 : err_raise(-ENOMEM);
+}
+
+/* What was asked on behalf of the request failed, and the transaction with it: all that the server
+ * would still say is that. */
+static int decide_refuse_as_server(struct session *s)
+{
+	const struct verdict v = {
+		.kind = VERDICT_REFUSE,
+		.refusal = REFUSAL_INTERNAL,
+		.code = s->asked.copy_code,
+		.message = s->asked.copy_error,
+	};
+
+	return decide_settle(s, &v);
+}
+
+/* 0: which columns a COPY has is known, or cannot be known. Only now: what is asked holds locks. */
+static int decide_copy_columns(struct session *s)
+{
+	struct sink *sink = &s->unit_sink;
+	struct asked *a = &s->asked;
+	int r;
+
+	if (a->has_copy_columns) {
+		s->is_answered = false;
+		return 0;
+	}
+	if (!s->proto->is_drained(s->state))
+		return decide_drain(s);
+	a->has_copy_columns = true;
+	sink_begin(sink);
+	r = s->proto->ask_columns(s->state, a->copy_query, sink);
+	if (r > 0)
+		return r == PROTO_E_NOT_NOW ? 0 : err_fold(r);
+	if (!r)
+		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
+	arena_reset(&s->unit_arena);
+	return r ? err_trace(r) : decide_park(s, PARK_ASK);
+}
+
 /* Allowed by the policy or by a human; the record may have to be on disk first. */
 static int decide_forward(struct session *s)
 {
@@ -556,6 +608,14 @@ static int decide_forward(struct session *s)
 		list_remove(&s->recording_link);
 		list_append(&w->recording, &s->recording_link);
 		return decide_park(s, PARK_RECORD);
+	}
+	if (a->is_copy) {
+		int r = decide_copy_columns(s);
+
+		if (r)
+			return r;
+		if (a->copy_error.n && (a->is_copy_over || s->proto->tx(s->state) == TX_FAILED))
+			return decide_refuse_as_server(s);
 	}
 	return decide_pass(s);
 }

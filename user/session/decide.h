@@ -27,3 +27,5 @@ ERR_CHECK int decide_released(
 struct policy_subject decide_subject(const struct session *s);
 /* The facts came from the parser thread; error < 0: there are none. */
 ERR_CHECK int decide_facts(struct session *s, const struct facts *facts, int error);
+/* An EV_ANSWER to the question which columns a COPY has. *ret_done: it is complete. 0, < 0. */
+ERR_CHECK int decide_on_columns(struct session *s, const struct event *ev, bool *ret_done);

@@ -3,6 +3,7 @@
 #include "session/masked.h"
 
 #include "session/catalog.h"
+#include "sql/copy.h"
 #include "sql/lex.h"
 
 enum { MASKED_TIMEOUT_MS = 30 * 60 * 1000 };
@@ -139,10 +140,26 @@ static bool masked_only_reads_apart(const struct asked *a, const struct mask_sho
 	return shown->is_apart && !(facts_effects(&a->facts) & ~reads);
 }
 
-static bool masked_is_copy(
+/* A COPY whose rows can be taken apart and masked like those of a query. */
+static bool masked_follows_copy(struct session *s)
+{
+	struct asked *a = &s->asked;
+	const struct facts *f = &a->facts;
+	bool is_readable;
+
+	s->proto->lexing(s->state, &is_readable);
+	return is_readable && (f->flags & FACTS_COPY_OUT) && a->request.kind == REQUEST_TEXT &&
+	       !a->request.is_suspect && f->n_statements == 1 && !masked_changes_names(s) &&
+	       !(facts_effects(f) & EFFECT_BIT(EFFECT_UNKNOWN)) &&
+	       !sql_copy_out(a->request.text, &s->request_arena, &a->copy_query, &a->copy);
+}
+
+/* COPY sends lines without columns: if it is not known which they are, there is nothing that a
+ * column rule could hold on to. */
+static bool masked_is_lost_copy(
 	const struct asked *a, const struct lineage *l, const struct mask_shown *shown)
 {
-	if (!(a->facts.flags & FACTS_COPY_OUT))
+	if (!(a->facts.flags & FACTS_COPY_OUT) || a->is_copy)
 		return false;
 	if (a->facts.flags & FACTS_COPY_BINARY)
 		return true;
@@ -210,7 +227,7 @@ void masked_rule(struct session *s)
 	struct mask_shown shown = {0};
 
 	a->touches = a->quotes = false;
-	a->holds_unproven = false;
+	a->holds_unproven = a->is_copy = false;
 	a->proof = (struct mask_proof){0};
 	if (!s->wants_text || request_is_login(&a->request))
 		return;
@@ -220,13 +237,13 @@ void masked_rule(struct session *s)
 		shown = mask_shown_of(known, l);
 	else if (a->touches && !l)
 		shown = masked_unknown_rows(s);
-	if (l && l->flags & LINEAGE_IS_RESULT)
+	a->is_copy = masked_follows_copy(s);
+	if (l && l->flags & (LINEAGE_IS_RESULT | LINEAGE_IS_COPY))
 		a->proof = shown.proof;
 	a->quotes = a->touches && !masked_only_reads_apart(a, &shown);
-	/* COPY sends lines without columns: there is nothing that a column rule could hold on to.
-	 */
-	if (masked_is_copy(a, l, &shown)) {
-		masked_deny(a, "COPY of masked data is not possible; use SELECT");
+	if (masked_is_lost_copy(a, l, &shown)) {
+		masked_deny(a, "which columns this COPY shows cannot be told; use SELECT, or a "
+			       "COPY by itself in text, csv or binary");
 		return;
 	}
 	if (masked_copies(s))

@@ -153,8 +153,9 @@ static int relay_on_server_event(struct session *s, struct slice unit)
 	case EV_LOGIN:
 		return relay_on_login(s, ev);
 	case EV_ANSWER:
-		r = s->guard.answer ? guard_on_answer(s, ev, &done)
-				    : catalog_on_answer(s, ev, &done);
+		r = s->guard.answer             ? guard_on_answer(s, ev, &done)
+		    : s->asked.has_copy_columns ? decide_on_columns(s, ev, &done)
+						: catalog_on_answer(s, ev, &done);
 		s->is_answered |= done;
 		return r;
 	case EV_NONE:

@@ -373,7 +373,9 @@ void session_tick(struct session *s, int64_t now_ns)
 		return;
 	if (s->park == PARK_HOLD) {
 		r = held_tick(s, now_ns);
-	} else if (s->park == PARK_FACTS || s->park == PARK_ASK) {
+	} else if (s->park == PARK_FACTS || (s->park == PARK_ASK && !s->asked.has_facts)) {
+		/* What is asked on behalf of a request that is known may wait for locks as long as
+		 * the request itself would: the client has limits and a cancel for that. */
 		if (now_ns - s->parked_since_ns > PARKED_FACTS_NS_MAX * CLOCK_NS_PER_S) {
 			if (s->park == PARK_ASK) {
 				session_close(s, "the server did not answer the catalog question");

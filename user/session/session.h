@@ -100,6 +100,13 @@ struct asked {
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches, quotes;
 	struct mask_proof proof;
+	/* COPY TO STDOUT whose rows can be followed: its columns, a query that has the same, and
+	 * how it is written. */
+	bool is_copy, has_copy_columns;
+	struct slice copy_query;
+	struct copy_format copy;
+	struct slice copy_code, copy_error; /* the server would not say; request arena */
+	bool is_copy_over;                  /* … because the client's patience is at its end */
 	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
 	bool is_guarded;     /* guard_check() is done with it */
 	bool wants_belt;     /* the server is to refuse it writes */

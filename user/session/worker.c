@@ -124,7 +124,10 @@ static void worker_on_cancel(struct worker *w, const struct mail *m)
 			continue;
 		if (s->park == PARK_HOLD)
 			worker_resume(s, decide_released(s, HOLD_EV_CANCEL, NULL, NULL));
-		else if (s->park == PARK_NONE)
+		/* What is asked on behalf of a request that waits is cancelled with it; what is
+		 * asked for ourselves is not the client's business. */
+		else if (s->park == PARK_NONE || s->park == PARK_DRAIN ||
+			 (s->park == PARK_ASK && s->asked.has_facts))
 			cancel_send(s);
 		return;
 	}

@@ -72,6 +72,7 @@ static void find_copy(struct lin *l, uint32_t tag, struct lin_output *ret)
 		else
 			lin_add_whole(l, &item->from, r, NULL);
 		item->is_star = !columns;
+		item->is_direct = true;
 		item->next = ret->first;
 		ret->first = item;
 		ret->n++;
@@ -197,9 +198,10 @@ static bool find_is_nothing(const struct lin *l, const struct find *f)
 {
 	static const struct lineage_set none;
 
-	/* Constants beside a table show nothing of it: that has to be said. */
-	if ((f->flags & LINEAGE_HAS_COLUMNS && l->w->has_read) || f->flags & LINEAGE_IS_EXECUTE ||
-		l->n_stores || !lineage_set_eq(&l->filters, &none))
+	/* Constants beside a table show nothing of it: that has to be said. So it has to for COPY,
+	 * which exports what could be anything where it names no table. */
+	if ((f->flags & LINEAGE_HAS_COLUMNS && (l->w->has_read || f->flags & LINEAGE_IS_COPY)) ||
+		f->flags & LINEAGE_IS_EXECUTE || l->n_stores || !lineage_set_eq(&l->filters, &none))
 		return false;
 	for (const struct lin_item *i = f->output.first; i; i = i->next)
 		if (!lineage_set_eq(&i->from, &none))

@@ -1,49 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The relay's role over a transcript: see replay.h. */
-#include "replay.h"
+#include "replay_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "util/arena.h"
 #include "util/cleanup.h"
-#include "wire.h"
-
-enum { REPLAY_IN_MAX = 32 << 20, REPLAY_OPS = 64, REPLAY_VERDICTS = 64 };
-
-/* Unread bytes of one side end where an unreadable page begins: reading past them is a crash. */
-struct vector_in {
-	uint8_t *map, *end;
-	size_t n, stream_left;
-};
-
-struct vector_verdict {
-	struct verdict v;
-	struct name_change names[8];
-	bool is_hold;
-};
-
-struct replay {
-	const struct protocol *proto;
-	void *st;
-	struct pool pool;
-	struct arena arena;
-	struct op ops[REPLAY_OPS];
-	struct sink sink;
-	struct vector_in in[2];
-	struct buf out[2], seen;
-	size_t cut, longest, span_len;
-	uint64_t seed; /* of mutations; 0: none */
-	struct vector_verdict verdicts[REPLAY_VERDICTS];
-	size_t n_verdicts, next_verdict;
-	bool is_held, is_over, client_waits, is_whole;
-	struct arena words; /* texts of verdicts and settings */
-	struct slice mask[16], swap[2];
-	bool has_mask, rest_passes;
-	uint8_t again[1024];
-	size_t n_again;
-};
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -108,118 +71,6 @@ size_t vector_longest(const struct replay *r)
 size_t vector_memory(const struct replay *r)
 {
 	return r->pool.used;
-}
-
-/* ---- what came of it ------------------------------------------------------------------------- */
-
-static void vector_put(struct buf *b, struct slice s)
-{
-	if (buf_put(b, s))
-		abort();
-}
-
-/* Whole messages, and nothing that is none, leave the out queue for the transcript. The client's
- * first byte may be the answer to a negotiation. */
-static void vector_print_out(struct replay *r, enum side to)
-{
-	for (;;) {
-		struct slice out = buf_slice(&r->out[to]);
-		size_t n;
-
-		if (to == SIDE_CLIENT && out.n == 1 && out.p[0] == 'N') {
-			wire_printf(&r->seen, "<= ~N\n");
-			buf_consume(&r->out[to], 1);
-			continue;
-		}
-		if (out.n < 5)
-			return;
-		if (to == SIDE_SERVER && !out.p[0]) {
-			n = (size_t)out.p[2] << 8 | out.p[3];
-			if (out.n < n)
-				return;
-			wire_printf(&r->seen, "=> start-up of %zu bytes\n", n);
-			buf_consume(&r->out[to], n);
-			continue;
-		}
-		if (!strchr(to == SIDE_SERVER ? "QPBFdpEDCHSXcf" : "RSKNEAZvTtnD123CIsGHWcdV",
-			    out.p[0]))
-			abort();
-		n = 1 + ((size_t)out.p[1] << 24 | (size_t)out.p[2] << 16 | (size_t)out.p[3] << 8 |
-				out.p[4]);
-		if (out.n < n)
-			return;
-		wire_printf(&r->seen, to == SIDE_SERVER ? "=> " : "<= ");
-		wire_print(slice_head(out, n), to == SIDE_SERVER, &r->seen);
-		wire_printf(&r->seen, "\n");
-		buf_consume(&r->out[to], n);
-	}
-}
-
-static void vector_text(struct replay *r, const char *name, struct slice s)
-{
-	if (!s.p)
-		return;
-	wire_printf(&r->seen, " %s\"", name);
-	for (size_t i = 0; i < s.n && i < 400; i++)
-		wire_printf(&r->seen,
-			s.p[i] == '\n'                 ? "\\n"
-			: s.p[i] < ' ' || s.p[i] > '~' ? "\\x%02x"
-						       : "%c",
-			s.p[i]);
-	wire_printf(&r->seen, "\"");
-}
-
-static void vector_print_request(struct replay *r, const struct request *q)
-{
-	static const char *const kinds[] = {"TEXT", "LOGIN", "CALL", "REPLICATION", "OPAQUE"};
-
-	wire_printf(&r->seen, "= REQUEST %llu %s", (unsigned long long)q->seq, kinds[q->kind]);
-	vector_text(r, "", q->text);
-	vector_text(r, "user=", q->user);
-	vector_text(r, "database=", q->database);
-	vector_text(r, "application=", q->application);
-	for (size_t i = 0; i < q->n_settings; i++) {
-		vector_text(r, "set:", q->settings[i].name);
-		vector_text(r, "=", q->settings[i].value);
-	}
-	for (size_t i = 0; i < q->n_params; i++) {
-		wire_printf(&r->seen, " $%zu:%u%s", i + 1, q->params[i].type,
-			q->params[i].is_binary ? "b" : "");
-		if (q->params[i].is_null)
-			wire_printf(&r->seen, "=null");
-		else
-			vector_text(r, "=", q->params[i].value);
-	}
-	wire_printf(&r->seen, "%s%s\n", q->is_prepare_only ? " prepare-only" : "",
-		q->is_suspect ? " suspect" : "");
-}
-
-static void vector_print_reply(struct replay *r, const struct reply *p)
-{
-	static const char *const status[] = {"ok", "error", "refused", "skipped", "retry"};
-
-	wire_printf(&r->seen, "= REPLY %llu %s rows=%llu bytes=%llu", (unsigned long long)p->seq,
-		status[p->status], (unsigned long long)p->n_rows, (unsigned long long)p->bytes);
-	vector_text(r, "tag=", p->tag);
-	vector_text(r, "code=", p->code);
-	vector_text(r, "text=", p->text);
-	wire_printf(&r->seen, "\n");
-}
-
-static void vector_print_row(struct replay *r, const struct event *ev)
-{
-	wire_printf(&r->seen, "= ROW %llu", (unsigned long long)ev->row.seq);
-	for (size_t i = 0; i < ev->row.n; i++) {
-		const struct column *c = &ev->row.columns[i];
-
-		wire_printf(&r->seen, " %.*s@%u.%u:%u%s", SLICE_FMT(c->name), c->table, c->attr,
-			c->class, c->is_binary ? "b" : "");
-		if (ev->row.values[i].bytes.p)
-			vector_text(r, "=", ev->row.values[i].bytes);
-		else
-			wire_printf(&r->seen, "=null");
-	}
-	wire_printf(&r->seen, "\n");
 }
 
 /* The session is over; `what` failed. Both sides see what was put before. */
@@ -671,6 +522,23 @@ static void vector_refuse_line(struct replay *r, struct slice line, struct verdi
 	v->hint = vector_word(r, &line);
 }
 
+static void vector_copy_line(struct replay *r, struct slice line, struct vector_verdict *v)
+{
+	static const struct copy_format formats[] = {
+		{.kind = COPY_TEXT, .delimiter = '\t', .null = "\\N", .null_len = 2},
+		{.kind = COPY_CSV, .delimiter = ',', .quote = '"', .escape = '"'},
+		{.kind = COPY_BINARY},
+	};
+	struct slice word = vector_word(r, &line);
+
+	v->copy = formats[slice_eq_str(word, "csv")      ? COPY_CSV
+			  : slice_eq_str(word, "binary") ? COPY_BINARY
+							 : COPY_TEXT];
+	v->copy.has_header = slice_eq_str(vector_word(r, &line), "header");
+	v->v.copy = &v->copy;
+	v->v.want_rows = true;
+}
+
 static void vector_verdict_line(struct replay *r, struct slice line)
 {
 	struct vector_verdict *v = &r->verdicts[r->n_verdicts];
@@ -690,6 +558,8 @@ static void vector_verdict_line(struct replay *r, struct slice line)
 		v->v.changes_lexing |= slice_eq_str(word, "lexing");
 		v->v.read_only |= slice_eq_str(word, "read-only");
 		v->v.may_retry |= slice_eq_str(word, "retry");
+		if (slice_eq_str(word, "by-column"))
+			vector_copy_line(r, line, v);
 		if (slice_eq_str(word, "define") || slice_eq_str(word, "remove")) {
 			c->kind = slice_eq_str(word, "define") ? NAME_DEFINE : NAME_REMOVE;
 			c->name = vector_word(r, &line);
@@ -761,6 +631,8 @@ static void vector_command_line(struct replay *r, struct slice line)
 		vector_call(r, "split", r->proto->split(r->st, &r->sink));
 	} else if (slice_eq_str(word, "inside")) {
 		vector_call(r, "inside", r->proto->ask(r->st, ASK_INSIDE, arg, &r->sink));
+	} else if (slice_eq_str(word, "columns")) {
+		vector_call(r, "columns", r->proto->ask_columns(r->st, arg, &r->sink));
 	} else if (slice_eq_str(word, "drain")) {
 		vector_drain(r);
 	} else if (slice_eq_str(word, "show")) {

@@ -6,12 +6,13 @@
  *   C> …            the client sends (wire.h)         S> …   the server sends
  *   ! pass          the verdict on the next request (`hold` until the next `!` line), with any of:
  *                   rows, copy, lexing, read-only, retry, define NAME "TEXT", remove NAME,
- * remove-all ! refuse "why"  (or: cancelled, limit, record)
+ *                   remove-all; by-column text|csv|binary [header], which is last
+ *   ! refuse "why"  (or: cancelled, limit, record)
  *   @ mask 2 "xxx"  from now on column 2 of wanted rows becomes this; `@ mask 2 null`
  *   @ swap "a" "b"  from now on prose that is exactly a becomes b
  *   @ rest          rows: the first is looked at, the rest passes
  *   @ say "text" · @ fatal "text" · @ drain · @ ask "text"
- *   @ inside "text" · @ split · @ show   (tx, lexing, drained, cancel)
+ *   @ columns "text" · @ inside "text" · @ split · @ show   (tx, lexing, drained, cancel)
  *   @ name s1       text of that name
  *   = …             an expected line: an event, "=> …" a message to the server, "<= …" to the
  * client

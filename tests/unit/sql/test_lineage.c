@@ -149,7 +149,7 @@ static const struct {
 	{"VALUES ((SELECT ssn FROM customers), 1)", "customers.ssn |"},
 	{"TABLE customers", "[ customers.* = ]"},
 	{"COPY (SELECT id, ssn FROM customers) TO STDOUT", "customers.id = | customers.ssn ="},
-	{"COPY customers TO STDOUT", "[ customers.* ]"},
+	{"COPY customers TO STDOUT", "[ customers.* = ]"},
 	{"EXPLAIN SELECT upper(ssn) FROM customers JOIN v USING (id)", "customers? v?"},
 	{"EXPLAIN SELECT f(1) FROM customers", "! customers?"},
 	{"EXPLAIN EXECUTE x", "!"},
