@@ -35,6 +35,12 @@ rules:
     then: hold
     approvers: [group:$DBA]
     timeout: 5m
+  - name: two-for-new-notes
+    when: {object: ["notes", "public.notes"], effect: [insert]}
+    then: hold
+    approvers: [group:$DBA]
+    quorum: 2
+    timeout: 5m
   - name: orders-by-anyone
     when: {object: ["orders", "public.orders"], effect: [update, delete, insert]}
     unless: {object: "scratch.*"}
@@ -68,6 +74,27 @@ test_a_quorum_takes_one_of_each_group_and_each_says_why() {
 	finish "$BG"
 	assert_eq "$(admin 'SELECT vip FROM customers WHERE id = 1')" 1
 	wait_ledger "SELECT count(*), count(DISTINCT user) FROM decisions WHERE hold = ${h#h} AND decision = 'approve'" '3|3'
+}
+
+# Identical requests are one entry; each has votes of its own, and `--all` is no second vote on one of them.
+test_a_person_counts_once_in_each_of_what_is_identical() {
+	bg psql in_run twice -- sh -c "psql -XqAt '$SHOP' -c 'INSERT INTO notes (id) VALUES (777)' &
+		psql -XqAt '$SHOP' -c 'INSERT INTO notes (id) VALUES (777)'; wait"
+	wait_until 15 entry_counts 2
+	leader=$(holds_of twice | head -n 1)
+	follower=h$((${leader#h} + 1))
+	assert_exit 0 as "$ANN" "$B/holdfast" approve "$follower" -m one
+	assert_exit 0 as "$ANN" "$B/holdfast" approve "$leader" --all -m one
+	assert_exit 0 hf why "$leader"
+	assert_has "$OUT" '1 of 2'
+	assert_eq "$(ledger "SELECT count(*) FROM decisions WHERE hold = ${follower#h}")" 1
+	if server_saw 'VALUES (777)'; then fail 'one person released it'; fi
+	assert_exit 0 as "$BOB" "$B/holdfast" approve "$leader" --all -m two
+	wait_ledger "SELECT count(*) FROM holds WHERE id IN (${leader#h}, ${follower#h}) AND outcome = 'approved'" 2
+	assert_eq "$(ledger "SELECT count(DISTINCT user) FROM decisions WHERE hold = ${follower#h}")" 2
+}
+entry_counts() { # the entry of that run stands for so many
+	[ "$(hf pending --json | jq -r '[.. | objects | select(.run_name? == "twice") | .identical // 1] | max')" = "$1" ]
 }
 
 test_one_denial_ends_a_quorum_and_the_agent_hears_by_whom_and_whom_to_ask() {

@@ -198,4 +198,38 @@ test_what_must_not_be_attached_is_not() {
 	is_up
 }
 
+# Who is it is asked with each question, not only when a connection begins: this one began outside.
+test_connections_to_the_daemon_from_before_answer_nothing_any_more() {
+	mkdir -p "$FAKE/before"
+	(
+		echo 0 > "$FAKE/before/cgroup.procs"
+		exec /usr/bin/python3 -u - "$HOLDFAST_DIR" "$T/attached" <<-'PY'
+		import os, socket, struct, sys, time
+		def to(name):
+		    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		    s.connect(sys.argv[1] + "/" + name)
+		    s.settimeout(20)
+		    return s
+		status, watch, run = to("ctl.sock"), to("ctl.sock"), to("run.sock")
+		status.send(struct.pack("!HH", 2, 100))
+		print("status", b"policy" in status.recv(65536), flush=True)
+		while not os.path.exists(sys.argv[2]):
+		    time.sleep(0.02)  # condition helper
+		status.send(struct.pack("!HH", 2, 100))
+		run.send(struct.pack("!HHQ", 2, 402, 1))
+		while True:
+		    said = status.recv(65536)
+		    if b"control socket is not for" in said or not said:
+		        break
+		print("control:", said, flush=True)
+		print("run:", run.recv(65536), flush=True)
+		PY
+	) > "$T/before.out" 2>&1 &
+	wait_until 15 file_has "$T/before.out" 'status True'
+	assert_exit 0 hf attach --pid "$!"
+	: > "$T/attached"
+	wait_until 15 file_has "$T/before.out" 'control socket is not for processes of a run'
+	wait_until 15 file_has "$T/before.out" 'a run may not ask for runs'
+}
+
 run_tests

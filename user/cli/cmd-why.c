@@ -54,8 +54,8 @@ static int why_on_pending(void *arg, json_t *j)
 		return CLI_OK;
 	live->is_there = true;
 	why_line("ask", text_field(j, "ask"), WHY_FIELD_MAX);
-	printf("  %-10s %" PRIu64 " of %zu\n", "approved", text_number(j, "quorum"),
-		json_array_size(json_object_get(j, "approved_by")));
+	printf("  %-10s %zu of %" PRIu64 "\n", "approved",
+		json_array_size(json_object_get(j, "approved_by")), text_number(j, "quorum"));
 	return CLI_STOP;
 }
 

@@ -10,6 +10,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/watch.h"
+#include "hold/ballot.h"
 #include "kern/cgroup.h"
 #include "net/sock.h"
 #include "util/log.h"
@@ -58,18 +59,17 @@ static int ctl_client_identify(struct ctl_client *cl)
 		cl->n_gids = 1 + len / sizeof(cl->gids[0]);
 	else
 		cl->n_gids = 1; /* more groups than fit: the primary one counts */
-	cl->is_in_run = ctl_client_is_agent(cl->ctl, cl->pid, cl->uid);
 	return 0;
 }
 
 bool ctl_client_is_approver(const struct ctl_client *cl)
 {
-	if (!cl->uid)
-		return true;
-	for (size_t i = 0; i < cl->n_gids; i++)
-		if (cl->gids[i] == cl->ctl->config.approver_gid)
-			return true;
-	return false;
+	bool has = !cl->uid;
+
+	for (size_t i = 0; i < cl->n_gids && !has; i++)
+		has = cl->gids[i] == cl->ctl->config.approver_gid;
+	/* The groups are those of a login that may be long ago. */
+	return has && (!cl->uid || ballot_is_member(cl->uid, cl->ctl->config.approver_gid));
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
@@ -221,6 +221,23 @@ void ctl_client_free(struct ctl_client *cl)
 	free(cl);
 }
 
+bool ctl_client_refuse_agent(struct ctl_client *cl)
+{
+	char detail[96];
+
+	if (cl->is_dead)
+		return true;
+	cl->is_in_run = ctl_client_is_agent(cl->ctl, cl->pid, cl->uid);
+	if (!cl->is_in_run)
+		return false;
+	snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)cl->pid, (unsigned)cl->uid);
+	ctl_event(cl->ctl, "control-refused", 0, detail);
+	log_warn("control.refused", "%s", detail);
+	ctl_client_error(cl, CTL_ERR_FORBIDDEN, "the control socket is not for processes of a run");
+	ctl_client_close(cl);
+	return true;
+}
+
 /* The socket is open to all, so nobody but root may have all of its places. */
 static bool ctl_client_is_greedy(const struct ctl_client *cl)
 {
@@ -254,17 +271,8 @@ void ctl_client_accept(struct ctl *c)
 		ctl_client_close(cl);
 		return;
 	}
-	if (cl->is_in_run) {
-		char detail[96];
-
-		snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)cl->pid, (unsigned)cl->uid);
-		ctl_event(c, "control-refused", 0, detail);
-		log_warn("control.refused", "%s", detail);
-		ctl_client_error(
-			cl, CTL_ERR_FORBIDDEN, "the control socket is not for processes of a run");
-		ctl_client_close(cl);
+	if (ctl_client_refuse_agent(cl))
 		return;
-	}
 	if (ctl_client_is_greedy(cl)) {
 		ctl_client_error(cl, CTL_ERR_FAILED, "you have too many control connections open");
 		ctl_client_close(cl);

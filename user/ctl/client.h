@@ -39,7 +39,13 @@ void ctl_client_accept(struct ctl *c);
 void ctl_client_close(struct ctl_client *cl);
 void ctl_client_free(struct ctl_client *cl);
 struct ctl_client *ctl_client_find(struct ctl *c, uint64_t id);
+/* Of the approvers' group, by its login and by the accounts of this host as they are now. */
 bool ctl_client_is_approver(const struct ctl_client *cl);
+/*
+ * Asked before each answer, not only when it connects: a process can be attached, or a run begun as
+ * its user, in between. True: it was told so, recorded, and closed.
+ */
+bool ctl_client_refuse_agent(struct ctl_client *cl);
 
 /* Answers. A client that does not read is dropped when its queue is full. */
 void ctl_client_data(struct ctl_client *cl, struct json *j);

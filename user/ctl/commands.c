@@ -71,8 +71,6 @@ static const struct {
 
 static bool ctl_may(const struct ctl_client *cl, enum ctl_who who)
 {
-	if (cl->is_in_run)
-		return false;
 	return who == CTL_ANYONE || (who == CTL_APPROVER && ctl_client_is_approver(cl)) || !cl->uid;
 }
 
@@ -81,6 +79,8 @@ void ctl_dispatch(struct ctl_client *cl, struct slice packet)
 	struct reader r = reader_of(packet);
 	uint16_t version = rd_be16(&r), type = rd_be16(&r);
 
+	if (ctl_client_refuse_agent(cl))
+		return;
 	if (version != CTL_VERSION) {
 		ctl_client_error(cl, CTL_ERR_VERSION,
 			"holdfast and holdfastd are of different versions; restart the daemon "

@@ -75,8 +75,9 @@ static bool ctl_is_seen(const struct hold *h, struct slice seen)
 	return !seen.n || slice_eq_str(seen, hash);
 }
 
-/* May this client vote so on this hold now? Answers it if not. */
-static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_question *q)
+/* May this client vote so on this hold now? 0, BALLOT_E_*, the reason for people in *ret_why. */
+ERR_CHECK static int ctl_may_vote(const struct ctl_client *cl, const struct hold *h,
+	const struct ctl_question *q, const char **ret_why)
 {
 	char reason[REASON_MAX + 1];
 	const struct vote v = {.kind = q->kind,
@@ -91,6 +92,14 @@ static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_q
 		.may_self = cl->ctl->config.self_approval,
 		.approver_gid = cl->ctl->config.approver_gid,
 	};
+
+	snprintf(reason, sizeof(reason), "%.*s", SLICE_FMT(q->reason));
+	return ballot_may(&h->ballot, &who, &v, ret_why);
+}
+
+/* The hold that this client may decide so; NULL: it has been told why not. */
+static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_question *q)
+{
 	static const enum ctl_error errors[] = {
 		[BALLOT_E_FORBIDDEN] = CTL_ERR_FORBIDDEN,
 		[BALLOT_E_AGAIN] = CTL_ERR_FORBIDDEN,
@@ -114,8 +123,7 @@ static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_q
 		ctl_client_error(cl, CTL_ERR_TOO_LATE, "that is not the request that was shown");
 		return NULL;
 	}
-	snprintf(reason, sizeof(reason), "%.*s", SLICE_FMT(q->reason));
-	r = ballot_may(&h->ballot, &who, &v, &why);
+	r = ctl_may_vote(cl, h, q, &why);
 	if (!r)
 		return h;
 	if (r == BALLOT_E_FORBIDDEN)
@@ -288,14 +296,16 @@ static bool ctl_decide_one(
 	return true;
 }
 
-/* The same for those that are identical and wait, too: each is a hold of its own. */
+/* The same for those that are identical and wait, too: each is a hold of its own, with votes of its
+ * own. Where this person's does not count, or has been counted, it stays as it is. */
 static void ctl_decide_followers(
 	struct ctl_client *cl, const struct ctl_question *q, const uint64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct hold *h = hold_find(&cl->ctl->holds, ids[i]);
+		const char *why;
 
-		if (h && h->ballot.state == BALLOT_OPEN && !ctl_decide_one(cl, h, q, 0))
+		if (h && !ctl_may_vote(cl, h, q, &why) && !ctl_decide_one(cl, h, q, 0))
 			return;
 	}
 }

@@ -169,7 +169,7 @@ void ctl_watch_tell(struct ctl *c, struct hold *h)
 	list_for_each_safe (pos, tmp, &c->clients) {
 		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
 
-		if (cl->is_watching)
+		if (cl->is_watching && !ctl_client_refuse_agent(cl))
 			watch_send(cl, h, true);
 	}
 }
@@ -182,7 +182,7 @@ void ctl_watch_tell_end(struct ctl *c, uint64_t hold, enum hold_outcome outcome)
 	list_for_each_safe (pos, tmp, &c->clients) {
 		struct ctl_client *cl = list_entry(pos, struct ctl_client, link);
 
-		if (!cl->is_watching)
+		if (!cl->is_watching || ctl_client_refuse_agent(cl))
 			continue;
 		jsonw_init(&j, 1024);
 		report_end(hold, hold_outcome_word(outcome), &j);

@@ -302,6 +302,10 @@ static void ballot_count(struct ballot *b)
 bool ballot_cast(struct ballot *b, const struct vote *v)
 {
 	require(b->state == BALLOT_OPEN && b->n < BALLOT_MAX);
+	/* One person, one vote, whoever called this without asking first. */
+	for (size_t i = b->n; i-- > 0;)
+		if (b->votes[i].uid == v->uid)
+			ballot_drop(b, i);
 	b->votes[b->n++] = *v;
 	ballot_count(b);
 	return b->state == BALLOT_DECIDED;

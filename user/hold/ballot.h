@@ -104,8 +104,9 @@ void ballot_deinit(struct ballot *b);
 /* May this person decide, and so? 0, BALLOT_E_*, the reason for people in *ret_why. */
 ERR_CHECK int ballot_may(const struct ballot *b, const struct approver *a, const struct vote *v,
 	const char **ret_why);
-/* Counts a vote of somebody who may; takes its strings. True: the ballot is decided now. */
 void vote_deinit(struct vote *v);
+/* Counts a vote of somebody who may, in place of an earlier one of theirs; takes its strings. True:
+ * the ballot is decided now. */
 bool ballot_cast(struct ballot *b, const struct vote *v);
 /* Drops the votes of those who have lost the right since; how many. */
 size_t ballot_purge(struct ballot *b, uint32_t approver_gid);

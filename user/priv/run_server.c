@@ -22,7 +22,9 @@
 #include "util/log.h"
 
 enum {
-	SERVER_CLIENTS_MAX = 256, /* connections: one per waiting CLI */
+	SERVER_CLIENTS_MAX = 512,    /* connections: one per waiting CLI */
+	SERVER_CLIENTS_OF_ONE = 256, /* of one user */
+	SERVER_CLIENTS_OF_ROOT = 16, /* of the places, those that only root gets */
 	SERVER_BACKLOG = 16,
 	SERVER_EVENTS_PER_DISPATCH = 64,
 	SERVER_ANSWER_MAX = 1024,
@@ -382,6 +384,21 @@ static bool server_take_fds(struct msghdr *msg, int fds[SERVER_FDS])
 	return (n == 0 || n == SERVER_FDS) && !(msg->msg_flags & MSG_CTRUNC);
 }
 
+/* May the peer ask, now? A process can be attached, and so be in a run, long after it connected.
+ * False: it was told why not. */
+static bool server_may_ask(struct run_server *s, struct client *c)
+{
+	bool may = false;
+
+	if (run_peer_check(c->fd, &s->config, &c->peer, &may))
+		c->peer.why = "it cannot be told who is asking";
+	else if (may)
+		return true;
+	log_warn("run.refuse", "pid=%d uid=%u why=\"%s\"", c->peer.pid, c->peer.uid, c->peer.why);
+	server_send_error(c, CTL_ERR_FORBIDDEN, c->peer.why);
+	return false;
+}
+
 static void server_on_client(struct run_server *s, struct client *c)
 {
 	union {
@@ -402,7 +419,7 @@ static void server_on_client(struct run_server *s, struct client *c)
 	if (n > 0) {
 		if (!server_take_fds(&msg, fds) || msg.msg_flags & MSG_TRUNC)
 			server_send_error(c, CTL_ERR_UNKNOWN, "the message is too large");
-		else
+		else if (server_may_ask(s, c))
 			is_open = server_message(s, c, slice_of(s->packet, (size_t)n), fds);
 	}
 	for (size_t i = 0; i < SERVER_FDS; i++)
@@ -411,19 +428,27 @@ static void server_on_client(struct run_server *s, struct client *c)
 		client_free(s, c);
 }
 
+/* Nobody but root may have all of the places: whoever is locked out could not kill a run. */
+static bool server_has_room(struct run_server *s, const struct client *c)
+{
+	struct list *pos;
+	size_t n = 0;
+
+	list_for_each (pos, &s->clients)
+		n += list_entry(pos, struct client, link)->peer.uid == c->peer.uid;
+	return !c->peer.uid || (n <= SERVER_CLIENTS_OF_ONE &&
+				       s->n_clients <= SERVER_CLIENTS_MAX - SERVER_CLIENTS_OF_ROOT);
+}
+
 /* Refusals are told, so that a person knows what to do, and the connection closed. */
 static void server_admit(struct run_server *s, struct client *c)
 {
-	bool may = false;
-	int r = run_peer_check(c->fd, &s->config, &c->peer, &may);
-
-	if (r)
-		c->peer.why = "it cannot be told who is asking";
-	if (may && !r && server_watch(s, c->fd, EPOLLIN, &c->source) == 0)
-		return;
-	log_warn("run.refuse", "pid=%d uid=%u why=\"%s\"", c->peer.pid, c->peer.uid,
-		c->peer.why ? c->peer.why : "no room");
-	server_send_error(c, CTL_ERR_FORBIDDEN, c->peer.why ? c->peer.why : "no room");
+	if (server_may_ask(s, c)) {
+		if (server_has_room(s, c) && !server_watch(s, c->fd, EPOLLIN, &c->source))
+			return;
+		log_warn("run.refuse", "pid=%d uid=%u why=\"no room\"", c->peer.pid, c->peer.uid);
+		server_send_error(c, CTL_ERR_FORBIDDEN, "too many wait for the daemon; try again");
+	}
 	client_free(s, c);
 }
 

@@ -149,6 +149,22 @@ Test(ballot, quorum_takes_different_people)
 	ballot_deinit(&b);
 }
 
+Test(ballot, a_person_counts_once_even_if_nobody_asked_first)
+{
+	struct ballot b;
+	const uint32_t gid = APPROVERS;
+	struct vote first, again;
+
+	ballot_of(&b, (struct ruling){.quorum = 2});
+	first = vote_of(APPROVER, &gid, 1, DECISION_APPROVE);
+	again = vote_of(APPROVER, &gid, 1, DECISION_APPROVE);
+	cr_expect(!ballot_cast(&b, &first));
+	cr_expect(!ballot_cast(&b, &again));
+	cr_expect_eq(ballot_approvals(&b), 1);
+	cr_expect_eq(b.state, BALLOT_OPEN);
+	ballot_deinit(&b);
+}
+
 Test(ballot, one_denial_decides_a_quorum)
 {
 	struct ballot b;
