@@ -40,10 +40,12 @@ static __always_inline void listening_mark(struct bpf_sock_addr *ctx, enum hook 
 	if (ctx->protocol != PROTO_TCP)
 		return;
 	l = bpf_sk_storage_get(&listening, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (l)
+	if (l) {
 		l->cgroup = bpf_get_current_ancestor_cgroup_id(config.run_level);
-	else
+		l->is_accepted = 0; /* it may have been, and was disconnected since */
+	} else {
 		count(hook, COUNT_NO_STORAGE);
+	}
 }
 
 /*
@@ -238,11 +240,12 @@ static __always_inline bool is_in_from_peer(struct __sk_buff *skb, const struct 
 	if (!sk || p->is_udp)
 		return false;
 	l = bpf_sk_storage_get(&listening, sk, 0, 0);
-	if (l && l->is_accepted)
-		return true;
-	/* Behind its SYN a peer is known by the handshake. */
+	/* Behind its SYN a peer is known by the handshake. The state first: a listener may have
+	 * been accepted itself, in an earlier life. */
 	if (l && sk->state == BPF_TCP_LISTEN)
 		return !packet_is_syn(p) || is_let_in(skb, p, l);
+	if (l && l->is_accepted)
+		return true;
 	o = origin_in_run(sk);
 	if (!o || skb->ifindex != LOOPBACK_IFINDEX || p->src_port != o->port ||
 		!addr_is_loopback(p->src))

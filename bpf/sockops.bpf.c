@@ -89,14 +89,15 @@ static __always_inline void handshake_withdraw(struct bpf_sock_ops *ctx)
 		&handshake, &k); /* fails when the server's side was quicker: the rule */
 }
 
-/* A run's listener has a connection: whoever it is was let in when its SYN came. */
-static __always_inline void accepted_by_run(struct bpf_sock_ops *ctx)
+/* A run's listener has a connection: whoever it is was let in when its SYN came. A socket that
+ * listens is none, whatever it was before. */
+static __always_inline void accepted_by_run(struct bpf_sock_ops *ctx, bool is_accepted)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct listening *l = sk ? bpf_sk_storage_get(&listening, sk, 0, 0) : 0;
 
 	if (l)
-		l->is_accepted = 1;
+		l->is_accepted = is_accepted;
 }
 
 /* In the agents' cgroup. */
@@ -104,7 +105,9 @@ SEC("sockops")
 int on_sockops_client(struct bpf_sock_ops *ctx)
 {
 	if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
-		accepted_by_run(ctx);
+		accepted_by_run(ctx, true);
+	else if (ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		accepted_by_run(ctx, false);
 	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
 		handshake_publish(ctx);
 	else if (ctx->op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] == BPF_TCP_CLOSE)

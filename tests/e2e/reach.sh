@@ -122,6 +122,40 @@ except OSError as e:
 	hf reload
 }
 
+# A connection of the run to itself, disconnected, is no more let in by anybody when it listens.
+test_accepted_socket_that_listens_answers_nobody() {
+	with_reach <<< 'in_run: allow'
+	hf reload
+	cat > "$T/again.py" <<-PY
+	import ctypes, socket
+	first = socket.create_server(('127.0.0.1', $RUN_PORT))
+	client = socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=5)
+	l, _ = first.accept()
+	libc = ctypes.CDLL(None, use_errno=True)
+	assert libc.connect(l.fileno(), bytes(16), 16) == 0, 'AF_UNSPEC'
+	first.close()
+	client.close()
+	l.listen(5)
+	print('ready', l.getsockname()[1], flush=True)
+	while True:
+	    c, _ = l.accept()
+	    c.sendall(b'smuggled')
+	PY
+	bg again in_run again -- /usr/bin/python3 "$T/again.py"
+	wait_until 10 file_has "$T/again.out" ready
+	port=$(awk '/^ready/ { print $2 }' "$T/again.out")
+	assert_eq "$(timeout 5 /usr/bin/python3 -c "
+import socket
+try:
+    print(socket.create_connection(('127.0.0.1', $port), timeout=1).recv(100).decode())
+except OSError:
+    print('nothing')")" nothing
+	signal_run again TERM
+	finish "$BG" || true
+	with_reach < /dev/null
+	hf reload
+}
+
 test_inbound_lets_in_whom_it_names() {
 	says 'come in' "$RUN_PORT" > "$T/server.py"
 	bg server in_run server -- /usr/bin/python3 "$T/server.py"
