@@ -164,6 +164,48 @@ test_policy_without_unix_sockets_refuses_in_the_call() {
 	hf reload
 }
 
+# A run that was started under the hook may make unix sockets: it keeps the hook for its whole life.
+test_run_that_lives_keeps_the_hook_through_a_start_without_it() {
+	needs_hook
+	/usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind('\0holdfast-host-$E2E_PGPORT')
+s.listen()
+print('ready', flush=True)
+while True:
+    s.accept()[0].sendall(b'REACHED')" > "$T/server.out" 2>&1 &
+	server=$!
+	wait_until 10 file_has "$T/server.out" ready
+	cat > "$T/agent.py" <<-PY
+	import select, socket
+	while True:
+	    s = socket.socket(socket.AF_UNIX)
+	    try:
+	        s.connect('\0holdfast-host-$E2E_PGPORT')
+	        said = s.recv(10).decode() or 'closed'
+	    except OSError as e:
+	        said = e.strerror
+	    s.close()
+	    print(said, flush=True)
+	    select.select([], [], [], 0.05)
+	PY
+	bg agent in_run lasting -- /usr/bin/python3 "$T/agent.py"
+	tried() { [ "$(wc -l < "$T/agent.out")" -gt "$1" ]; }
+	wait_until 10 tried 2
+	stop_daemon
+	start_daemon --without connect_unix
+	wait_until 10 tried "$(($(wc -l < "$T/agent.out") + 5))"
+	assert_lacks "$(out agent)" REACHED
+	# One that starts now can make none, as without the hook.
+	assert_has "$(says "$SOCK")" 'not supported'
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "lasting").id')"
+	kill $server
+	stop_daemon
+	start_daemon
+	assert_eq "$(unix_sql again 'SELECT 3')" 3
+}
+
 test_many_at_once_are_told_apart() {
 	needs_hook
 	got=$(in_run many -- sh -c "for i in \$(seq 40); do psql -XqAt 'host=$E2E_PGSOCK port=$E2E_PGPORT user=agent dbname=shop' -c \"SELECT \$i\" & done; wait" | sort -n | xargs)

@@ -390,6 +390,12 @@ static void test_without_unix(struct test *t)
 	close_kern(t);
 	must_open(t, true);
 	check(t, "layer_can_be_declared_absent", !kern_has_connect_unix(t->kern));
+	client(t, "absent_layer_that_is_pinned_denies_on", "a", AGENT_UID, client_unix);
+	close_kern(t);
+	check(t, "detach_takes_that_too", !kern_detach(t->world.bpffs));
+	enforcer_stop(&t->world);
+	must_open(t, true);
+	enforcer_start(&t->world, kern_origin_fd(t->kern), BACKLOG); /* its maps are new ones */
 	client(t, "absent_layer_does_nothing", "a", AGENT_UID, client_unix_open);
 	close_kern(t);
 	must_open(t, false);

@@ -20,6 +20,8 @@ struct kern {
 	struct intercept *object;
 	char dir[PATH_MAX];              /* the pins */
 	uint32_t layers;                 /* those attached */
+	uint32_t adopted;                /* those that an earlier daemon had attached here */
+	bool has_connect_unix;           /* attached, and not declared absent */
 	uint64_t cgroups[AT_DAEMON + 1]; /* ids, by enum layer_at */
 	int cgroup_fds[AT_DAEMON + 1];
 	char bpffs[PATH_MAX];
@@ -66,7 +68,7 @@ static void kern_closep(struct kern **k)
 }
 
 /* Before anything is changed: is there a pin of ours that holds another, living cgroup? */
-static ERR_CHECK int kern_check_pins(const struct kern *k)
+static ERR_CHECK int kern_check_pins(struct kern *k)
 {
 	for (int l = 0; l < LAYER_N; l++) {
 		struct pin_link pin;
@@ -78,6 +80,8 @@ static ERR_CHECK int kern_check_pins(const struct kern *k)
 		fd_close(pin.fd);
 		if (pin.state == PIN_FOREIGN)
 			return KERN_E_FOREIGN;
+		if (pin.state == PIN_OURS)
+			k->adopted |= LAYER_BIT(l);
 	}
 	return 0;
 }
@@ -171,9 +175,13 @@ static ERR_CHECK int kern_load(struct kern *k, const struct kern_config *c, cons
 	for (int l = 0; l < LAYER_N; l++)
 		if (layer_hooks[l].is_required)
 			plan.layers |= LAYER_BIT(l);
-	/* Both or neither: half of the layer covers nothing. */
-	if (!c->without_connect_unix && load_probe(LAYER_UNIX) == LAYER_UNIX)
+	/* Both or neither: half of the layer covers nothing. Declared absent it is kept where it
+	 * is attached already: runs that live may make unix sockets because it was there. Nobody
+	 * is served by it then, so it refuses them all. */
+	if ((!c->without_connect_unix || (k->adopted & LAYER_UNIX)) &&
+		load_probe(LAYER_UNIX) == LAYER_UNIX)
 		plan.layers |= LAYER_UNIX;
+	k->has_connect_unix = (plan.layers & LAYER_UNIX) && !c->without_connect_unix;
 	r = load_programs(&plan, &k->object);
 	if (r)
 		return kern_blame(plan.layers, r, ret_what);
@@ -255,7 +263,7 @@ int kern_open(const struct kern_config *c, struct kern **ret, const char **ret_w
 
 bool kern_has_connect_unix(const struct kern *k)
 {
-	return (k->layers & LAYER_UNIX) == LAYER_UNIX;
+	return k->has_connect_unix;
 }
 
 int kern_origin_fd(const struct kern *k)

@@ -21,7 +21,9 @@ struct kern_config {
 	int runs_cgroup_fd;   /* agents' hooks attach here */
 	int daemon_cgroup_fd; /* the enforcer's sock_ops attaches here */
 	struct intercept_config intercept;
-	bool without_connect_unix; /* behave as on a kernel before 6.7 */
+	/* Behave as on a kernel before 6.7, but for what is pinned already: that stays, and refuses
+	 * the unix connects of whoever was started under it. */
+	bool without_connect_unix;
 };
 
 /*
@@ -36,7 +38,8 @@ struct kern *kern_close(struct kern *k);
  * need a struct kern. */
 ERR_CHECK int kern_detach(const char *bpffs);
 
-/* Are unix connects of runs refused by a hook? If not, runs must not be able to make any. */
+/* May runs be started under the hooks of unix sockets? If not, they must not be able to make any.
+ */
 bool kern_has_connect_unix(const struct kern *k);
 /* Read-only descriptors for the enforcer, owned by kern. */
 int kern_origin_fd(const struct kern *k);       /* socket storage of accepted sockets */
