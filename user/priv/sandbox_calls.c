@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -235,6 +236,8 @@ int sandbox_calls_scribe(void)
 	return r ? err_trace(r) : 0;
 }
 
+enum { CALLS_TYPE_MASK = 0xf }; /* SOCK_TYPE_MASK: flags are in the bits above */
+
 /* Families: internet always, unix if a hook watches it. The kernel looks at the lower 32 bits only,
  * so what is larger is refused as well; it is no family. */
 static int calls_run_families(scmp_filter_ctx ctx, bool with_unix)
@@ -247,7 +250,51 @@ static int calls_run_families(scmp_filter_ctx ctx, bool with_unix)
 			continue;
 		r = calls_add_if(ctx, refuse, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family));
 	}
+	/* Some families beyond unix make pairs, too, and no hook sees those. */
+	if (!r)
+		r = calls_add_if(ctx, refuse, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_NE, AF_UNIX));
 	return r ? err_trace(r) : 0;
+}
+
+/* Protocols of one family and type: 0, its usual one, and that by its number. */
+static int calls_run_protocol(
+	scmp_filter_ctx ctx, scmp_datum_t family, scmp_datum_t type, scmp_datum_t usual)
+{
+	const uint32_t refuse = SCMP_ACT_ERRNO(EPROTONOSUPPORT);
+
+	for (scmp_datum_t protocol = 1; protocol <= usual; protocol++) {
+		const struct scmp_arg_cmp cmp[] = {SCMP_A0(SCMP_CMP_EQ, family),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, CALLS_TYPE_MASK, type),
+			protocol < usual ? SCMP_A2(SCMP_CMP_EQ, protocol)
+					 : SCMP_A2(SCMP_CMP_GT, usual)};
+		int r = seccomp_rule_add_array(ctx, refuse, SCMP_SYS(socket), 3, cmp);
+
+		if (r < 0)
+			return err_raise(r);
+	}
+	return 0;
+}
+
+/* MPTCP, UDP-Lite, ping and what is like them: the hook at sock_create refuses them by the same
+ * list and errno, on which clients fall back; here once more, should the hook be missing. */
+static int calls_run_protocols(scmp_filter_ctx ctx)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < 2; i++) {
+		const scmp_datum_t family = (scmp_datum_t)families[i];
+		const struct scmp_arg_cmp seqpacket[] = {SCMP_A0(SCMP_CMP_EQ, family),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, CALLS_TYPE_MASK, SOCK_SEQPACKET)};
+
+		r = calls_run_protocol(ctx, family, SOCK_STREAM, IPPROTO_TCP);
+		if (!r)
+			r = calls_run_protocol(ctx, family, SOCK_DGRAM, IPPROTO_UDP);
+		if (!r)
+			r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(ESOCKTNOSUPPORT),
+				SCMP_SYS(socket), 2, seqpacket);
+	}
+	return r < 0 ? err_raise(r) : 0;
 }
 
 /* Types: a datagram socketpair can be sent from to any path, so without the hook only kinds that
@@ -255,7 +302,7 @@ static int calls_run_families(scmp_filter_ctx ctx, bool with_unix)
 static int calls_run_types(scmp_filter_ctx ctx, bool with_unix)
 {
 	const uint32_t refuse = SCMP_ACT_ERRNO(ESOCKTNOSUPPORT);
-	const scmp_datum_t mask = 0xf; /* SOCK_TYPE_MASK */
+	const scmp_datum_t mask = CALLS_TYPE_MASK;
 
 	for (scmp_datum_t type = 0; type <= mask; type++) {
 		bool is_known = type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET;
@@ -294,6 +341,8 @@ int sandbox_calls_run(bool with_unix)
 		r = calls_run_families(ctx, with_unix);
 	if (!r)
 		r = calls_run_types(ctx, with_unix);
+	if (!r)
+		r = calls_run_protocols(ctx);
 	if (!r)
 		r = calls_load(ctx);
 	return r ? err_trace(r) : 0;
