@@ -101,6 +101,22 @@ test_no_packet_while_processes_die_and_stop() {
 	hf kill "$(hf status --json | jq -r '.. | objects | select(.name? == "trying") | .id')"
 }
 
+# The next version has other maps: its hooks are attached before the last one's are taken off.
+test_no_packet_while_another_version_takes_over() {
+	arrived_before=$(arrived)
+	start_trying
+	for _ in 1 2 3; do
+		kill_daemon
+		now=$(find "$HOLDFAST_DIR/bpf" -name 'abi*')
+		mv "$now" "$HOLDFAST_DIR/bpf/abi999"
+		start_daemon
+		nothing_gets_out 'another version started'
+		[ ! -e "$HOLDFAST_DIR/bpf/abi999" ] || fail 'its pins are still there'
+		assert_eq "$(sql after 'SELECT 7')" 7
+	done
+	hf kill "$(hf status --json | jq -r '.. | objects | select(.name? == "trying") | .id')"
+}
+
 test_pins_that_root_removes_are_noticed_and_put_back() {
 	arrived_before=$(arrived)
 	start_trying

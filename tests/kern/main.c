@@ -403,6 +403,29 @@ static void test_without_unix(struct test *t)
 	client(t, "and_denies_again", "a", AGENT_UID, client_unix);
 }
 
+/* An upgrade with another ABI: its hooks come beside the old ones, which then go. */
+static void test_other_abi(struct test *t)
+{
+	char now[128], old[128], path[160];
+	struct bpf_link_info info = {0};
+	uint32_t len = sizeof(info);
+	int fd;
+
+	close_kern(t);
+	snprintf(now, sizeof(now), "%s/abi%d", t->world.bpffs, HOLDFAST_ABI);
+	snprintf(old, sizeof(old), "%s/abi%d", t->world.bpffs, HOLDFAST_ABI - 1);
+	if (rename(now, old))
+		die("rename");
+	snprintf(path, sizeof(path), "%s/link_connect4", old);
+	fd = bpf_obj_get(path);
+	must_open(t, false);
+	check(t, "pins_of_the_last_abi_are_replaced", access(old, F_OK) && !access(now, F_OK));
+	check(t, "and_their_hooks_are_off",
+		!bpf_obj_get_info_by_fd(fd, &info, &len) && !info.cgroup.cgroup_id);
+	close(fd);
+	client(t, "new_hooks_refuse_alone", "a", AGENT_UID, client_unix);
+}
+
 static void test_foreign(struct test *t)
 {
 	char other[PATH_MAX + 16];
@@ -542,6 +565,7 @@ int main(void)
 	test_foreign(&t);
 	test_tampering(&t);
 	test_new_cgroup(&t);
+	test_other_abi(&t);
 	test_detach(&t);
 	world_end(&t.world);
 	printf("%u passed, %u failed\n", t.n_passed, t.n_failed);

@@ -210,13 +210,16 @@ static ERR_CHECK int kern_open_maps(struct kern *k)
 static ERR_CHECK int kern_find_pins(
 	struct kern *k, const struct kern_config *c, const char **ret_what)
 {
+	const struct pin_owner owner = {.cgroup2_fd = c->runs_cgroup_fd,
+		.runs = k->cgroups[AT_RUNS],
+		.daemon = k->cgroups[AT_DAEMON]};
 	int r = pin_mount(c->bpffs, ret_what);
 
 	if (r == KERN_E_MISSING)
 		return r;
 	if (r)
 		return err_trace(r);
-	r = pin_check_foreign(c->bpffs, c->runs_cgroup_fd);
+	r = pin_check_foreign(c->bpffs, &owner);
 	if (!r)
 		r = pin_make_dir(c->bpffs, k->dir, sizeof(k->dir));
 	if (!r)
@@ -253,6 +256,8 @@ int kern_open(const struct kern_config *c, struct kern **ret, const char **ret_w
 		return r; /* this function's own outcomes, explained in *ret_what */
 	if (!r)
 		r = kern_attach_all(k);
+	if (!r)
+		r = pin_remove_others(k->bpffs);
 	if (!r)
 		r = kern_open_maps(k);
 	if (r)

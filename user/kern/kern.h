@@ -28,8 +28,9 @@ struct kern_config {
 
 /*
  * Loads and attaches, backstop first, or adopts the pins that an earlier daemon left: programs are
- * replaced under live runs (bpf_link_update), maps are kept. *ret_what (static or owned by kern)
- * says what is missing on failure. 0, KERN_E_*, -errno.
+ * replaced under live runs (bpf_link_update), maps are kept. Those of another ABI are taken off
+ * once the new ones are attached beside them. *ret_what (static or owned by kern) says what is
+ * missing on failure. 0, KERN_E_*, -errno.
  */
 ERR_CHECK int kern_open(const struct kern_config *config, struct kern **ret, const char **ret_what);
 /* Frees the descriptors; pins stay: the cgroup stays closed. */

@@ -203,13 +203,18 @@ int pin_open_map_readonly(const char *dir, const char *name)
 	return fd < 0 ? err_raise(-errno) : fd;
 }
 
-/* Is any hook pinned in this folder attached to a cgroup that exists? */
-static ERR_CHECK int pin_dir_is_live(const char *dir, int cgroup2_fd, bool *ret)
+/* What the folder's hooks are attached to, of what exists: our groups, others. */
+struct pin_dir_state {
+	bool is_ours, is_foreign;
+};
+
+static ERR_CHECK int pin_look_at_dir(
+	const char *dir, const struct pin_owner *owner, struct pin_dir_state *ret)
 {
 	_cleanup_(pin_dir_closep) DIR *d = opendir(dir);
 	const struct dirent *e;
 
-	*ret = false;
+	*ret = (struct pin_dir_state){false};
 	if (!d)
 		return err_raise(-errno);
 	while ((e = readdir(d))) {
@@ -222,9 +227,12 @@ static ERR_CHECK int pin_dir_is_live(const char *dir, int cgroup2_fd, bool *ret)
 		if (pin_path(path, dir, "", e->d_name))
 			return err_raise(-ENAMETOOLONG);
 		fd = bpf_obj_get(path);
-		if (fd >= 0 && !pin_info(fd, &info) &&
-			pin_has_cgroup(cgroup2_fd, info.cgroup.cgroup_id))
-			*ret = true;
+		if (fd < 0 || pin_info(fd, &info))
+			continue;
+		if (info.cgroup.cgroup_id == owner->runs || info.cgroup.cgroup_id == owner->daemon)
+			ret->is_ours = true;
+		else if (pin_has_cgroup(owner->cgroup2_fd, info.cgroup.cgroup_id))
+			ret->is_foreign = true;
 	}
 	return 0;
 }
@@ -272,8 +280,8 @@ static ERR_CHECK int pin_remove_dir(const char *dir)
 }
 
 /* Calls fn for each folder of pins, of any ABI. */
-static ERR_CHECK int pin_each_dir(const char *bpffs, int cgroup2_fd,
-	int (*fn)(const char *dir, const char *name, int cgroup2_fd))
+static ERR_CHECK int pin_each_dir(const char *bpffs, const struct pin_owner *owner,
+	int (*fn)(const char *dir, const char *name, const struct pin_owner *owner))
 {
 	_cleanup_(pin_dir_closep) DIR *d = opendir(bpffs);
 	const struct dirent *e;
@@ -288,38 +296,49 @@ static ERR_CHECK int pin_each_dir(const char *bpffs, int cgroup2_fd,
 			continue;
 		r = pin_path(dir, bpffs, "", e->d_name);
 		if (!r)
-			r = fn(dir, e->d_name, cgroup2_fd);
+			r = fn(dir, e->d_name, owner);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-static int pin_check_one(const char *dir, const char *name, int cgroup2_fd)
+static int pin_check_one(const char *dir, const char *name, const struct pin_owner *owner)
 {
-	bool is_live;
+	struct pin_dir_state state;
 	int r;
 
 	if (!strcmp(name, PIN_DIR))
 		return 0;
-	r = pin_dir_is_live(dir, cgroup2_fd, &is_live);
+	r = pin_look_at_dir(dir, owner, &state);
 	if (r)
 		return err_trace(r);
-	if (is_live)
+	if (state.is_foreign)
 		return KERN_E_FOREIGN;
-	return err_trace(pin_remove_dir(dir));
+	return state.is_ours ? 0 : err_trace(pin_remove_dir(dir));
 }
 
-int pin_check_foreign(const char *bpffs, int cgroup2_fd)
+int pin_check_foreign(const char *bpffs, const struct pin_owner *owner)
 {
-	int r = pin_each_dir(bpffs, cgroup2_fd, pin_check_one);
+	int r = pin_each_dir(bpffs, owner, pin_check_one);
 
 	return r == KERN_E_FOREIGN ? r : err_trace(r);
 }
 
-static int pin_remove_one(const char *dir, const char *name, int cgroup2_fd)
+static int pin_remove_other(const char *dir, const char *name, const struct pin_owner *owner)
 {
-	(void)name, (void)cgroup2_fd;
+	(void)owner;
+	return strcmp(name, PIN_DIR) != 0 ? err_trace(pin_remove_dir(dir)) : 0;
+}
+
+int pin_remove_others(const char *bpffs)
+{
+	return err_trace(pin_each_dir(bpffs, NULL, pin_remove_other));
+}
+
+static int pin_remove_one(const char *dir, const char *name, const struct pin_owner *owner)
+{
+	(void)name, (void)owner;
 	return err_trace(pin_remove_dir(dir));
 }
 
@@ -339,7 +358,7 @@ int kern_detach(const char *bpffs)
 
 	if (!pin_is_bpffs(bpffs))
 		return 0;
-	r = pin_each_dir(bpffs, -1, pin_remove_one);
+	r = pin_each_dir(bpffs, NULL, pin_remove_one);
 	if (r)
 		return err_trace(r);
 	/* Lazily, since an open descriptor below it (a listing, a shell) must not keep the hooks'

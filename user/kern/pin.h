@@ -2,7 +2,7 @@
 /*
  * Pins: what keeps the hooks attached when every process of ours is dead. Private to kern/.
  *
- *   <bpffs>/abi1/map_NAME, <bpffs>/abi1/link_NAME
+ *   <bpffs>/abiN/map_NAME, <bpffs>/abiN/link_NAME
  *
  * The folder carries HOLDFAST_ABI, so that a daemon with other map layouts never reads these.
  */
@@ -16,9 +16,19 @@
 ERR_CHECK int pin_mount(const char *bpffs, const char **ret_what);
 /* Folder of this ABI's pins into dir; makes it. */
 ERR_CHECK int pin_make_dir(const char *bpffs, char *dir, size_t max);
-/* Are there pins of another ABI, with a hook that is still attached? 0 no, KERN_E_FOREIGN yes. Dead
- * ones are removed. */
-ERR_CHECK int pin_check_foreign(const char *bpffs, int cgroup2_fd);
+/* Whose pins are ours: the groups that hooks are attached to. */
+struct pin_owner {
+	int cgroup2_fd; /* any folder on cgroup2 */
+	uint64_t runs, daemon;
+};
+
+/* Are there pins of another ABI, with a hook that is attached to somebody else's group? 0 no,
+ * KERN_E_FOREIGN yes. Those of an earlier version of us stay, for pin_remove_others(); dead ones
+ * are removed. */
+ERR_CHECK int pin_check_foreign(const char *bpffs, const struct pin_owner *owner);
+/* Takes off what another version of us attached. Call when all of this version is: two sets refuse
+ * whatever one of them refuses, so there is no moment without one. */
+ERR_CHECK int pin_remove_others(const char *bpffs);
 
 enum pin_state {
 	PIN_NONE,    /* no such pin */
