@@ -373,9 +373,18 @@ static int pg_client_unit(struct pg *st, struct slice unit, struct sink *sink)
 	return PROTO_E_MALFORMED;
 }
 
-/* Must the unit wait for the server? */
-static bool pg_client_waits(const struct pg *st, uint8_t type)
+bool pg_text_hangs_on_settings(struct slice text)
 {
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\\' || text.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* Must the unit wait for the server? */
+static bool pg_client_waits(const struct pg *st, struct slice unit)
+{
+	uint8_t type = unit.p[0];
 	bool is_sync = type == 'S' || type == 'H';
 
 	if (st->ask || bug(st->has_request))
@@ -390,8 +399,13 @@ static bool pg_client_waits(const struct pg *st, uint8_t type)
 	/* A ReadyForQuery more or less would give the answers that follow to the wrong places. */
 	if (st->loose_syncs && !st->skips_to_sync)
 		return true;
+	if (!pg_has_outstanding(st))
+		return false;
 	/* A Sync on its way will bring the settings that the batch before it changed. */
-	return st->lexing_unknown && pg_has_outstanding(st);
+	if (st->lexing_unknown)
+		return true;
+	return st->doubts_lexing && (type == 'Q' || type == 'P') &&
+	       pg_text_hangs_on_settings(slice_skip(unit, PG_HEADER));
 }
 
 int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink)
@@ -406,7 +420,7 @@ int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink)
 	/* Before anything waits for the server: the server waits for the end of the data. */
 	if (st->copy == PG_COPY_IN || st->copy == PG_COPY_BOTH)
 		return pg_client_copy(st, unit, sink);
-	if (pg_client_waits(st, type))
+	if (pg_client_waits(st, unit))
 		return PROTO_E_NOT_NOW;
 	if (type == 'd' || type == 'c' || type == 'f') {
 		/* The server ignores copy messages out of place; whether they are depends on its

@@ -226,6 +226,8 @@ struct pg {
 	uint64_t batch;          /* see struct tx_where */
 	bool tx_lexing; /* lexing settings changed in this transaction: its end may change them back
 			 */
+	bool doubts_lexing; /* something ran, since the session was last idle, that may have changed
+			     * them unseen */
 	bool lexing_unknown; /* changed in a batch, and no ReadyForQuery confirmed them yet */
 	struct slice encoding, scs; /* ParameterStatus, pool memory */
 	struct slice search_path, superuser, server_version;
@@ -368,6 +370,11 @@ ERR_CHECK int pg_options_split(struct slice options, struct arena *arena, struct
 /* ---- postgres_client.c, postgres_request.c --------------------------------------------------- */
 
 ERR_CHECK int pg_decode_client(struct pg *st, struct slice unit, struct sink *sink);
+/* Could this text read otherwise under other settings? They (standard_conforming_strings,
+ * backslash_quote, client_encoding) bear on backslashes and on bytes beyond ASCII and on nothing
+ * else: every encoding has ASCII in common, and a U&'…' that needs no backslash is an error, not
+ * another text, where strings do not conform. */
+bool pg_text_hangs_on_settings(struct slice text);
 /* The request of the kept span, its last place included. 0, PROTO_E_TOO_BIG. */
 ERR_CHECK int pg_request_emit(struct pg *st, struct request *req, struct sink *sink);
 ERR_CHECK int pg_settle(void *state, struct slice span, const struct verdict *v, struct sink *sink);

@@ -108,7 +108,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	const struct pg_stmt *last = NULL;
 	struct slice text = SLICE_NULL, own = req->text;
 	unsigned n_texts = own.p != NULL, n_binds = 0;
-	bool defines = false;
+	bool defines = false, is_fresh = own.p && pg_text_hangs_on_settings(own);
 
 	*ret_unknown = NULL;
 	for (uint32_t i = st->sent; i != st->tail; i++) {
@@ -117,6 +117,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 
 		n_binds += p->kind == PG_BIND;
 		defines |= p->kind == PG_PARSE && p->obj->name.n;
+		is_fresh |= p->kind == PG_PARSE && pg_text_hangs_on_settings(s->text);
 		if (!*ret_unknown)
 			*ret_unknown = pg_place_unknown(p);
 		if (!s || s == last || s->is_unknown)
@@ -132,6 +133,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others.
 	 */
 	req->is_suspect = req->is_suspect || n_texts > 1 || n_binds > 1 || st->lexing_unknown;
+	req->is_doubtful = st->doubts_lexing && st->batch_open && is_fresh && !st->lexing_unknown;
 	req->has_bind = n_binds;
 	req->is_whole = own.p ? st->tail == st->sent + 1
 			      : pg_place_at(st, st->tail - 1)->kind == PG_EXECUTE && !defines;
@@ -288,6 +290,7 @@ static int pg_settle_pass(
 	last->is_barrier = last->is_lexing || last->changes;
 	st->n_barriers += last->is_barrier;
 	st->tx_lexing = st->tx_lexing || v->changes_lexing;
+	st->doubts_lexing = st->doubts_lexing || v->changes_lexing || v->may_change_lexing;
 	pg_belt_places(st, v);
 	if (v->read_only && pg_belt_put(st, span, sink)) {
 		pg_span_sent(st);

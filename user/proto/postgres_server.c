@@ -205,6 +205,9 @@ static int pg_on_ready(struct pg *st, struct slice unit, struct sink *sink)
 		sink_pass(sink, unit.n);
 	}
 	st->batch_open = pg_has_outstanding(st);
+	/* All that changed was reported, and nothing is left that a rollback could change back. */
+	if (st->tx == TX_NONE && !pg_has_outstanding(st) && !st->loose_syncs)
+		st->doubts_lexing = false;
 	return r;
 }
 

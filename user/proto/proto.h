@@ -164,6 +164,9 @@ struct request {
 	 * like: reason to judge as unknown besides. `text` then holds every text involved, joined
 	 * by ";\n". REQUEST_LOGIN: a parameter came twice; the host must refuse. */
 	bool is_suspect;
+	/* Its text hangs on settings that something in the same batch may have changed, of which
+	 * the server says nothing before the batch ends: split() it, or judge it as unknown. */
+	bool is_doubtful;
 	/* It makes the server plan a statement, even if it only prepares. */
 	bool has_bind;
 	/* It can be put again as it is: a simple query and nothing kept before it, or units up to
@@ -319,6 +322,9 @@ struct verdict {
 	/* PASS: the request may change how the server reads the text that follows (FACTS_LEXING):
 	 * no client unit but the likes of Sync is decoded until it was answered. */
 	bool changes_lexing;
+	/* PASS: it may do so although it does not say so: it runs what its text does not show. Text
+	 * that the settings could matter to waits until it was answered. */
+	bool may_change_lexing;
 	/* PASS: names that become valid once the server confirms the request. Copied. */
 	const struct name_change *names;
 	size_t n_names;

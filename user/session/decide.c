@@ -202,7 +202,7 @@ static int decide_complete_facts(struct session *s)
 		r = decide_add_executes(s, 0);
 	if (!r && a->request.kind == REQUEST_REPLICATION)
 		r = decide_add_fact(s, EFFECT_ADMIN, true);
-	if (!r && (a->request.is_suspect || !is_readable))
+	if (!r && (a->request.is_suspect || a->request.is_doubtful || !is_readable))
 		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
 	return err_trace(r);
 }
@@ -452,25 +452,6 @@ static int decide_deny(struct session *s)
 
 /* ---- the path -------------------------------------------------------------------------------- */
 
-/* 0: facts are complete. */
-static int decide_prepare(struct session *s)
-{
-	int r;
-
-	if (s->asked.has_facts)
-		return 0;
-	if (s->is_answered) {
-		s->is_answered = false;
-	} else if (catalog_is_due(s)) {
-		r = catalog_ask(s);
-		if (!r)
-			return decide_park(s, PARK_ASK);
-		if (r < 0)
-			return err_trace(r);
-	}
-	return decide_find_facts(s);
-}
-
 static int decide_drain(struct session *s)
 {
 	struct sink *sink = &s->unit_sink;
@@ -499,6 +480,44 @@ static int decide_split(struct session *s)
 		r = relay_apply(s, SIDE_CLIENT, SLICE_NULL, sink);
 	arena_reset(&s->unit_arena);
 	return r ? err_trace(r) : decide_park(s, PARK_DRAIN);
+}
+
+/* How will the server read the text? It says so when the batch ends. */
+static int decide_end_doubt(struct session *s)
+{
+	int r;
+
+	if (!s->asked.request.is_doubtful)
+		return 0;
+	r = guard_may_split(s);
+	if (r == GUARD_E_DRAIN)
+		return decide_drain(s);
+	if (r != GUARD_E_SPLIT)
+		return err_trace(r); /* judged as unknown */
+	s->asked.request.is_doubtful = false;
+	return decide_split(s);
+}
+
+/* 0: facts are complete. */
+static int decide_prepare(struct session *s)
+{
+	int r;
+
+	if (s->asked.has_facts)
+		return 0;
+	r = decide_end_doubt(s);
+	if (r)
+		return r;
+	if (s->is_answered) {
+		s->is_answered = false;
+	} else if (catalog_is_due(s)) {
+		r = catalog_ask(s);
+		if (!r)
+			return decide_park(s, PARK_ASK);
+		if (r < 0)
+			return err_trace(r);
+	}
+	return decide_find_facts(s);
 }
 
 /* 0: the guard has nothing more to find out. */

@@ -304,6 +304,22 @@ static int guard_judge_text(struct session *s, bool commits)
 	return 0;
 }
 
+int guard_may_split(struct session *s)
+{
+	struct tx_where w;
+
+	s->proto->where(s->state, &w);
+	switch (guard_is_inside(s, &w)) {
+	case TRI_UNKNOWN:
+		return GUARD_E_DRAIN;
+	case TRI_YES:
+		return GUARD_E_SPLIT;
+	case TRI_NO:
+		break;
+	}
+	return s->guard.mixed == w.batch + 1 ? 0 : GUARD_E_SPLIT;
+}
+
 int guard_check(struct session *s)
 {
 	struct guard *g = &s->guard;
@@ -363,11 +379,16 @@ int guard_passed(struct session *s, struct verdict *v)
 	const struct facts *f = &s->asked.facts;
 	struct tx_where w;
 
-	if (!guard_is_on(s))
+	v->may_change_lexing = guard_is_open(&s->asked) || guard_writes(f);
+	if (!s->is_logged_in)
 		return 0;
 	s->proto->where(s->state, &w);
 	g->is_dirty = true;
 	guard_note_control(s, &w);
+	if (guard_writes(f))
+		g->mixed = w.batch + 1;
+	if (!guard_is_on(s))
+		return 0;
 	if (s->asked.wants_belt) {
 		v->read_only = true;
 		g->belted = w.batch + 1;
@@ -383,8 +404,6 @@ int guard_passed(struct session *s, struct verdict *v)
 		g->is_accounted |= guard_writes(f);
 		g->has_ids |= (f->flags & FACTS_TAKES_ID) != 0;
 	}
-	if (guard_writes(f))
-		g->mixed = w.batch + 1;
 	g->has_hold_cursor |= (f->flags & FACTS_HOLD_CURSOR) != 0;
 	return 0;
 }

@@ -71,6 +71,10 @@ enum {
 /* Before the request at hand is ruled on, its facts complete: asks what has to be asked, and adds
  * to the facts what came of it. 0, GUARD_E_*, or < 0. */
 ERR_CHECK int guard_check(struct session *s);
+/* May the batch end in front of the request at hand, nothing else being lost by it? Inside a block
+ * a Sync ends nothing, and outside there must be no write that would be committed too early.
+ * GUARD_E_SPLIT: yes; GUARD_E_DRAIN; 0: no. */
+ERR_CHECK int guard_may_split(struct session *s);
 /* The request at hand is let through; its span is still there. Adds to the verdict. */
 ERR_CHECK int guard_passed(struct session *s, struct verdict *v);
 /* REPLY_RETRY: puts the request in front of all that the client sent since. */

@@ -556,6 +556,7 @@ static void vector_verdict_line(struct replay *r, struct slice line)
 		v->v.want_rows |= slice_eq_str(word, "rows");
 		v->v.streams_copy |= slice_eq_str(word, "copy");
 		v->v.changes_lexing |= slice_eq_str(word, "lexing");
+		v->v.may_change_lexing |= slice_eq_str(word, "open");
 		v->v.read_only |= slice_eq_str(word, "read-only");
 		v->v.may_retry |= slice_eq_str(word, "retry");
 		if (slice_eq_str(word, "by-column"))
