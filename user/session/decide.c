@@ -64,37 +64,6 @@ static int decide_keep_request(struct session *s)
 	return r ? r : decide_dup(a, &q->application);
 }
 
-static int decide_keep_facts(struct facts *f, struct arena *a)
-{
-	struct facts copy = *f;
-	int r = 0;
-
-	copy.list = arena_array(a, f->n + 1, sizeof(*copy.list));
-	copy.names = arena_array(a, f->n_names + 1, sizeof(*copy.names));
-	copy.executes = arena_array(a, f->n_executes + 1, sizeof(*copy.executes));
-	if (!copy.list || !copy.names || !copy.executes)
-		return err_raise(-ENOMEM);
-	for (size_t i = 0; !r && i < f->n; i++) {
-		copy.list[i] = f->list[i];
-		r = decide_dup(a, &copy.list[i].object);
-	}
-	for (size_t i = 0; !r && i < f->n_names; i++) {
-		copy.names[i] = f->names[i];
-		r = decide_dup(a, &copy.names[i].name);
-		if (!r)
-			r = decide_dup(a, &copy.names[i].text);
-	}
-	for (size_t i = 0; !r && i < f->n_executes; i++) {
-		copy.executes[i] = f->executes[i];
-		r = decide_dup(a, &copy.executes[i].name);
-	}
-	copy.lineage = NULL;
-	if (!r)
-		r = sql_lineage_join(&copy.lineage, f->lineage, a);
-	*f = copy;
-	return r;
-}
-
 static int decide_park(struct session *s, enum park park)
 {
 	int r = 0;
@@ -102,7 +71,7 @@ static int decide_park(struct session *s, enum park park)
 	if (s->park == PARK_NONE) {
 		r = decide_keep_request(s);
 		if (!r && s->asked.has_facts)
-			r = decide_keep_facts(&s->asked.facts, &s->request_arena);
+			r = sql_facts_keep(&s->asked.facts, &s->request_arena);
 	}
 	if (r)
 		return err_trace(r);
@@ -266,7 +235,7 @@ int decide_facts(struct session *s, const struct facts *facts, int error)
 	if (!r && error >= 0) {
 		sql_cache_keep(s->worker->sql_cache, s->asked.request.text,
 			s->proto->lexing(s->state, &is_readable), facts);
-		r = decide_keep_facts(&s->asked.facts, &s->request_arena);
+		r = sql_facts_keep(&s->asked.facts, &s->request_arena);
 	}
 	if (!r)
 		r = decide_complete_facts(s);

@@ -35,14 +35,19 @@ static int classify_one(enum effect effect, uint32_t flags, struct arena *arena,
 	return 0;
 }
 
-static bool classify_from_cache(struct sql_cache *cache, enum cache_kind kind, struct slice key,
-	uint64_t lexing, struct facts *ret)
+/* 1: found. A copy, since nobody can say when the entry is thrown out: other sessions of the worker
+ * use the cache while this request waits. */
+static int classify_from_cache(struct sql_cache *cache, enum cache_kind kind, struct slice key,
+	uint64_t lexing, struct arena *arena, struct facts *ret)
 {
 	const struct facts *found = key.n ? sql_cache_get(cache, kind, key, lexing) : NULL;
+	int r;
 
-	if (found)
-		*ret = *found;
-	return found;
+	if (!found)
+		return 0;
+	*ret = *found;
+	r = sql_facts_keep(ret, arena);
+	return r ? err_trace(r) : 1;
 }
 
 /* The text is short and harmless to parse right here. */
@@ -67,14 +72,17 @@ int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing, st
 {
 	uint8_t shape_bytes[SQL_SHAPE_MAX];
 	struct slice shape = {shape_bytes, 0};
+	int r;
 
 	if (text.n > SQL_TEXT_MAX)
 		return classify_unknown(arena, ret);
 	if (cache) {
 		shape.n = sql_shape(text, shape_bytes);
-		if (classify_from_cache(cache, CACHE_SHAPE, shape, lexing, ret) ||
-			classify_from_cache(cache, CACHE_TEXT, text, lexing, ret))
-			return 0;
+		r = classify_from_cache(cache, CACHE_SHAPE, shape, lexing, arena, ret);
+		if (!r)
+			r = classify_from_cache(cache, CACHE_TEXT, text, lexing, arena, ret);
+		if (r)
+			return r < 0 ? err_trace(r) : 0;
 	}
 	switch (sql_prescan(text)) {
 	case PRESCAN_HOPELESS:
@@ -112,7 +120,49 @@ int sql_classify_setting(
 	return classify_one(EFFECT_ADMIN, FACTS_LEXING, arena, ret);
 }
 
-/* ---- merging --------------------------------------------------------------------------------- */
+/* ---- copying and merging --------------------------------------------------------------------- */
+
+static int classify_dup(struct arena *a, struct slice *s)
+{
+	struct slice copy = arena_dup(a, *s);
+
+	if (s->n && !copy.p)
+		return err_raise(-ENOMEM);
+	*s = copy;
+	return 0;
+}
+
+int sql_facts_keep(struct facts *f, struct arena *a)
+{
+	struct facts copy = *f;
+	int r = 0;
+
+	copy.list = arena_array(a, f->n + 1, sizeof(*copy.list));
+	copy.names = arena_array(a, f->n_names + 1, sizeof(*copy.names));
+	copy.executes = arena_array(a, f->n_executes + 1, sizeof(*copy.executes));
+	if (!copy.list || !copy.names || !copy.executes)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; !r && i < f->n; i++) {
+		copy.list[i] = f->list[i];
+		r = classify_dup(a, &copy.list[i].object);
+	}
+	for (size_t i = 0; !r && i < f->n_names; i++) {
+		copy.names[i] = f->names[i];
+		r = classify_dup(a, &copy.names[i].name);
+		if (!r)
+			r = classify_dup(a, &copy.names[i].text);
+	}
+	for (size_t i = 0; !r && i < f->n_executes; i++) {
+		copy.executes[i] = f->executes[i];
+		r = classify_dup(a, &copy.executes[i].name);
+	}
+	copy.lineage = NULL;
+	if (!r)
+		r = sql_lineage_join(&copy.lineage, f->lineage, a);
+	if (!r)
+		*f = copy;
+	return r;
+}
 
 /* `*list` of n_a elements with those of b behind it. */
 static int classify_join(

@@ -45,8 +45,8 @@ void sql_cache_want_lineage(struct sql_cache *c, bool wants);
 
 /*
  * Facts of one text (any number of statements). `lexing` is the decoder's digest of the settings
- * under which the server will read it (part of the cache key). Everything in *ret lives in `arena`,
- * or in the cache until its next call. cache may be NULL.
+ * under which the server will read it (part of the cache key). Everything in *ret lives in `arena`
+ * (but objects that are pieces of the text), nothing in the cache. cache may be NULL.
  *
  * 0; SQL_E_DEEP: nothing was parsed, see above; -ENOMEM.
  */
@@ -70,6 +70,9 @@ ERR_CHECK int sql_classify_replication(struct slice text, struct arena *arena, s
 /* Appends copies of the lineages of `more` to *list. 0, -ENOMEM. */
 ERR_CHECK int sql_lineage_join(
 	const struct lineage **list, const struct lineage *more, struct arena *arena);
+
+/* Puts copies of all that f points to into `arena`. 0; -ENOMEM, and f is as it was. */
+ERR_CHECK int sql_facts_keep(struct facts *f, struct arena *arena);
 
 /* Appends the facts of b to a (both stay valid; the result lives in `arena`). 0, -ENOMEM. */
 ERR_CHECK int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena);

@@ -85,6 +85,29 @@ Test(cache, lineage_is_found_where_somebody_asks_for_it)
 	cr_expect(classify(cache, sql, 0).lineage, "kept from when it was not wanted");
 }
 
+/* A request that waits for people has its facts for longer than the cache has them. */
+Test(cache, found_facts_outlive_their_entry)
+{
+	static const char *const texts[] = {"UPDATE t SET a = upper(b) WHERE id = 1",
+		"PREPARE p AS SELECT a FROM t", "EXECUTE p (1)", "PREPARE q AS DELETE FROM u"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct facts plain = classify(NULL, texts[i], 0), first, found;
+
+		first = classify(cache, texts[i], 0);
+		found = classify(cache, texts[i], 0);
+		cr_assert(facts_same(&plain, &first));
+		sql_cache_want_lineage(cache, false); /* empties it */
+		sql_cache_want_lineage(cache, true);
+		for (int j = 0; j < 100; j++)
+			free(memset(malloc(100 + 20 * (size_t)j), 'x', 100 + 20 * (size_t)j));
+		cr_expect(facts_same(&plain, &found), "%s", texts[i]);
+		cr_expect(!plain.lineage ||
+				  !memcmp(plain.lineage, found.lineage, plain.lineage->size),
+			"%s", texts[i]);
+	}
+}
+
 Test(cache, settings_that_change_lexing_are_part_of_the_key)
 {
 	struct facts f;
