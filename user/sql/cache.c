@@ -125,7 +125,9 @@ static void cache_evict(struct sql_cache *c)
 	for (at = cache_bucket(c, e->hash); *at != e; at = &(*at)->next)
 		;
 	*at = e->next;
-	c->ring[c->hand] = c->ring[--c->n];
+	/* The youngest comes to its place, and has its turn when the hand has been around: or the
+	 * hand would stand still, throw out what just came and keep what nobody asks for. */
+	c->ring[c->hand++] = c->ring[--c->n];
 	c->bytes -= e->size;
 	free(e);
 }

@@ -173,6 +173,25 @@ Test(cache, stays_within_its_bounds_and_keeps_what_is_used)
 	cr_expect(!sql_cache_get(cache, CACHE_SHAPE, SLICE_LIT("SELECT * FROM table_0"), 0));
 }
 
+Test(cache, what_nobody_asks_for_makes_room_for_what_comes)
+{
+	char sql[64];
+	int n_old = 0, n_new = 0;
+
+	for (int i = 0; i < 64 + 128; i++) {
+		snprintf(sql, sizeof(sql), "SELECT * FROM table_%d", i);
+		classify(cache, sql, 0);
+		arena_reset(&arena);
+	}
+	for (int i = 0; i < 64 + 128; i++) {
+		snprintf(sql, sizeof(sql), "SELECT * FROM table_%d", i);
+		if (sql_cache_get(cache, CACHE_SHAPE, slice_str(sql), 0))
+			(*(i < 64 ? &n_old : &n_new))++;
+	}
+	cr_expect_eq(n_old, 0, "%d of the first, that nobody asked for again", n_old);
+	cr_expect_eq(n_new, 64, "%d", n_new);
+}
+
 Test(cache, entries_too_large_are_not_kept)
 {
 	size_t n = 40 * 1024;
