@@ -138,7 +138,10 @@ int mask_plan_build(const struct mask_rule *const *rules, const struct mask_cata
 		bool may_derive = touches && !(proof && mask_proof_is_clear(proof, i, n_columns));
 		struct column_fate fate = column_fate_of(rules, catalog, &columns[i], may_derive);
 
-		if (proof && proof->is_released && fate.is_unproven) {
+		/* What was let through is what is computed. A table that nothing is known of may
+		 * have columns that the rules name. */
+		if (proof && proof->is_released && fate.is_unproven &&
+			(catalog || !columns[i].table)) {
 			fate.is_unproven = false;
 			if (fate.is_protected)
 				fate.as = transform_stricter(fate.as, TRANSFORM_REDACT);

@@ -97,6 +97,11 @@ const struct mask_catalog *catalog_believed(const struct session *s)
 	return s->catalog->columns;
 }
 
+uint64_t catalog_names_now(const struct session *s)
+{
+	return atomic_load(&s->worker->enforcer->names_epoch) - s->n_own_names;
+}
+
 void catalog_renaming_begin(struct session *s)
 {
 	struct enforcer *e = s->worker->enforcer;
@@ -104,6 +109,7 @@ void catalog_renaming_begin(struct session *s)
 	if (!s->is_renaming)
 		atomic_fetch_add(&e->n_renaming, 1);
 	s->is_renaming = true;
+	s->n_own_names++;
 	atomic_fetch_add(&e->names_epoch, 1);
 }
 
@@ -114,6 +120,7 @@ void catalog_renaming_end(struct session *s)
 	if (!s->is_renaming)
 		return;
 	/* First what makes the old knowledge old, then what lets it be believed. */
+	s->n_own_names++;
 	atomic_fetch_add(&e->names_epoch, 1);
 	atomic_fetch_sub(&e->n_renaming, 1);
 	s->is_renaming = false;

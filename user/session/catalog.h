@@ -26,6 +26,9 @@ ERR_CHECK int catalog_ask(struct session *s);
 ERR_CHECK int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done);
 /* What is known, or NULL: nothing is, so that every column of a table is unproven. */
 const struct mask_catalog *catalog_believed(const struct session *s);
+/* Differs from what it was if another session has changed names since, or sent what may change
+ * them. A session's own changes come behind its own earlier requests. */
+uint64_t catalog_names_now(const struct session *s);
 /* A request that changes names, or ends a transaction that did, goes to the server: until all is
  * answered, what others know may be older than what the server knows. end: also without begin. */
 void catalog_renaming_begin(struct session *s);

@@ -320,6 +320,7 @@ static int decide_track(struct session *s, enum recording recording)
 		.touches = a->touches,
 		.quotes = a->quotes,
 		.proof = a->proof,
+		.names = a->names,
 		.recording = recording,
 		.asked_ns = clock_mono_ns()};
 	s->n_recording += recording >= RECORDING_HEAD;
@@ -653,8 +654,14 @@ static int decide_follow_policy(struct session *s)
 int decide_advance(struct session *s)
 {
 	bool enforces;
-	int r = decide_follow_policy(s);
+	int r;
 
+	if (s->park == PARK_ASK && s->asked.asks_again && s->asked.outcome == HOLD_OPEN) {
+		s->is_answered = false;
+		s->park = PARK_HOLD;
+		return decide_released(s, s->asked.agreed_by, NULL, NULL);
+	}
+	r = decide_follow_policy(s);
 	if (!r)
 		r = decide_prepare(s);
 	if (r)
@@ -682,8 +689,29 @@ int decide_request(struct session *s)
 	return decide_advance(s);
 }
 
+static bool decide_agrees(enum hold_event event)
+{
+	return event == HOLD_EV_APPROVE || event == HOLD_EV_GRANT;
+}
+
+/* Names may have changed while it waited, and with them what it shows. 0: nothing to ask. */
+static int decide_ask_again(struct session *s, enum hold_event event)
+{
+	struct asked *a = &s->asked;
+	int r;
+
+	if (!decide_agrees(event) || a->asks_again || !catalog_is_due(s))
+		return 0;
+	r = catalog_ask(s);
+	if (r)
+		return r < 0 ? err_trace(r) : 0;
+	a->asks_again = true;
+	a->agreed_by = event;
+	return decide_park(s, PARK_ASK);
+}
+
 /* Follows the policy that is in force by now, and says what is true of the request under it. */
-static int decide_look_again(struct session *s, struct hold_now *ret)
+static int decide_look_again(struct session *s, enum hold_event event, struct hold_now *ret)
 {
 	_cleanup_(freep) char *before = NULL, *after = NULL;
 	const struct policy *ruled_by = s->policy;
@@ -694,10 +722,14 @@ static int decide_look_again(struct session *s, struct hold_now *ret)
 	r = session_sync_policy(s);
 	if (r)
 		return r < 0 ? err_trace(r) : DECIDE_E_CLOSED;
-	if (s->policy == ruled_by)
-		return 0;
+	if (s->policy == ruled_by) {
+		r = decide_ask_again(s, event);
+		if (r || !decide_agrees(event))
+			return r;
+	}
 	/* It may have become stricter about the request itself, or about what may be seen of its
-	 * rows; and the ruling at hand points into the old one. */
+	 * rows, and so may what its names mean by now; and the ruling at hand points into the old
+	 * policy. */
 	decide_rule(s);
 	after = held_terms(&s->asked.ruling);
 	ret->denies = s->asked.ruling.kind == RULING_DENY;
@@ -706,11 +738,14 @@ static int decide_look_again(struct session *s, struct hold_now *ret)
 	return 0;
 }
 
-static const char *decide_why_not(enum hold_event event, const struct hold_now *now)
+static const char *decide_why_not(
+	enum hold_event event, const struct hold_now *now, bool is_same_policy)
 {
 	if (now->denies)
-		return "the policy changed and now denies it";
-	if (event != HOLD_EV_APPROVE && event != HOLD_EV_GRANT && event != HOLD_EV_RELOAD)
+		return is_same_policy
+			       ? "names changed meanwhile, and the policy denies what it means now"
+			       : "the policy changed and now denies it";
+	if (!decide_agrees(event) && event != HOLD_EV_RELOAD)
 		return NULL;
 	return now->is_unchanged ? "the policy changed meanwhile and asks others: ask again"
 				 : "the session changed while the request was held";
@@ -718,6 +753,7 @@ static const char *decide_why_not(enum hold_event event, const struct hold_now *
 
 int decide_released(struct session *s, enum hold_event event, const char *by, const char *reason)
 {
+	const struct policy *ruled_by = s->policy;
 	enum hold_outcome outcome;
 	struct hold_now now;
 	char message[768], hint[512];
@@ -726,7 +762,7 @@ int decide_released(struct session *s, enum hold_event event, const char *by, co
 
 	if (s->park != PARK_HOLD || s->asked.outcome != HOLD_OPEN)
 		return 0;
-	r = decide_look_again(s, &now);
+	r = decide_look_again(s, event, &now);
 	if (r)
 		return r;
 	outcome = hold_meet(event, &now);
@@ -739,8 +775,9 @@ int decide_released(struct session *s, enum hold_event event, const char *by, co
 		return decide_refuse(s, REFUSAL_CANCELLED,
 			"canceling statement due to user request",
 			"The held request was withdrawn; nothing was sent to the server.");
-	why_not = outcome == HOLD_DENIED && event == HOLD_EV_DENY ? NULL
-								  : decide_why_not(event, &now);
+	why_not = outcome == HOLD_DENIED && event == HOLD_EV_DENY
+			  ? NULL
+			  : decide_why_not(event, &now, s->policy == ruled_by);
 	if (why_not) {
 		by = NULL;
 		reason = why_not;

@@ -229,6 +229,7 @@ void masked_rule(struct session *s)
 	a->touches = a->quotes = false;
 	a->holds_unproven = a->is_copy = false;
 	a->proof = (struct mask_proof){0};
+	a->names = catalog_names_now(s);
 	if (!s->wants_text || request_is_login(&a->request))
 		return;
 	a->touches = masked_touches(s);

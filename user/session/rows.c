@@ -21,6 +21,13 @@ static struct inflight *rows_inflight(struct session *s, uint64_t seq)
 	return NULL;
 }
 
+/* It was judged by names that another session has changed meanwhile, or is about to: what was said
+ * of it may be about other tables than those that the server read. */
+static bool rows_is_overtaken(const struct session *s, const struct inflight *f)
+{
+	return f->names != catalog_names_now(s);
+}
+
 /* True if a column is of a table that the catalog has never heard of. */
 static bool rows_has_news(const struct column *columns, size_t n, const struct mask_catalog *known)
 {
@@ -35,6 +42,7 @@ static int rows_plan(struct session *s, uint64_t seq, uint32_t columns_id,
 {
 	const struct inflight *f = rows_inflight(s, seq);
 	const struct mask_catalog *known = catalog_believed(s);
+	bool is_judged = f && !rows_is_overtaken(s, f);
 	enum unproven unproven;
 	int r;
 
@@ -42,8 +50,8 @@ static int rows_plan(struct session *s, uint64_t seq, uint32_t columns_id,
 		return 0;
 	arena_reset(&s->plan_arena);
 	s->plan = NULL;
-	r = mask_plan_build(s->resource->masks, known, columns, n, !f || f->touches,
-		f ? &f->proof : NULL, &s->plan_arena, &s->plan, &unproven);
+	r = mask_plan_build(s->resource->masks, known, columns, n, !is_judged || f->touches,
+		is_judged ? &f->proof : NULL, &s->plan_arena, &s->plan, &unproven);
 	if (r)
 		return err_trace(r);
 	if (known && rows_has_news(columns, n, known))
@@ -156,7 +164,7 @@ static bool rows_withhold(struct session *s, const struct event *ev, struct slic
 {
 	const struct inflight *f = rows_inflight(s, ev->text.seq);
 	bool is_known = f || ev->text.is_value;
-	bool touches = f ? f->quotes : s->touches;
+	bool touches = f ? f->quotes || rows_is_overtaken(s, f) : s->touches;
 
 	if (!ev->text.may_quote || !ev->text.n || !mask_rules_need_catalog(s->resource->masks))
 		return false;

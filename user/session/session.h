@@ -69,6 +69,7 @@ struct inflight {
 	int64_t asked_ns; /* the server was, monotonic */
 	bool touches; /* may touch protected tables: columns without provenance are unproven … */
 	struct mask_proof proof; /* … but for those that the text clears */
+	uint64_t names;          /* catalog_names_now() when that was judged */
 	bool quotes;             /* its errors and notices may quote protected values */
 	bool is_done;
 	enum recording recording; /* of its reply */
@@ -107,6 +108,7 @@ struct asked {
 	struct copy_format copy;
 	struct slice copy_code, copy_error; /* the server would not say; request arena */
 	bool is_copy_over;                  /* … because the client's patience is at its end */
+	uint64_t names;                     /* catalog_names_now() when those were said */
 	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
 	bool is_guarded;     /* guard_check() is done with it */
 	bool wants_belt;     /* the server is to refuse it writes */
@@ -119,7 +121,9 @@ struct asked {
 	int64_t clock_left_ns,
 		clock_stopped_ns; /* how long it may still stand; since when it does */
 	uint8_t hmac[32];
-	bool has_place; /* one of its run's holds */
+	bool has_place;  /* one of its run's holds */
+	bool asks_again; /* agreed to; what the names mean by now is asked first: PARK_ASK */
+	enum hold_event agreed_by;
 	struct hold_keys keys;
 	struct slice free; /* values that are free in its shape, one a line */
 };
@@ -183,6 +187,7 @@ struct session {
 	struct catalog *catalog;     /* worker's; NULL: not needed or not known yet */
 	uint64_t catalog_epoch;      /* when our question was put */
 	uint64_t names_epoch;        /* the same */
+	uint64_t n_own_names;        /* of enforcer.names_epoch, how many are this session's */
 	bool is_renaming;            /* counted in enforcer.n_renaming */
 	bool doubts_catalog; /* changed names since the last answer, or got none: believes nothing
 			      */
