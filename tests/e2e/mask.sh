@@ -164,6 +164,18 @@ test_row_over_one_mebibyte_is_masked_by_filler() {
 	[ "$len" -ge 3000000 ] || fail "only $len bytes came"
 }
 
+test_length_or_null_of_a_computed_column_in_a_huge_row_tell_nothing() {
+	for secret in "repeat('x', ascii(ssn))" "nullif(left(ssn, 1), '0')" "ssn || ''"; do
+		in_run m -- /usr/bin/python3 "$E2E_ROOT/tests/e2e/wiretalk.py" "$E2E_PGPORT" \
+			"Q SELECT repeat('y', 1100000), $secret FROM customers WHERE id = 1" wait > "$T/got"
+		grep '^D' "$T/got" | head -c 100 > "$T/rows"
+		assert_eq "$(cat "$T/rows")" ''
+		assert_has "$(cat "$T/got")" 'a row of more than 1 MiB has values that cannot be masked in place'
+	done
+	len=$(sql m "SELECT repeat('y', 1100000), upper(name), ssn FROM customers WHERE id = 1" | wc -c)
+	[ "$len" -ge 1100000 ] || fail "only $len bytes came"
+}
+
 # Peak resident memory of the enforcer, in KiB. Clearing sets the peak back to what is in use now.
 clear_peak() { for p in $(enforcer_pid); do echo 5 > "/proc/$p/clear_refs"; done; }
 peak() { for p in $(enforcer_pid); do sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$p/status"; done | sort -n | tail -n 1; }

@@ -138,6 +138,9 @@ ERR_CHECK int mask_plan_build(const struct mask_rule *const *rules,
 	enum unproven *ret_unproven);
 /* True if no value of such a result can ever change: rows need not be looked at. */
 bool mask_plan_is_clear(const struct mask_plan *p);
+/* May a row of it go through mask_piece()? Not if a masked column is computed: pieces keep the
+ * length of a value, and NULL, and what computes it can make a length of any value. */
+bool mask_plan_fits_pieces(const struct mask_plan *p);
 
 /*
  * One value of column i. Returns true and the replacement in *ret (arena; p == NULL is SQL NULL) if

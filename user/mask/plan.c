@@ -152,6 +152,14 @@ int mask_plan_build(const struct mask_rule *const *rules, const struct mask_cata
 	return 0;
 }
 
+bool mask_plan_fits_pieces(const struct mask_plan *p)
+{
+	for (size_t i = 0; i < p->n_columns; i++)
+		if (p->columns[i].hides_null)
+			return false;
+	return true;
+}
+
 bool mask_plan_is_clear(const struct mask_plan *p)
 {
 	return p->is_clear;

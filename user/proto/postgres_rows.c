@@ -207,7 +207,7 @@ static int pg_stream_open(struct pg *st, enum side from, struct pg_stream *s)
 	if (!p)
 		return PROTO_E_MALFORMED;
 	s->is_row = pg_wants_rows(st, p);
-	return 0;
+	return s->is_row && !pg_columns(st) ? PROTO_E_MALFORMED : 0;
 }
 
 static void pg_stream_close(struct pg *st, enum side from, struct pg_stream *s)
@@ -330,6 +330,10 @@ int pg_stream(
 			r = pg_stream_open(st, from, s);
 			if (r)
 				return r;
+			if (s->is_row) {
+				pg_stream_show(st, s, p + at, 0, sink);
+				sink->event.kind = EV_BIG_ROW;
+			}
 		} else if (s->is_row) {
 			r = pg_stream_row(st, s, p, n, &at, sink);
 			if (r)
@@ -357,6 +361,10 @@ void pg_unread(void *state, size_t n)
 	struct pg *st = state;
 	struct pg_stream *s = &st->stream[SIDE_SERVER];
 
+	if (!n && s->is_row && !s->has_count && !s->n_head) {
+		*s = (struct pg_stream){0};
+		return;
+	}
 	if (bug(!s->is_open || !s->has_value || n > s->offset))
 		return;
 	s->offset -= n;

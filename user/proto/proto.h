@@ -117,6 +117,8 @@ enum event_kind {
 		     */
 	EV_LOGIN, /* server unit: the server is ready for the first request (PostgreSQL: first Z) */
 	EV_ROW,   /* server unit: a row whose values the host wanted to see; needs settle_row() */
+	EV_BIG_ROW, /* server stream: an oversized row of a result that the host wants to see
+		       begins, and none of its values has passed; the columns are in `value` */
 	EV_VALUE, /* server stream: a piece of one value of an oversized row, may be overwritten in
 		     place; each value has one at least */
 	EV_TEXT,  /* server unit: prose (error, notice, COPY text line) that may quote values; needs
@@ -225,7 +227,7 @@ struct event {
 			size_t n;
 			const struct value *values;
 		} row;
-		struct { /* EV_VALUE */
+		struct { /* EV_VALUE, EV_BIG_ROW */
 			uint64_t seq;
 			/* All of the result, as in EV_ROW; NULL: it is a line of COPY. */
 			const struct column *columns;
@@ -390,13 +392,14 @@ struct protocol {
 	 * comes again, see above. */
 	ERR_CHECK int (*decode)(void *st, enum side from, struct slice unit, struct sink *sink);
 	/* Bytes of a stream unit, in order; the bytes may be changed in place, then are passed on.
-	 * sink gets no ops here; events are EV_VALUE, EV_REPLY or none, and the host calls again
-	 * with the rest until *ret_used covers the piece. 0, PROTO_E_*. */
+	 * sink gets no ops here; events are EV_BIG_ROW, EV_VALUE, EV_REPLY or none, and the host
+	 * calls again with the rest until *ret_used covers the piece. 0, PROTO_E_*. */
 	ERR_CHECK int (*stream)(void *st, enum side from, uint8_t *p, size_t n, size_t *ret_used,
 		struct sink *sink);
 	/* The host wants the last n bytes of the EV_VALUE that stream() just emitted to come again,
 	 * in front of the next piece (a detector may have seen half of something). It passes on
-	 * ret_used - n bytes only. Never for the last piece of a value. */
+	 * ret_used - n bytes only. Never for the last piece of a value. With 0, on an EV_BIG_ROW:
+	 * the row is not passed on at all, and the session ends. */
 	void (*unread)(void *st, size_t n);
 	/* The next event that is due without further bytes (EV_REPLY: several requests ended at
 	 * once), in sink->event; sink gets no ops. False: none. Call it until it says so. */

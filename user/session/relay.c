@@ -161,6 +161,7 @@ static int relay_on_server_event(struct session *s, struct slice unit)
 	case EV_NONE:
 	case EV_CLOSE:
 		return 0;
+	case EV_BIG_ROW:
 	case EV_VALUE:
 	case EV_KEEP:
 	case EV_REQUEST:
@@ -280,6 +281,7 @@ static int relay_on_client_unit(struct session *s, struct slice unit)
 		break;
 	case EV_LOGIN:
 	case EV_ROW:
+	case EV_BIG_ROW:
 	case EV_VALUE:
 	case EV_TEXT:
 	case EV_REPLY:
@@ -474,12 +476,12 @@ static int relay_stream_event(struct session *s, size_t *ret_hold_back)
 
 	if (ev->kind == EV_REPLY)
 		relay_on_reply(s, &ev->reply);
-	if (ev->kind != EV_VALUE)
+	if (ev->kind != EV_VALUE && ev->kind != EV_BIG_ROW)
 		return 0;
 	r = rows_on_value(s, ret_hold_back);
 	if (r == MASK_E_FULL)
 		return relay_fatal(s, REFUSAL_POLICY,
-			"a protected value is too large to be masked within its type");
+			"a row of more than 1 MiB has values that cannot be masked in place");
 	if (!r && *ret_hold_back)
 		s->proto->unread(s->state, *ret_hold_back);
 	return r;

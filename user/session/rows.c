@@ -139,7 +139,7 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 	struct mask_stats stats = {0};
 	int r = 0;
 
-	if (!ev->value.total || !ev->value.columns) {
+	if (ev->kind == EV_VALUE && (!ev->value.total || !ev->value.columns)) {
 		contents_value(s, ev, 0);
 		return 0;
 	}
@@ -147,6 +147,12 @@ int rows_on_value(struct session *s, size_t *ret_hold_back)
 		s, ev->value.seq, ev->value.columns_id, ev->value.columns, ev->value.n_columns);
 	if (r)
 		return err_trace(r);
+	if (ev->kind == EV_BIG_ROW) {
+		if (mask_plan_fits_pieces(s->plan))
+			return 0;
+		s->proto->unread(s->state, 0);
+		return MASK_E_FULL;
+	}
 	r = mask_piece(
 		s->plan, ev->value.index, ev->value.p, ev->value.n, is_last, ret_hold_back, &stats);
 	rows_count(s, ev->value.seq, &stats);

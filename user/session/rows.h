@@ -4,8 +4,8 @@
 
 #include "session/session.h"
 
-/* An EV_ROW, EV_VALUE or EV_TEXT is in the unit sink. For rows and text the ops follow in the sink.
- */
+/* An EV_ROW, EV_VALUE (or EV_BIG_ROW) or EV_TEXT is in the unit sink. For rows and text the ops
+ * follow in the sink; for values MASK_E_FULL: the session must end. */
 ERR_CHECK int rows_on_row(struct session *s, struct slice unit);
 ERR_CHECK int rows_on_value(struct session *s, size_t *ret_hold_back);
 ERR_CHECK int rows_on_text(struct session *s, struct slice unit);
