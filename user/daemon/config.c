@@ -105,6 +105,7 @@ CONFIG_BIND(audit, config_group(b, n, "audit_group", &c->audit_group))
 CONFIG_BIND(workers, bind_uint(b, n, "workers", ENFORCER_WORKERS_MAX, &c->workers))
 CONFIG_BIND(port, bind_uint(b, n, "port", 65535, &c->port))
 CONFIG_BIND(holds_per_run, bind_uint(b, n, "holds_per_run", 10000, &c->holds_per_run))
+CONFIG_BIND(keepalive, bind_duration(b, n, "keepalive", &c->keepalive_ms))
 CONFIG_BIND(notify, config_path(b, n, "notify", CONFIG_PATH_MAX, &c->notify))
 CONFIG_BIND(webhook, bind_text(b, n, "webhook", CONFIG_PATH_MAX, false, &c->webhook))
 CONFIG_BIND(
@@ -246,6 +247,7 @@ static const struct bind_key config_keys[] = {
 	{"foreign_sockets", config_bind_foreign_sockets, false},
 	{"self_approval", config_bind_self_approval, false},
 	{"holds_per_run", config_bind_holds_per_run, false},
+	{"keepalive", config_bind_keepalive, false},
 	{"notify", config_bind_notify, false},
 	{"webhook", config_bind_webhook, false},
 	{"webhook_secret", config_bind_webhook_secret, false},
@@ -286,6 +288,8 @@ static void config_check(struct binder *b, const struct yaml_node *root, const s
 		bind_error(b, root, "workers: must be at least 1");
 	if (!c->holds_per_run)
 		bind_error(b, root, "holds_per_run: must be at least 1");
+	if (c->keepalive_ms < 1000 || c->keepalive_ms > 2 * 3600 * 1000)
+		bind_error(b, root, "keepalive: must be from 1s to 2h");
 	if (!c->port)
 		bind_error(b, root, "port: must not be 0");
 }
@@ -305,6 +309,7 @@ int config_parse(struct config *c, struct slice text, struct diag *d)
 		.run_uid_first = 64000,
 		.run_uid_last = 64999,
 		.holds_per_run = 100,
+		.keepalive_ms = 30 * 1000,
 		.port = 959, /* only root may take it while we are down */
 		.workers = cpus < 1   ? 1
 			   : cpus > 8 ? 8

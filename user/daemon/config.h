@@ -31,6 +31,7 @@ struct config {
 	gid_t operators_group, approvers_group, audit_group;
 	uid_t run_uid_first, run_uid_last;
 	uint64_t workers, port, holds_per_run;
+	int64_t keepalive_ms; /* of connections, and of what a held client hears */
 	bool self_approval;
 	bool kills_foreign_sockets; /* foreign_sockets: kill */
 	const char **attach;        /* "unit:NAME", "cgroup:PATH"; NULL-terminated, or NULL */

@@ -17,6 +17,7 @@
 #include "daemon/process.h"
 #include "daemon/reach.h"
 #include "kern/unix_peer.h"
+#include "net/sock.h"
 #include "priv/channel.h"
 #include "priv/sandbox.h"
 #include "session/abroad.h"
@@ -24,6 +25,7 @@
 #include "session/resolver.h"
 #include "session/worker.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -341,6 +343,8 @@ static int enforcer_start(struct enforcer_process *e)
 			return err_trace(e->shared.unix_diag_fd);
 	}
 	e->shared.run_holds_max = p->config->holds_per_run;
+	e->shared.say_ns = p->config->keepalive_ms * CLOCK_NS_PER_MS;
+	sock_set_keepalive((unsigned)(p->config->keepalive_ms / 1000));
 	e->shared.netns = p->netns;
 	e->shared.own_port = (uint16_t)p->config->port;
 	e->shared.last_session = p->ids.session;

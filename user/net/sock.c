@@ -164,9 +164,16 @@ int sock_connect_result(int fd)
 	return error;
 }
 
+static int sock_keepalive_s = 30;
+
+void sock_set_keepalive(unsigned idle_s)
+{
+	sock_keepalive_s = (int)idle_s;
+}
+
 void sock_tune(int fd)
 {
-	const int on = 1, idle = 30, interval = 10;
+	const int on = 1, idle = sock_keepalive_s, interval = (idle + 2) / 3;
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
 	/* Best effort: a socket without them still carries bytes. */

@@ -36,6 +36,9 @@ int sock_connect_result(int fd);
 /* TCP_NODELAY, keepalive, and SO_LINGER{1,0}: until a session ended well, its sockets reset, so
  * that a truncated answer never looks complete. */
 void sock_tune(int fd);
+/* After so many seconds of silence a connection is probed, and what keeps state between here and
+ * there is reminded of it. For the whole process, before its first socket; 30 unless said. */
+void sock_set_keepalive(unsigned idle_s);
 /* From now on close() is an orderly FIN. */
 void sock_end_well(int fd);
 

@@ -51,6 +51,7 @@ struct enforcer {
 	struct map runs;        /* cgroup id → struct run_info, owned */
 	struct names names;     /* what runs resolved */
 	uint64_t run_holds_max; /* that wait at the same time */
+	int64_t say_ns;         /* a client that waits hears of it so often */
 	struct grant_table grants;
 };
 

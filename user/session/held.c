@@ -16,10 +16,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* How often a waiting client hears that it still waits; also what keeps its connection alive
- * through idle timeouts on the way (protocol-level keepalive of 20-30 s is the common advice). */
-#define HELD_SAY_NS (25 * CLOCK_NS_PER_S)
-
 static char *held_dup(struct slice s)
 {
 	return strndup(s.n ? (const char *)s.p : "", s.n);
@@ -339,7 +335,7 @@ int held_begin(struct session *s, struct held_cover *ret)
 	a->hold_deadline_ns = now + a->ruling.timeout_ms * CLOCK_NS_PER_MS;
 	a->clock_left_ns = HELD_STANDS_NS;
 	a->clock_stopped_ns = 0;
-	a->next_say_ns = now + HELD_SAY_NS;
+	a->next_say_ns = now + s->worker->enforcer->say_ns;
 	held_hmac(s, a->hmac);
 	if (ret->kind == HELD_COVERED)
 		return held_record_cover(s, &ret->grant, &a->record_seq);
@@ -426,7 +422,7 @@ int held_tick(struct session *s, int64_t now_ns)
 	}
 	if (now_ns < a->next_say_ns)
 		return 0;
-	a->next_say_ns = now_ns + HELD_SAY_NS;
+	a->next_say_ns = now_ns + s->worker->enforcer->say_ns;
 	snprintf(text, sizeof(text), "still held as h%llu, waiting for approval",
 		(unsigned long long)a->hold);
 	r = held_say(s, SAY_STILL, text);

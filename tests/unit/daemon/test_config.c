@@ -69,6 +69,7 @@ Test(config, bad_values)
 			"user and scribe_user must differ"},
 		{"root", "policy: /p\nuser: 0\nscribe_user: 902\n", "2:7: user: must not be root"},
 		{"nobody", "policy: /p\nuser: no-such-user\nscribe_user: 902\n", "no such user"},
+		{"keepalive", WHO "keepalive: 3h\n", "keepalive: must be from 1s to 2h"},
 		{"port", WHO "port: 65536\n", "4:7: port:"},
 	};
 
