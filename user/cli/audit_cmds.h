@@ -4,4 +4,4 @@
 
 #include "cli/cli.h"
 
-extern const struct cmd audit_verify, audit_backup, audit_export, audit_contents;
+extern const struct cmd audit_verify, audit_backup, audit_export, audit_contents, audit_prune;

@@ -284,7 +284,7 @@ static int cmd_audit_print(const struct cmd_audit *a, struct query *q)
 }
 
 static const struct cmd *const cmd_audit_others[] = {
-	&audit_verify, &audit_backup, &audit_export, &audit_contents, NULL};
+	&audit_verify, &audit_backup, &audit_export, &audit_contents, &audit_prune, NULL};
 
 /* Listings are words too, so that these are known by their whole name only. */
 static const struct cmd *cmd_audit_other(const char *word)
@@ -318,7 +318,8 @@ static int cmd_audit_run(const struct cmd *cmd, int argc, char **argv)
 const struct cmd cmd_audit = {
 	.name = "audit",
 	.usage = "audit "
-		 "[requests|runs|sessions|holds|decisions|events|verify|backup|export|contents] "
+		 "[requests|runs|sessions|holds|decisions|events|verify|backup|export|contents|"
+		 "prune] "
 		 "[options]",
 	.help = "Show what is in the ledger: who asked what of whom, and what came of it.",
 	.more = "Without a word it lists requests, oldest first, the newest last.\n"
@@ -335,7 +336,9 @@ const struct cmd cmd_audit = {
 		"      JSON lines for log shippers; decisions to syslog.\n"
 		"  audit contents REQUEST\n"
 		"      What its reply gave the agent, where the policy says `record: head` or "
-		"full.",
+		"full.\n"
+		"  audit prune --age TIME\n"
+		"      Remove the oldest part, while the daemon does not run.",
 	.opts = cmd_audit_opts,
 	.run = cmd_audit_run,
 };

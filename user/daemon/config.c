@@ -145,8 +145,7 @@ static void config_bind_foreign_sockets(struct binder *b, const struct yaml_node
 		bind_error(b, n, "foreign_sockets: must be cut or kill");
 }
 
-/* A number and one letter of `letters`; each stands for the number at its place in `units`. */
-static bool config_quantity(
+bool config_quantity(
 	const char *text, const char *letters, const int64_t *units, int64_t max, int64_t *ret)
 {
 	const char *letter;

@@ -42,3 +42,8 @@ struct config {
 /* text: the file's content, for which d was diag_init()ed. 0, CONFIG_E_BAD, -errno. */
 ERR_CHECK int config_parse(struct config *c, struct slice text, struct diag *d);
 void config_deinit(struct config *c);
+
+/* "90d": a number and one letter of `letters`, each of which stands for the number at its place in
+ * `units`; more than 0, at most max. False: it is no such thing. */
+bool config_quantity(
+	const char *text, const char *letters, const int64_t *units, int64_t max, int64_t *ret);

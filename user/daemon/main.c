@@ -21,6 +21,7 @@
 
 #include "audit/journal.h"
 #include "daemon/herald.h"
+#include "daemon/prune.h"
 #include "daemon/warden.h"
 #include "kern/cgroup.h"
 #include "net/sock.h"
@@ -45,6 +46,7 @@ static const char usage[] =
 	"       holdfastd --check [--config FILE]\n"
 	"       holdfastd --doctor [--json]\n"
 	"       holdfastd --detach [--config FILE]\n"
+	"       holdfastd --prune [--age TIME] [--size SIZE] [--legal-hold RUN] [--config FILE]\n"
 	"\n"
 	"  --config FILE        settings (default /etc/holdfast/holdfast.yaml)\n"
 	"  --foreground         log to this terminal (under systemd it always does so)\n"
@@ -53,14 +55,16 @@ static const char usage[] =
 	"  --check              read configuration and policy, say what is wrong, and stop\n"
 	"  --doctor             say what this host can and cannot enforce\n"
 	"  --detach             remove the kernel side: runs that are alive are then uncontrolled\n"
+	"  --prune              remove the oldest part of the ledger: see `holdfast audit prune`\n"
 	"  --verbose            log decisions in detail\n"
 	"  --json               with --doctor: one JSON object a layer\n"
 	"  --version            print the version\n";
 
 struct args {
 	const char *config_path;
-	bool is_doctor, is_detach, is_json, is_check, foreground, allow_degraded,
+	bool is_doctor, is_detach, is_prune, is_json, is_check, foreground, allow_degraded,
 		without_connect_unix;
+	struct prune_wish prune;
 };
 
 static int main_fail(int code, const char *text, const char *why)
@@ -80,6 +84,10 @@ static int main_parse_args(struct args *a, int argc, char **argv)
 		DOCTOR,
 		JSON,
 		DETACH,
+		PRUNE,
+		PRUNE_AGE,
+		PRUNE_SIZE,
+		PRUNE_HOLD,
 		VERBOSE,
 		VERSION
 	};
@@ -92,6 +100,10 @@ static int main_parse_args(struct args *a, int argc, char **argv)
 		{"doctor", no_argument, NULL, DOCTOR},
 		{"json", no_argument, NULL, JSON},
 		{"detach", no_argument, NULL, DETACH},
+		{"prune", no_argument, NULL, PRUNE},
+		{"age", required_argument, NULL, PRUNE_AGE},
+		{"size", required_argument, NULL, PRUNE_SIZE},
+		{"legal-hold", required_argument, NULL, PRUNE_HOLD},
 		{"verbose", no_argument, NULL, VERBOSE},
 		{"version", no_argument, NULL, VERSION},
 		{"help", no_argument, NULL, 'h'},
@@ -128,6 +140,20 @@ static int main_parse_args(struct args *a, int argc, char **argv)
 			break;
 		case DETACH:
 			a->is_detach = true;
+			break;
+		case PRUNE:
+			a->is_prune = true;
+			break;
+		case PRUNE_AGE:
+			a->prune.age = optarg;
+			break;
+		case PRUNE_SIZE:
+			a->prune.size = optarg;
+			break;
+		case PRUNE_HOLD:
+			if (a->prune.n_holds == PRUNE_HOLDS_MAX)
+				return main_fail(EXIT_BAD_FILE, "too many --legal-hold", NULL);
+			a->prune.holds[a->prune.n_holds++] = optarg;
 			break;
 		case VERBOSE:
 			log_setup("holdfastd", LOG_LEVEL_DEBUG);
@@ -537,6 +563,16 @@ static int main_detach(const struct config *c)
 	return 0;
 }
 
+static int main_prune(const struct args *a, const struct config *c)
+{
+	int r = geteuid() ? main_fail(EXIT_HOST, "must be started as root", NULL)
+			  : main_make_dir(c->dir, 0755, 0, 0);
+
+	if (!r)
+		r = main_lock(c);
+	return r ? r : prune_by_hand(c, &a->prune);
+}
+
 /* Before any key is here: the herald begins as a copy of this process. */
 static int main_start_herald(struct process *p)
 {
@@ -567,6 +603,8 @@ int main(int argc, char **argv)
 	if (!r && args.is_detach)
 		return geteuid() ? main_fail(EXIT_HOST, "must be started as root", NULL)
 				 : main_detach(&config);
+	if (!r && args.is_prune)
+		return main_prune(&args, &config);
 	if (!r)
 		r = main_load_policy(&p);
 	if (r || args.is_check)
