@@ -58,6 +58,19 @@ says() { # PERSON approve|deny HOLD [OPTION…]: exit status, words in $OUT
 }
 n_customers() { admin "SELECT count(*) FROM customers WHERE $1"; }
 
+test_the_ledger_says_how_a_decider_was_known_and_that_nothing_was_shown() {
+	bg psql sql known "DELETE FROM orders WHERE id = 44 /* known */"
+	h=$(wait_hold known)
+	hf approve "$h" -m 'by its number' > /dev/null < /dev/null
+	finish "$BG"
+	wait_ledger "SELECT count(*) FROM decisions WHERE hold = ${h#h} AND auth LIKE 'ctl.sock peercred uid=0 gid=0 pid=% tty=% login=% comm=holdfast' AND shown LIKE 'by id alone%'" 1
+	hf audit decisions --json | jq -es --argjson h "${h#h}" 'map(select(.hold == $h)) | .[0].auth | startswith("ctl.sock peercred uid=0")' > /dev/null
+	hf audit export --type decision | jq -es --argjson h "${h#h}" 'map(select(.hold == $h)) | .[0] | (.shown_hmac | length) == 64 and (.shown | startswith("by id alone"))' > /dev/null
+	assert_has "$(hf replay "$(ledger "SELECT session FROM holds WHERE id = ${h#h}")")" 'known: ctl.sock peercred uid=0'
+	hf report --html "$T/report.html" "$(ledger "SELECT run FROM holds WHERE id = ${h#h}")"
+	assert_has "$(cat "$T/report.html")" 'ctl.sock peercred uid=0'
+}
+
 test_a_quorum_takes_one_of_each_group_and_each_says_why() {
 	bg psql sql quorum "UPDATE customers SET vip = 1 WHERE id = 1 RETURNING id"
 	h=$(wait_hold quorum)

@@ -4,15 +4,7 @@
 # that cannot wait.
 . "$(dirname "$0")/lib.sh"
 
-policy <<YAML
-version: 1
-default: {read: allow, session: allow, other: hold}
-$(standard_resources)
-rules:
-  - name: orders-ask
-    when: {object: ["orders", "public.orders"], effect: [update, delete, insert]}
-    then: hold
-    timeout: 5m
+policy_of_holds <<YAML
   - name: notes-by-ticket
     when: {object: ["notes", "public.notes"], effect: [update, delete]}
     then: hold

@@ -92,6 +92,23 @@ standard_resources() {
 	    tags: [production-db]
 	YAML
 }
+# A policy under which changes of orders wait for people; further rules on stdin.
+policy_of_holds() {
+	{
+		cat <<-YAML
+		version: 1
+		default: {read: allow, session: allow, other: hold}
+		$(standard_resources)
+		rules:
+		  - name: orders-ask
+		    when: {object: ["orders", "public.orders"], effect: [update, delete, insert]}
+		    then: hold
+		    message: "Orders are for people to change."
+		    timeout: 5m
+		YAML
+		cat
+	} | policy
+}
 config() { # further lines on stdin
 	HF_PORT=$(free_port)
 	{ holdfast_config "$G" "$HF_PORT" "$HF_CGROUP"; cat; } > "$G/config.yaml"

@@ -4,16 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 command -v tmux > /dev/null || { echo "ok - prompt # SKIP no tmux"; echo "0 0 1" > "$G.count"; exit 0; }
 
-policy <<YAML
-version: 1
-default: {read: allow, session: allow, other: hold}
-$(standard_resources)
-rules:
-  - name: orders-ask
-    when: {object: ["orders", "public.orders"], effect: [update, delete, insert]}
-    then: hold
-    message: "Orders are for people to change."
-    timeout: 5m
+policy_of_holds <<YAML
   - name: impatient
     when: {object: ["customers", "public.customers"], effect: [update, delete, insert]}
     then: hold
@@ -98,6 +89,11 @@ test_keys_approve_a_shape_and_deny_a_kind() {
 	exec 8>&-
 	finish "$run" || true
 	close keys
+	# What the ledger says of those decisions: at which terminal, by which login, and on what.
+	q="SELECT count(*) FROM decisions WHERE text LIKE '%FROM orders WHERE id ="
+	wait_ledger "$q 3 %' AND auth LIKE 'ctl.sock peercred uid=0 gid=0 pid=% tty=pts/% login=% comm=holdfast' AND
+		shown LIKE '56 of 56 bytes of text, 0 parameters, hash=%, tx=none, identical=1, unknowns=%' AND length(shown_hmac) = 32" 1
+	wait_ledger "$q 4 %' AND auth LIKE 'by grant g%' AND shown LIKE 'nobody was asked%'" 1
 }
 
 test_a_run_is_killed_from_the_prompt() {

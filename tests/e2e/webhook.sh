@@ -4,16 +4,7 @@
 # waits for.
 . "$(dirname "$0")/lib.sh"
 
-policy <<YAML
-version: 1
-default: {read: allow, session: allow, other: hold}
-$(standard_resources)
-rules:
-  - name: orders-ask
-    when: {object: ["orders", "public.orders"], effect: [update, delete, insert]}
-    then: hold
-    timeout: 5m
-YAML
+policy_of_holds < /dev/null
 
 HOOK=$(free_port)
 # A server that says 500 to the first two, hangs where it is told to, and writes down what it takes.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The ledger of holdfast, version 4.
+-- The ledger of holdfast, version 5.
 --
 -- Ask the views at the end of this file (runs, sessions, requests, holds, decisions, replies,
 -- contents, events): they are the documented interface and keep their columns. The tables behind them, one
@@ -60,11 +60,15 @@ CREATE TABLE hold (
 ) STRICT;
 CREATE INDEX hold_of_request ON hold (request);
 
--- What a human said; a hold with a quorum has several.
+-- What a human said; a hold with a quorum has several. auth: how that person was known, as the kernel
+-- says of the peer of the control socket (uid, process, terminal, login), or which grant it was. shown:
+-- what was in front of that person of the request, which has its own row: how much of its text,
+-- and what is nowhere else. shown_hmac: of all the words that were shown, statement, parameters
+-- and process tree in clear included, under the ledger key.
 CREATE TABLE decision (
 	id INTEGER PRIMARY KEY, at INTEGER NOT NULL, hold INTEGER NOT NULL, decision TEXT NOT NULL, uid INTEGER NOT NULL,
 	user TEXT NOT NULL, sudo_uid TEXT NOT NULL, reason TEXT NOT NULL, scope TEXT NOT NULL,
-	hmac BLOB NOT NULL
+	hmac BLOB NOT NULL, auth TEXT NOT NULL, shown TEXT NOT NULL, shown_hmac BLOB NOT NULL
 ) STRICT;
 CREATE INDEX decision_of_hold ON decision (hold);
 
@@ -232,7 +236,7 @@ SELECT decision.rowid AS id, decision.at,
 	strftime('%Y-%m-%dT%H:%M:%fZ', decision.at / 1e9, 'unixepoch') AS time, session.run,
 	run.name AS run_name, request.session, hold.request, decision.hold, decision.decision,
 	decision.uid, decision.user, decision.sudo_uid, decision.reason, decision.scope,
-	decision.hmac, request.text
+	decision.hmac, request.text, decision.auth, decision.shown, decision.shown_hmac
 FROM decision
 	LEFT JOIN hold ON hold.id = decision.hold
 	LEFT JOIN request ON request.id = hold.request
@@ -263,4 +267,4 @@ SELECT event.rowid AS id, event.at,
 FROM event;
 
 PRAGMA application_id = 0x68646661;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -79,7 +79,7 @@ static void audit_export_fields(struct json *j, const struct export_record *rec)
 			jsonw_uint(j, f->name, *(const uint64_t *)member);
 		else if (!strcmp(f->name, "bytes"))
 			audit_export_unpacked(j, &rec->record.content);
-		else if (!strcmp(f->name, "hmac"))
+		else if (!strcmp(f->name, "hmac") || !strcmp(f->name, "shown_hmac"))
 			audit_export_hex(j, f->name, *(const struct slice *)member);
 		else
 			jsonw_string(j, f->name, *(const struct slice *)member);
@@ -249,7 +249,8 @@ const struct cmd audit_export = {
 		"own;\n"
 		"and the columns of the table of that name, as user/audit/schema.sql explains "
 		"them\n"
-		"(hmac in hexadecimal; of content its `text`, unpacked). `missing`: so many "
+		"(hmac and shown_hmac in hexadecimal; of content its `text`, unpacked). `missing`: "
+		"so many "
 		"entries before this one were pruned.\n"
 		"Fields may be added, none goes or changes.",
 	.opts = audit_export_opts,

@@ -53,6 +53,15 @@ static void cmd_replay_text(struct slice s)
 	}
 }
 
+static void cmd_replay_line(const char *before, struct slice s)
+{
+	if (!s.n)
+		return;
+	fputs(CMD_REPLAY_BAR, stdout);
+	cmd_replay_word(before, s);
+	putchar('\n');
+}
+
 static void cmd_replay_session(const struct record_session *s, int64_t at_ns)
 {
 	char time[SHOW_TIME_MAX];
@@ -102,6 +111,8 @@ static void cmd_replay_decision(const struct record_decision *d)
 	cmd_replay_word(", scope ", d->scope);
 	cmd_replay_word(": ", d->reason);
 	putchar('\n');
+	cmd_replay_line("known: ", d->auth);
+	cmd_replay_line("shown: ", d->shown);
 }
 
 static void cmd_replay_reply(struct show_contents *c, const struct record_reply *r)

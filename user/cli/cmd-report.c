@@ -122,6 +122,8 @@ static void report_decision(struct report *p, const struct query_row *row)
 	html_cell(h, NULL, slice_str(hold));
 	html_cell(h, NULL, report_bytes(row, "decision"));
 	html_cell(h, NULL, report_bytes(row, "user"));
+	html_cell(h, NULL, report_bytes(row, "auth"));
+	html_cell(h, NULL, report_bytes(row, "shown"));
 	html_cell(h, NULL, report_bytes(row, "scope"));
 	html_cell(h, NULL, report_bytes(row, "reason"));
 	report_pre_cell(p, report_bytes(row, "text"));
@@ -139,6 +141,7 @@ static void report_masked(struct report *p, const struct query_row *row)
 	report_pre_cell(p, report_bytes(row, "text"));
 	html_cell_number(h, report_number(row, "n_masked"));
 	html_cell(h, NULL, report_bytes(row, "masked"));
+	html_cell(h, NULL, report_bytes(row, "masked_by"));
 	html_raw(h, "</tr>\n");
 }
 
@@ -178,12 +181,13 @@ static int report_body(struct report *p)
 		    "<th>rule</th><th>outcome</th><th>waited</th></tr>\n");
 	r = report_each(p, QUERY_HOLDS, NULL, 0, report_hold);
 	html_raw(h, "</table>\n<h2>Who decided</h2><table><tr><th>time</th><th>hold</th>"
-		    "<th>decision</th><th>by</th><th>scope</th><th>reason</th><th>statement</th></"
+		    "<th>decision</th><th>by</th><th>known as</th><th>was "
+		    "shown</th><th>scope</th><th>reason</th><th>statement</th></"
 		    "tr>\n");
 	if (!r)
 		r = report_each(p, QUERY_DECISIONS, NULL, 0, report_decision);
 	html_raw(h, "</table>\n<h2>What was masked</h2><table><tr><th>time</th><th>statement</th>"
-		    "<th>values</th><th>by</th></tr>\n");
+		    "<th>values</th><th>by</th><th>of rule</th></tr>\n");
 	if (!r)
 		r = report_each(p, QUERY_REQUESTS, NULL, 0, report_masked);
 	html_raw(h, "</table>\n<h2>What was asked</h2>");

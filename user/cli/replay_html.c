@@ -89,6 +89,9 @@ static void replay_html_decision(struct html *h, const struct record_decision *d
 	html_raw(h, ")");
 	replay_html_word(h, ", scope ", d->scope);
 	replay_html_word(h, ": ", d->reason);
+	html_raw(h, "<br>");
+	replay_html_word(h, "known: ", d->auth);
+	replay_html_word(h, "; shown: ", d->shown);
 }
 
 static void replay_html_what(struct html *h, struct show_contents *c, const struct replay_step *s)

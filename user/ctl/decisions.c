@@ -11,6 +11,7 @@
 #include "ctl/herald.h"
 #include "ctl/report.h"
 #include "ctl/watch.h"
+#include "ctl/witness.h"
 #include "session/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -148,22 +149,31 @@ static const char *ctl_scope_name(const struct vote *v, char *buf, size_t n)
 	return buf;
 }
 
-static int ctl_record_vote(
-	struct ctl *c, const struct hold *h, struct vote *v, struct slice sudo_uid)
+/* is_follower: decided along with the one that was asked about. */
+static int ctl_record_vote(const struct ctl_client *cl, const struct hold *h, struct vote *v,
+	const struct ctl_question *q, bool is_follower)
 {
-	char scope[24];
-	const struct record_decision rec = {
+	char scope[24] = "", auth[WITNESS_MAX], shown[WITNESS_MAX];
+	struct ctl *c = cl->ctl;
+	uint8_t hmac[32];
+	struct record_decision rec = {
 		.hold = h->view.id,
 		.decision = v->kind == DECISION_APPROVE ? SLICE_LIT("approve") : SLICE_LIT("deny"),
 		.uid = v->uid,
 		.user = slice_str(v->by),
-		.sudo_uid = sudo_uid,
+		.sudo_uid = q->sudo_uid,
 		.reason = slice_str(v->reason),
 		.scope = slice_str(ctl_scope_name(v, scope, sizeof(scope))),
 		.hmac = slice_of(h->view.hmac, sizeof(h->view.hmac)),
 	};
-	int r = journal_append(c->config.journal, RECORD_DECISION, &rec, &v->record_seq);
+	int r;
 
+	witness_auth(cl, auth);
+	witness_shown(cl, h, q->seen.n > 0, is_follower ? q->hold : 0, shown, hmac);
+	rec.auth = slice_str(auth);
+	rec.shown = slice_str(shown);
+	rec.shown_hmac = slice_of(hmac, sizeof(hmac));
+	r = journal_append(c->config.journal, RECORD_DECISION, &rec, &v->record_seq);
 	if (!r)
 		journal_want_commit(c->config.journal, v->record_seq);
 	return r;
@@ -285,8 +295,7 @@ static bool ctl_decide_one(
 		.is_break_glass = q->is_break_glass,
 		.client = client};
 
-	if (!d || !ctl_fill_vote(&v, cl, q->reason) ||
-		ctl_record_vote(cl->ctl, h, &v, q->sudo_uid)) {
+	if (!d || !ctl_fill_vote(&v, cl, q->reason) || ctl_record_vote(cl, h, &v, q, !client)) {
 		free(d);
 		vote_deinit(&v);
 		return false;

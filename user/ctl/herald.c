@@ -21,7 +21,8 @@ static void herald_send(struct ctl *c, struct json *j)
 	jsonw_deinit(j);
 }
 
-static void herald_string(struct json *j, const char *key, const char *value)
+/* Words that people chose may be long. */
+static void herald_words(struct json *j, const char *key, const char *value)
 {
 	jsonw_string(j, key, slice_head(slice_str(value ? value : ""), HERALD_TEXT_MAX));
 }
@@ -31,24 +32,22 @@ static void herald_string(struct json *j, const char *key, const char *value)
 static void herald_begin(struct ctl *c, const struct hold *h, const char *event, struct json *j)
 {
 	const struct hold_view *v = &h->view;
-	char id[24];
 
-	snprintf(id, sizeof(id), "h%llu", (unsigned long long)v->id);
 	jsonw_init(j, HERALD_BODY_MAX);
 	jsonw_object(j, NULL);
-	herald_string(j, "event", event);
-	herald_string(j, "id", id);
+	report_string(j, "event", event);
+	report_id(j, v->id);
 	jsonw_int(j, "at_ms", clock_wall_ns() / CLOCK_NS_PER_MS);
 	jsonw_uint(j, "run", v->run);
-	herald_string(j, "run_name", v->run_name);
-	herald_string(j, "resource", v->resource);
-	herald_string(j, "role", v->role);
-	herald_string(j, "database", v->database);
-	herald_string(j, "effects", v->effects);
-	herald_string(j, "objects", v->objects);
-	herald_string(j, "rule", v->rule);
+	herald_words(j, "run_name", v->run_name);
+	herald_words(j, "resource", v->resource);
+	herald_words(j, "role", v->role);
+	herald_words(j, "database", v->database);
+	herald_words(j, "effects", v->effects);
+	herald_words(j, "objects", v->objects);
+	herald_words(j, "rule", v->rule);
 	if (c->config.herald_text)
-		herald_string(j, "text", v->text);
+		herald_words(j, "text", v->text);
 }
 
 void ctl_herald_hold(struct ctl *c, const struct hold *h)
@@ -58,7 +57,7 @@ void ctl_herald_hold(struct ctl *c, const struct hold *h)
 	if (c->config.herald_fd < 0)
 		return;
 	herald_begin(c, h, "hold", &j);
-	herald_string(&j, "ask", h->view.ask);
+	herald_words(&j, "ask", h->view.ask);
 	jsonw_bool(&j, "is_ticket", h->view.is_ticket);
 	jsonw_int(&j, "timeout_seconds",
 		(h->view.deadline_wall_ns - clock_wall_ns()) / CLOCK_NS_PER_S);
@@ -73,9 +72,9 @@ void ctl_herald_vote(struct ctl *c, const struct hold *h, const struct vote *v)
 	if (c->config.herald_fd < 0)
 		return;
 	herald_begin(c, h, "decision", &j);
-	herald_string(&j, "decision", v->kind == DECISION_APPROVE ? "approve" : "deny");
-	herald_string(&j, "by", v->by);
-	herald_string(&j, "reason", v->reason);
+	report_string(&j, "decision", v->kind == DECISION_APPROVE ? "approve" : "deny");
+	herald_words(&j, "by", v->by);
+	herald_words(&j, "reason", v->reason);
 	jsonw_bool(&j, "break_glass", v->is_break_glass);
 	jsonw_object_end(&j);
 	herald_send(c, &j);
@@ -88,7 +87,7 @@ void ctl_herald_end(struct ctl *c, const struct hold *h, enum hold_outcome outco
 	if (c->config.herald_fd < 0)
 		return;
 	herald_begin(c, h, "end", &j);
-	herald_string(&j, "outcome", hold_outcome_word(outcome));
+	report_string(&j, "outcome", hold_outcome_word(outcome));
 	jsonw_object_end(&j);
 	herald_send(c, &j);
 }

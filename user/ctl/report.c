@@ -12,12 +12,12 @@
 #include "util/clock.h"
 #include "util/version.h"
 
-static void report_string(struct json *j, const char *key, const char *value)
+void report_string(struct json *j, const char *key, const char *value)
 {
 	jsonw_string(j, key, slice_str(value ? value : ""));
 }
 
-static void report_id(struct json *j, uint64_t hold)
+void report_id(struct json *j, uint64_t hold)
 {
 	char id[24];
 
@@ -46,6 +46,13 @@ static struct slice report_head(const char *text, size_t max)
 	while (max && (s.p[max] & 0xc0) == 0x80)
 		max--;
 	return slice_head(s, max);
+}
+
+size_t report_shown(const char *text, size_t text_len)
+{
+	size_t n = report_head(text, REPORT_TEXT_MAX).n;
+
+	return n < text_len ? n : text_len;
 }
 
 void report_hash(const struct hold_view *v, char buf[REPORT_HASH_MAX])

@@ -185,14 +185,20 @@ static int prune_work(const struct config *c, const struct scribe_signer *signer
 static int prune_attend(struct signer *signer, pid_t pid)
 {
 	_cleanup_(fd_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t number = signer->last.number;
 	int status;
 
 	if (pidfd >= 0)
 		signer_attend(signer, pidfd, PRUNE_MS_MAX);
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return prune_fail(PRUNE_EXIT_FAILED, "it was killed", NULL);
+		status = prune_fail(PRUNE_EXIT_FAILED, "it was killed", NULL);
+	else
+		status = WEXITSTATUS(status);
+	/* Nothing was signed: what was known of the end is still all that is known. */
+	if (signer->last.number == number)
+		signer->is_stopped = signer->was_stopped;
 	signer_finish(signer);
-	return WEXITSTATUS(status);
+	return status;
 }
 
 int prune_by_hand(const struct config *config, const struct prune_wish *wish)

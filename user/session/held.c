@@ -213,7 +213,7 @@ static bool held_find_cover(struct session *s, struct held_cover *ret)
 /* A decision like any other, by whoever gave the grant. */
 static int held_record_cover(struct session *s, const struct grant *g, uint64_t *ret_seq)
 {
-	char scope[40];
+	char scope[40], auth[48];
 	bool approves = g->kind == GRANT_SHAPE || g->kind == GRANT_TICKET;
 	struct record_decision rec = {
 		.hold = s->asked.hold,
@@ -226,7 +226,10 @@ static int held_record_cover(struct session *s, const struct grant *g, uint64_t 
 
 	snprintf(scope, sizeof(scope), "%s g%llu", grant_kind_word(g->kind),
 		(unsigned long long)g->id);
+	snprintf(auth, sizeof(auth), "by grant g%llu", (unsigned long long)g->id);
 	rec.scope = slice_str(scope);
+	rec.auth = slice_str(auth);
+	rec.shown = SLICE_LIT("nobody was asked: the grant covers it");
 	return worker_record(s->worker, RECORD_DECISION, &rec, ret_seq);
 }
 

@@ -607,6 +607,8 @@ static void make_version_3(const char *path)
 		"code, "
 		"message, n_affected, masked FROM new.reply;"
 		"INSERT INTO event SELECT * FROM new.event;"
+		"INSERT INTO decision SELECT id, at, hold, decision, uid, user, sudo_uid, reason, "
+		"scope, hmac FROM new.decision;"
 		"INSERT INTO chain SELECT * FROM new.chain;"
 		"INSERT INTO checkpoint SELECT * FROM new.checkpoint;"
 		"INSERT INTO identity SELECT * FROM new.identity;"
