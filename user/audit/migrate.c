@@ -77,40 +77,57 @@ static bool migrate_has_column(const struct ledger *l, const char *table, const 
 
 /* ---- changing ---- */
 
+/* What an old row has in a new column. */
+static const char *migrate_nothing(const char *type)
+{
+	return !strcmp(type, "INTEGER") ? "0" : !strcmp(type, "BLOB") ? "x''" : "''";
+}
+
 /* A table that had no key of its own gets one: what was its hidden row number. The rows are copied
  * column by column. 0, LEDGER_E_UNWRITABLE. */
 static int migrate_rebuild(const struct ledger *l, const char *table, const char *create)
 {
 	_cleanup_(migrate_finalizep) sqlite3_stmt *stmt = NULL;
 	char sql[MIGRATE_SQL_MAX];
-	struct writer columns, w = writer_of(sql, sizeof(sql));
-	char names[MIGRATE_SQL_MAX / 4];
-	int r;
+	char names[MIGRATE_SQL_MAX / 4], values[MIGRATE_SQL_MAX / 4];
+	struct writer columns = writer_of(names, sizeof(names));
+	struct writer from = writer_of(values, sizeof(values));
+	int n, r;
 
 	snprintf(sql, sizeof(sql), "ALTER TABLE \"%s\" RENAME TO \"old_%s\"", table, table);
 	r = ledger_exec(l, sql);
 	if (!r)
 		r = ledger_exec(l, create);
-	snprintf(sql, sizeof(sql), "SELECT name FROM pragma_table_info('old_%s')", table);
+	snprintf(sql, sizeof(sql),
+		"SELECT new.name, new.type, old.name IS NULL FROM pragma_table_info('%s') AS new "
+		"LEFT JOIN pragma_table_info('old_%s') AS old ON old.name = new.name "
+		"WHERE NOT new.pk ORDER BY new.cid",
+		table, table);
 	if (!r)
 		r = migrate_prepare(l, l->db, sql, &stmt);
 	if (r)
 		return r;
-	columns = writer_of(names, sizeof(names));
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		bool is_new = sqlite3_column_int(stmt, 2);
+
 		wr_str(&columns, ", \"");
 		wr_str(&columns, migrate_text(stmt, 0));
 		wr_str(&columns, "\"");
+		wr_str(&from, is_new ? ", " : ", \"");
+		wr_str(&from,
+			is_new ? migrate_nothing(migrate_text(stmt, 1)) : migrate_text(stmt, 0));
+		wr_str(&from, is_new ? "" : "\"");
 	}
 	wr_cstr(&columns, SLICE_NULL);
+	wr_cstr(&from, SLICE_NULL);
 	sqlite3_finalize(TAKE(stmt));
-	if (columns.bad)
+	if (columns.bad || from.bad)
 		return err_raise(-E2BIG);
-	w.n = (size_t)snprintf(sql, sizeof(sql),
+	n = snprintf(sql, sizeof(sql),
 		"INSERT INTO \"%s\" (id%s) SELECT rowid%s FROM \"old_%s\" ORDER BY rowid; "
 		"DROP TABLE \"old_%s\"",
-		table, names, names, table, table);
-	return w.n < sizeof(sql) ? ledger_exec(l, sql) : err_raise(-E2BIG);
+		table, names, values, table, table);
+	return n < (int)sizeof(sql) ? ledger_exec(l, sql) : err_raise(-E2BIG);
 }
 
 /* Adds what a table lacks. 0, LEDGER_E_UNWRITABLE. */
@@ -132,10 +149,7 @@ static int migrate_columns(
 			return migrate_rebuild(l, table, create);
 		snprintf(sql, sizeof(sql),
 			"ALTER TABLE \"%s\" ADD COLUMN \"%s\" %s NOT NULL DEFAULT %s", table, name,
-			type,
-			!strcmp(type, "INTEGER") ? "0"
-			: !strcmp(type, "BLOB")  ? "x''"
-						 : "''");
+			type, migrate_nothing(type));
 		r = ledger_exec(l, sql);
 	}
 	return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `holdfastd --prune`: what retention does while the daemon runs, by hand while it does not. A child
- * does it as the scribe, behind the scribe's sandbox; this process, which has the key, signs what
- * may go and the new end, as the warden would. Runs under the configuration's legal hold stay.
+ * `holdfastd --prune`: what retention does while the daemon runs, by hand while it does not. A
+ * child does it as the scribe, behind the scribe's sandbox; this process, which has the key, signs
+ * what may go and the new end, as the warden would. Runs under the configuration's legal hold stay.
  */
 #pragma once
 
