@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 4
+#define HOLDFAST_ABI 5
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -75,11 +75,15 @@ struct intercept_state {
 	__u8 may_resolve;  /* 1: what a run asks a resolver goes to the enforcer */
 	__u8 may_unix;     /* 1: unix connects go to the enforcer, else they are refused */
 	/* The enforcer's abstract unix socket, a new name at each start. Anybody may take the name
-	 * of a daemon that died, so it is used only while the warden says that it lives. */
+	 * of a daemon that died, so it is used only while the warden lives (map `life`) and says
+	 * that it does. */
 	__u64 alive_until_ns; /* CLOCK_MONOTONIC */
 	char unix_name[32];   /* all of it, the NUL in front included */
 };
 _Static_assert(sizeof(struct intercept_state) == 48, "abi: intercept_state");
+
+/* Places of the map `life`. */
+enum { LIFE_FIRST, LIFE_LAST, LIFE_N };
 
 /* What the kernel side refused, for the ledger (ring buffer `denials`; lost ones are counted). */
 struct denial {

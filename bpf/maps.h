@@ -126,6 +126,16 @@ struct {
 	__type(value, struct unix_origin);
 } unix_origins __weak SEC(".maps");
 
+/* life: two sockets that the warden alone holds and that do nothing. A socket leaves such a map
+ * when it is closed, so that the kernel's word for "the warden is dead" is there at once. Written
+ * by the warden at its start, read by unix.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, LIFE_N);
+	__type(key, __u32);
+	__type(value, __u64);
+} life __weak SEC(".maps");
+
 /* counts: [hook * COUNT_N + what], summed over CPUs by user/kern/counts.c. Never reset. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -21,6 +21,25 @@ extern int bpf_sock_addr_set_sun_path(
 
 enum { SOCK_STREAM = 1 };
 
+static __always_inline bool is_held(__u32 place)
+{
+	struct bpf_sock *sk = bpf_map_lookup_elem(&life, &place);
+
+	if (sk)
+		bpf_sk_release(sk);
+	return sk;
+}
+
+/*
+ * A unix socket cannot be looked up from here, and the name of a dead daemon is free for anybody.
+ * The warden opens one of these two before its unix sockets, the other at a number behind them, so
+ * that in whichever order a dying process closes what it has, one is gone before the name is.
+ */
+static __always_inline bool is_warden_alive(void)
+{
+	return is_held(LIFE_FIRST) && is_held(LIFE_LAST);
+}
+
 /* Is the enforcer there, and may it be asked? */
 static __always_inline struct intercept_state *unix_state(const struct origin *o)
 {
@@ -29,7 +48,7 @@ static __always_inline struct intercept_state *unix_state(const struct origin *o
 
 	if (!s || !s->may_unix || s->is_refusing || !o->cgroup || !is_served(o->netns))
 		return 0;
-	return bpf_ktime_get_ns() < s->alive_until_ns ? s : 0;
+	return bpf_ktime_get_ns() < s->alive_until_ns && is_warden_alive() ? s : 0;
 }
 
 /* What the agent called it. False: nothing that can be kept. */

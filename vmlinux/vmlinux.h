@@ -44,6 +44,7 @@ enum {
 	BPF_F_CLONE = 512,
 	BPF_F_CURRENT_NETNS = -1,
 	BPF_NOEXIST = 1,
+	BPF_MAP_TYPE_SOCKMAP = 15,
 };
 
 struct bpf_sock {

@@ -164,6 +164,55 @@ test_policy_without_unix_sockets_refuses_in_the_call() {
 	hf reload
 }
 
+# Whoever binds the enforcer's abstract name after its death gets no run's connections, not even in the
+# moments in which the hooks cannot know yet that the warden is silent, and not when another starts.
+test_name_of_a_dead_daemon_gets_nothing() {
+	needs_hook
+	name=$(awk '$NF ~ /^@hfunix-[0-9a-f]+$/ { print $NF }' /proc/net/unix | tail -n 1)
+	cat > "$T/taker.py" <<-PY
+	import select, socket
+	while True:
+	    s = socket.socket(socket.AF_UNIX)
+	    try:
+	        s.bind('\0' + '$name'[1:])
+	        break
+	    except OSError:
+	        s.close()
+	        select.select([], [], [], 0.001)
+	s.listen(50)
+	print('taken', flush=True)
+	while True:
+	    c, _ = s.accept()
+	    print('GOT', c.recv(100), flush=True)
+	PY
+	bg taker setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 "$T/taker.py"
+	taker=$BG
+	cat > "$T/agent.py" <<-PY
+	import select, socket
+	while True:
+	    s = socket.socket(socket.AF_UNIX)
+	    try:
+	        s.connect('$SOCK')
+	        s.sendall(b'SECRET')
+	        print('sent', flush=True)
+	    except OSError as e:
+	        print(e.strerror, flush=True)
+	    s.close()
+	    select.select([], [], [], 0.01)
+	PY
+	bg agent in_run lasting -- /usr/bin/python3 "$T/agent.py"
+	tried() { [ "$(wc -l < "$T/agent.out")" -gt "$1" ]; }
+	wait_until 10 tried 2
+	kill_daemon
+	wait_until 10 file_has "$T/taker.out" taken
+	wait_until 10 tried "$(($(wc -l < "$T/agent.out") + 20))"
+	start_daemon
+	wait_until 10 tried "$(($(wc -l < "$T/agent.out") + 20))"
+	assert_lacks "$(out taker)" GOT
+	kill "$taker"
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "lasting").id')"
+}
+
 # A run that was started under the hook may make unix sockets: it keeps the hook for its whole life.
 test_run_that_lives_keeps_the_hook_through_a_start_without_it() {
 	needs_hook

@@ -385,6 +385,11 @@ static int main_open_kernel(struct process *p)
 		return main_fail(EXIT_HOST, p->runs_path, "its level cannot be told");
 	config.intercept.run_level = level + 1;
 	r = kern_open(&config, &p->kern, &what);
+	/* What an earlier daemon said does not count any more, its unix socket's name above all. */
+	if (!r)
+		r = kern_set_state(p->kern, &(struct intercept_state){.is_refusing = 1});
+	if (!r)
+		r = kern_show_life(p->kern);
 	main_detached_path(c, mark, sizeof(mark));
 	if (!r && unlink(mark) < 0 && errno != ENOENT)
 		return main_fail(EXIT_HOST, mark, strerror(errno));

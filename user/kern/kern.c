@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "kern/cgroup.h"
 #include "kern/load.h"
@@ -26,6 +29,7 @@ struct kern {
 	int cgroup_fds[AT_DAEMON + 1];
 	char bpffs[PATH_MAX];
 	int origin_fd, unix_origins_fd, askers_fd, counts_fd; /* read-only */
+	int life_fds[LIFE_N];
 	struct {
 		int fd;
 		uint32_t id, prog_id;
@@ -40,6 +44,7 @@ static struct kern *kern_new(void)
 		return NULL;
 	k->cgroup_fds[AT_RUNS] = k->cgroup_fds[AT_DAEMON] = -1;
 	k->origin_fd = k->unix_origins_fd = k->askers_fd = k->counts_fd = -1;
+	k->life_fds[LIFE_FIRST] = k->life_fds[LIFE_LAST] = -1;
 	for (int l = 0; l < LAYER_N; l++)
 		k->links[l].fd = -1;
 	return k;
@@ -55,6 +60,8 @@ struct kern *kern_close(struct kern *k)
 	fd_close(k->unix_origins_fd);
 	fd_close(k->askers_fd);
 	fd_close(k->counts_fd);
+	fd_close(k->life_fds[LIFE_FIRST]);
+	fd_close(k->life_fds[LIFE_LAST]);
 	fd_close(k->cgroup_fds[AT_RUNS]);
 	fd_close(k->cgroup_fds[AT_DAEMON]);
 	load_free(k->object);
@@ -292,6 +299,41 @@ int kern_mark_own(struct kern *k, int socket_fd)
 
 	if (bpf_map_update_elem(load_map_fd(k->object, "listening"), &socket_fd, &ours, BPF_ANY))
 		return err_raise(-errno);
+	return 0;
+}
+
+/* The highest number that we may have. */
+static ERR_CHECK int kern_move_behind(int fd)
+{
+	struct rlimit limit;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return err_raise(-errno);
+	if (limit.rlim_cur > INT_MAX)
+		limit.rlim_cur = INT_MAX;
+	r = fcntl(fd, F_DUPFD_CLOEXEC, (int)limit.rlim_cur - 1);
+	return r < 0 ? err_raise(-errno) : r;
+}
+
+int kern_show_life(struct kern *k)
+{
+	const struct sockaddr_in at = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	for (uint32_t place = 0; place < LIFE_N; place++) {
+		_cleanup_(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		uint64_t value = (uint64_t)fd;
+
+		/* Bound, or the map does not take it. Nobody reads it. */
+		if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)))
+			return err_raise(-errno);
+		if (bpf_map_update_elem(load_map_fd(k->object, "life"), &place, &value, BPF_ANY))
+			return err_raise(-errno);
+		k->life_fds[place] = place == LIFE_LAST ? kern_move_behind(fd) : TAKE_FD(fd);
+		if (k->life_fds[place] < 0)
+			return err_trace(k->life_fds[place]);
+	}
 	return 0;
 }
 

@@ -52,6 +52,11 @@ int kern_denials_fd(const struct kern *k);      /* ring buffer map */
 /* Marks a UDP socket as the enforcer's own, to which runs may speak. (Listeners for TCP, born in
  * the daemon's cgroup, are marked when they listen.) 0, -errno. */
 ERR_CHECK int kern_mark_own(struct kern *k, int socket_fd);
+/* Two sockets whose being open says that the warden lives: opened now, held by k alone, the second
+ * at a number behind all that will be opened. A child of ours that goes on living must close them,
+ * as all else that it does not need. Call before any unix socket of the hooks is opened. 0, -errno.
+ */
+ERR_CHECK int kern_show_life(struct kern *k);
 /* What the hooks read while they run; in force from the next connect on. 0, -errno. */
 ERR_CHECK int kern_set_state(struct kern *k, const struct intercept_state *state);
 
