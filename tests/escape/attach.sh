@@ -101,6 +101,8 @@ test_process_tree_is_controlled_from_then_on_and_let_go() {
 	wait_until 10 file_has "$T/tree.out" 'done SELECT 1 /* free */'
 	judged "$id" free 0
 	wait_ledger "SELECT count(*) FROM events WHERE kind = 'released' AND run = $id" 1
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'moved-out'" 0
+	assert_lacks "$(hf status)" TAMPERED
 	kill "$OUTSIDER"
 }
 
@@ -175,6 +177,31 @@ test_attached_run_survives_the_daemon() {
 	judged "$id" '/* back */' 1
 	hf release "$id"
 	assert_eq "$(group_of "$OUTSIDER")" "${FAKE#"$ROOT"}/lasting"
+	kill "$OUTSIDER"
+}
+
+# Root outside can do so, and an attached process with capabilities.
+test_process_that_is_moved_out_of_its_run_is_told_loudly() {
+	bg both in_run both -- sh -c 'echo up; tail -f /dev/null & tail -f /dev/null'
+	wait_until 10 file_has "$T/both.out" up
+	id=$(run_of both)
+	group=$ROOT/$HF_CGROUP/runs/$id
+	moved=$(xargs -n 1 sh -c 'grep -qx sh "/proc/$0/comm" && echo $0' < "$group/cgroup.procs" | head -n 1)
+	mkdir -p "$FAKE/elsewhere"
+	echo "$moved" > "$FAKE/elsewhere/cgroup.procs"
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'moved-out' AND run = $id AND detail LIKE 'pid $moved (sh) %/elsewhere'" 1
+	assert_has "$(hf status)" 'TAMPERED'
+	assert_eq "$(hf status --json | jq .alarms.moved_out)" 1
+	chown 65534 "$group/cgroup.procs"
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'tampered' AND run = $id AND detail LIKE '%cgroup.procs%65534%'" 1
+	hf kill "$id"
+	finish "$BG" || true
+	# The last one of a run: its group is empty then, and the run over.
+	outsider last "$FAKE/last"
+	hf attach --pid "$OUTSIDER" --name last > /dev/null
+	id=$(run_of last)
+	echo "$OUTSIDER" > "$FAKE/elsewhere/cgroup.procs"
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'moved-out' AND run = $id" 1
 	kill "$OUTSIDER"
 }
 

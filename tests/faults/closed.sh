@@ -124,6 +124,7 @@ test_pins_that_root_removes_are_noticed_and_put_back() {
 	nothing_gets_out 'pins removed'
 	event_came tampered
 	event_came repaired
+	assert_has "$(hf status)" 'TAMPERED'
 	nothing_gets_out 'pins put back'
 	# They are there again: without them the death of the daemon would open everything.
 	kill_daemon

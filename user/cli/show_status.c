@@ -51,6 +51,26 @@ static void status_ledger(FILE *to, const json_t *ledger)
 			: ", NOT WRITABLE: requests are refused");
 }
 
+/* The first line, if there is anything to be said. */
+static void status_alarms(FILE *to, const json_t *alarms)
+{
+	uint64_t missing = text_number(alarms, "layers_missing");
+	uint64_t tampered = text_number(alarms, "tampered");
+	uint64_t moved = text_number(alarms, "moved_out");
+
+	if (!missing && !tampered && !moved)
+		return;
+	fprintf(to, "TAMPERED  ");
+	if (missing)
+		fprintf(to, "%" PRIu64 " layers are NOT IN PLACE NOW; ", missing);
+	fprintf(to,
+		"the kernel side was changed by others %" PRIu64 " times, %" PRIu64
+		" processes were moved out of their runs; last ",
+		tampered, moved);
+	text_print(to, alarms, "last", STATUS_NAME_MAX);
+	fprintf(to, "\n          (events tampered, repaired, moved-out in the ledger)\n");
+}
+
 static void status_totals(FILE *to, const json_t *j)
 {
 	const json_t *t = json_object_get(j, "totals");
@@ -117,6 +137,7 @@ static void status_counts(FILE *to, json_t *counts)
 
 void show_status(FILE *to, const json_t *j)
 {
+	status_alarms(to, json_object_get(j, "alarms"));
 	status_daemon(to, j);
 	status_policy(to, json_object_get(j, "policy"));
 	status_ledger(to, json_object_get(j, "ledger"));

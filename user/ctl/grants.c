@@ -190,7 +190,7 @@ static void grant_end_all(struct ctl *c, int64_t now_ns, uint64_t run, const cha
 }
 
 /* Ends waiting tickets that the test finds; the table changes while we walk, so one by one. */
-static void ticket_end_all(struct ctl *c, uint64_t run, int64_t wall_ns, enum hold_event event)
+static void ticket_end_all(struct ctl *c, uint64_t run, int64_t now_ns, enum hold_event event)
 {
 	bool found = true;
 
@@ -204,7 +204,7 @@ static void ticket_end_all(struct ctl *c, uint64_t run, int64_t wall_ns, enum ho
 
 			if (!h->view.is_ticket || h->ballot.state != BALLOT_OPEN ||
 				(run && h->view.run != run) ||
-				(wall_ns && h->view.deadline_wall_ns > wall_ns))
+				(now_ns && h->view.deadline_ns > now_ns))
 				continue;
 			found = true;
 			ctl_ticket_end(c, h, event);
@@ -215,7 +215,7 @@ static void ticket_end_all(struct ctl *c, uint64_t run, int64_t wall_ns, enum ho
 void ctl_grants_tick(struct ctl *c)
 {
 	grant_end_all(c, clock_mono_ns(), 0, "its time is over");
-	ticket_end_all(c, 0, clock_wall_ns(), HOLD_EV_TIMEOUT);
+	ticket_end_all(c, 0, clock_mono_ns(), HOLD_EV_TIMEOUT);
 }
 
 void ctl_run_ended(struct ctl *c, uint64_t run)

@@ -264,6 +264,18 @@ static void report_metrics(struct ctl *c, struct json *j)
 	jsonw_object_end(j);
 }
 
+static void report_alarms(struct ctl_alarms *a, struct json *j)
+{
+	if (!a)
+		return;
+	jsonw_object(j, "alarms");
+	jsonw_uint(j, "layers_missing", atomic_load(&a->n_broken));
+	jsonw_uint(j, "tampered", atomic_load(&a->n_tampered));
+	jsonw_uint(j, "moved_out", atomic_load(&a->n_moved_out));
+	report_time(j, "last", atomic_load(&a->last_wall_ns));
+	jsonw_object_end(j);
+}
+
 void report_status(struct ctl *c, struct json *j)
 {
 	const struct enforcer *e = c->enforcer;
@@ -282,6 +294,7 @@ void report_status(struct ctl *c, struct json *j)
 	jsonw_bool(j, "writable", journal_is_writable(c->config.journal));
 	report_string(j, "path", c->config.ledger_path);
 	jsonw_object_end(j);
+	report_alarms(c->config.alarms, j);
 	report_runs(c, j);
 	jsonw_uint(j, "sessions", e->n_sessions);
 	jsonw_uint(j, "holds", c->holds.by_id.n);

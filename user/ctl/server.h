@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "ctl/alarms.h"
 #include "audit/journal.h"
 #include "hold/hold.h"
 #include "net/loop.h"
@@ -28,7 +29,8 @@ struct ctl_config {
 	bool self_approval;
 	int herald_fd; /* -1: nobody is told elsewhere */
 	bool herald_text;
-	_Atomic int64_t *beat_ns; /* shared with the warden: the enforcer is alive */
+	struct ctl_alarms *alarms; /* shared with the warden; NULL in tests */
+	_Atomic int64_t *beat_ns;  /* shared with the warden: the enforcer is alive */
 	/* Asks the warden for the policy file; ctl_set_policy() or ctl_policy_bad() follows. */
 	void *arg;
 	int (*want_policy)(void *arg);

@@ -314,6 +314,7 @@ static int enforcer_start_ctl(struct enforcer_process *e, struct policy *policy)
 		.herald_fd = p->herald_fds[0],
 		.herald_text = p->config->webhook_text,
 		.beat_ns = &p->vitals->beat_ns,
+		.alarms = &p->vitals->alarms,
 		.arg = e,
 		.want_policy = enforcer_want_policy,
 	};

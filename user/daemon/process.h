@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "audit/ledger.h"
+#include "ctl/alarms.h"
 #include "daemon/config.h"
 #include "kern/kern.h"
 #include "session/enforcer.h"
@@ -19,6 +20,7 @@ enum { RING_WARDEN, RING_CONTROL, RING_WORKERS, RINGS_MAX = RING_WORKERS + ENFOR
 /* Memory that warden and enforcer share. */
 struct vitals {
 	_Atomic int64_t beat_ns; /* last sign of life of the enforcer's slowest thread */
+	struct ctl_alarms alarms;
 };
 
 struct signer;

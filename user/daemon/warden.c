@@ -27,6 +27,7 @@
 #include "daemon/reach.h"
 #include "daemon/run_record.h"
 #include "daemon/signer.h"
+#include "daemon/tamper.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "priv/channel.h"
@@ -42,7 +43,6 @@
 #define FROZEN_NS (5 * CLOCK_NS_PER_S)
 /* How long the hooks go on to use the unix socket of a warden that says nothing. */
 #define ALIVE_NS          (5 * CLOCK_NS_PER_S)
-#define VERIFY_NS         CLOCK_NS_PER_S
 #define ANSWER_TIMEOUT_MS 2000
 #define START_TIMEOUT_MS  10000
 struct warden {
@@ -59,8 +59,8 @@ struct warden {
 	struct denials *denials;
 	struct nets *nets;
 	struct journal *journal;
-	uint64_t last_run, n_broken_layers;
-	int64_t next_verify_ns;
+	uint64_t last_run;
+	struct tamper tamper;
 	struct intercept_state state; /* as the hooks read it */
 	struct slice coming_policy;   /* sent, not yet judged */
 	bool wants_policy;            /* the file was to be read again meanwhile */
@@ -81,6 +81,7 @@ static void warden_event(struct warden *w, const char *kind, uint64_t run, const
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
+	tamper_note(w->p, kind);
 	rec = (struct record_event){
 		.kind = slice_str(kind), .run = run, .detail = slice_str(detail)};
 	if (!w->journal || journal_append(w->journal, RECORD_EVENT, &rec, NULL))
@@ -144,27 +145,6 @@ static void warden_watch_enforcer(struct warden *w, int64_t now)
 	warden_event(w, is_frozen ? "refusing" : "serving", 0,
 		is_frozen ? "the enforcer gives no sign of life; connections are refused"
 			  : "the enforcer works");
-}
-
-/* Is every hook where it was put? What is not is put back, unless `holdfast detach` took it. */
-static bool warden_verify(struct warden *w)
-{
-	char names[256] = "";
-	unsigned n = 0, n_repaired = 0;
-
-	w->next_verify_ns = clock_mono_ns() + VERIFY_NS;
-	if (kern_verify(w->p->kern, names, sizeof(names), &n) < 0)
-		n = 1;
-	if (n && n != w->n_broken_layers)
-		warden_event(w, "tampered", 0, "layers not attached any more: %s", names);
-	w->n_broken_layers = n;
-	if (!n || process_is_detached(w->p))
-		return !n;
-	if (kern_repair(w->p->kern, &n_repaired))
-		log_error("repair", "layers=\"%s\" repaired=%u", names, n_repaired);
-	else
-		warden_event(w, "repaired", 0, "attached again: %s", names);
-	return false; /* the next look says */
 }
 
 /* ---- children -------------------------------------------------------------------------------- */
@@ -405,7 +385,7 @@ static uint64_t warden_next_run(void *arg)
 
 	/* The hooks may have been taken off a moment ago: no run begins without them. */
 	return w->is_enforcer_ready && !w->is_refusing && w->journal &&
-			       journal_is_writable(w->journal) && warden_verify(w)
+			       journal_is_writable(w->journal) && tamper_verify(&w->tamper)
 		       ? ++w->last_run
 		       : 0;
 }
@@ -610,8 +590,8 @@ static void warden_tick(struct loop *l, int64_t now_ns)
 	sweeper_look(w->sweeper, w->runs);
 	if (warden_set_refusing(w, w->is_refusing))
 		log_error("state", "the kernel side could not be told that we live");
-	if (clock_mono_ns() >= w->next_verify_ns)
-		warden_verify(w);
+	run_server_watch(w->runs);
+	tamper_tick(&w->tamper);
 	notify_supervisor("WATCHDOG=1");
 }
 
@@ -711,6 +691,7 @@ static int warden_start(struct warden *w)
 	int r = loop_init(&w->loop, w);
 
 	w->loop.tick = warden_tick;
+	w->tamper = (struct tamper){.p = w->p, .on_event = warden_on_event, .arg = w};
 	if (!r)
 		r = warden_watch_signals(w);
 	if (r)

@@ -32,10 +32,11 @@ struct hold_view {
 	char *comm; /* process name and tree as of the connect */
 	char *tree;
 	uint32_t pid, uid, owner_uid;
-	int64_t since_wall_ns, deadline_wall_ns;
-	int64_t tx_since_wall_ns; /* 0 = none open */
-	char *ask;                /* policy_print_terms(): who has to agree */
-	uint8_t hmac[32];         /* what an approval is bound to */
+	int64_t since_wall_ns, deadline_wall_ns; /* for people: the wall clock jumps */
+	int64_t deadline_ns;                     /* of a ticket; its session keeps its own */
+	int64_t tx_since_wall_ns;                /* 0 = none open */
+	char *ask;                               /* policy_print_terms(): who has to agree */
+	uint8_t hmac[32];                        /* what an approval is bound to */
 	struct hold_keys keys;
 	char *tags, *unknowns; /* of the target; what could not be told */
 	char *free;            /* values that are free in its shape, one a line */

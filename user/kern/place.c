@@ -196,6 +196,11 @@ static int place_each(
 	return r;
 }
 
+int place_each_process(const char *path, int (*fn)(void *arg, pid_t pid), void *arg)
+{
+	return place_each(path, true, 0, fn, arg);
+}
+
 struct place_move {
 	const char *to;
 	unsigned n, n_pass;

@@ -56,6 +56,8 @@ ERR_CHECK int place_move_group(const char *path, const char *to, unsigned *ret_n
 ERR_CHECK int place_move_tree(pid_t pid, const char *to, unsigned *ret_n);
 /* Is `descendant` the process `pid` or one of its descendants? */
 bool place_is_below(pid_t descendant, pid_t pid);
+/* Calls fn for each process of the group and of those below it; stops at what fn returns but 0. */
+ERR_CHECK int place_each_process(const char *path, int (*fn)(void *arg, pid_t pid), void *arg);
 /* Looks at those of a group. */
 ERR_CHECK int place_count(const char *path, struct place_census *ret);
 /* Opens the namespaces they are in; close with place_nets_close(), also after a failure. */

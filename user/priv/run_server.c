@@ -151,7 +151,15 @@ static void served_free(struct run_server *s, struct served *v)
 	server_unwatch(s, v->run->events_fd);
 	list_remove(&v->link);
 	s->n_runs--;
+	run_watch_deinit(&v->watch);
 	free(v);
+}
+
+static void served_look(struct run_server *s, struct served *v)
+{
+	if (!v->is_released)
+		run_watch_look(&v->watch, &s->config.run, v->run, s->config.callbacks.on_event,
+			s->config.callbacks.arg);
 }
 
 /* Edge-triggered: a read of cgroup.events is what arms the next one, and run_is_alive() reads. */
@@ -163,6 +171,8 @@ int served_watch(struct run_server *s, struct served *v)
 		r = server_watch(s, v->run->pidfd, EPOLLIN, &v->pid_source);
 	if (!r && v->run->events_fd >= 0)
 		r = server_watch(s, v->run->events_fd, EPOLLPRI | EPOLLET, &v->events_source);
+	if (!r)
+		served_look(s, v);
 	return r ? err_trace(r) : 0;
 }
 
@@ -177,6 +187,8 @@ static void served_check_end(struct run_server *s, struct served *v)
 		log_error("run.alive", "id=%" PRIu64 " errno=%d", run->id, -alive);
 	if (alive || run->pid > 0)
 		return;
+	/* The last of it may have been moved out. */
+	served_look(s, v);
 	log_info("run.end", "id=%" PRIu64 " name=\"%s\"", run->id, run->name);
 	s->config.callbacks.on_end(s->config.callbacks.arg, run);
 	served_free(s, v);
@@ -648,6 +660,14 @@ void run_server_kill(struct run_server *s, uint64_t cgroup)
 
 	if (run && run_kill(run))
 		log_error("run.kill", "id=%" PRIu64 " killed=0", run->id);
+}
+
+void run_server_watch(struct run_server *s)
+{
+	struct list *l;
+
+	list_for_each (l, &s->runs)
+		served_look(s, list_entry(l, struct served, link));
 }
 
 void run_server_each(

@@ -69,6 +69,9 @@ uid_t run_server_uid(const struct run_server *s, uint64_t cgroup);
 void run_server_kill(struct run_server *s, uint64_t cgroup);
 /* Once a second: takes in what the configuration names and has appeared. */
 void run_server_gather(struct run_server *s);
+/* Once a second: tells on_event of processes that somebody moved out ("moved-out"), and of control
+ * groups that others than root may write ("tampered"). */
+void run_server_watch(struct run_server *s);
 /* Calls fn for each live run. */
 void run_server_each(
 	const struct run_server *s, void (*fn)(void *arg, const struct run *run), void *arg);

@@ -171,6 +171,7 @@ void server_release(struct run_server *s, struct client *c, struct slice body)
 	else if (run_release(&s->config.run, v->run, &why))
 		server_send_error(c, CTL_ERR_FAILED, why);
 	else {
+		v->is_released = true;
 		server_event(s, v->run, "released", c->peer.uid);
 		server_send_end(c);
 	}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "priv/run_peer.h"
+#include "priv/run_watch.h"
 #include "util/list.h"
 #include "util/writer.h"
 
@@ -29,6 +30,8 @@ struct served {
 	struct list link;
 	struct source pid_source, events_source;
 	struct run *run;
+	struct run_watch watch;
+	bool is_released;
 	struct client *client; /* the CLI that waits for the exit status, or NULL */
 };
 

@@ -147,6 +147,7 @@ static struct hold *held_make(struct session *s)
 		.tags = held_tags(s->resource),
 		.unknowns = held_unknowns(s),
 	};
+	v->deadline_ns = clock_mono_ns() + a->ruling.timeout_ms * CLOCK_NS_PER_MS;
 	v->deadline_wall_ns = v->since_wall_ns + a->ruling.timeout_ms * CLOCK_NS_PER_MS;
 	memcpy(v->hmac, a->hmac, sizeof(v->hmac));
 	if (!v->ask || ballot_init(&h->ballot, &a->ruling, s->run.owner_uid))

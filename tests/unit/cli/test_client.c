@@ -155,6 +155,19 @@ static char *status_of(const char *json)
 	return text;
 }
 
+Test(status, begins_with_what_somebody_did_to_us)
+{
+	_cleanup_(freep) char *loud = status_of("{\"version\":\"1\",\"alarms\":{\"layers_missing\":"
+						"2,\"tampered\":1,\"moved_out\":3,"
+						"\"last\":\"2026-01-02T03:04:05Z\"}}");
+	_cleanup_(freep) char *quiet = status_of("{\"version\":\"1\",\"alarms\":{\"layers_"
+						 "missing\":0,\"tampered\":0,\"moved_out\":0}}");
+
+	cr_expect_eq(strncmp(loud, "TAMPERED  2 layers are NOT IN PLACE NOW; ", 41), 0, "%s", loud);
+	cr_expect(strstr(loud, "1 times, 3 processes were moved out"));
+	cr_expect_not(strstr(quiet, "TAMPERED"));
+}
+
 Test(status, shows_what_is_known)
 {
 	_cleanup_(freep) char *text = status_of(
