@@ -189,4 +189,47 @@ test_the_key_is_roots_alone() {
 	done
 }
 
+
+# Who parses foreign bytes, or owns the database, holds neither the key that signs nor others' rings.
+in_memory() { # FILE PID…: the pids whose memory has the bytes of that file
+	/usr/bin/python3 - "$@" <<-'PY'
+	import sys
+	secret = open(sys.argv[1], "rb").read()
+	for pid in sys.argv[2:]:
+	    with open(f"/proc/{pid}/maps", encoding="utf8") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
+	        for line in maps:
+	            span, mode = line.split()[:2]
+	            if mode[0] != "r" or "[v" in line:
+	                continue
+	            first, end = (int(x, 16) for x in span.split("-"))
+	            try:
+	                mem.seek(first)
+	                if secret in mem.read(end - first):
+	                    print(pid)
+	                    break
+	            except OSError:
+	                pass
+	PY
+}
+test_only_the_warden_has_the_key_that_signs() {
+	is_up > /dev/null 2>&1 || start_daemon
+	sql keys 'SELECT 1' > /dev/null
+	wait_ledger 'SELECT count(*) > 0 FROM checkpoint' 1
+	assert_eq "$(in_memory "$G/keys/checkpoint.key" "$(daemon_pid)")" "$(daemon_pid)" 'the scan finds nothing'
+	# shellcheck disable=SC2046 # pids
+	assert_eq "$(in_memory "$G/keys/checkpoint.key" $(enforcer_pid) $(scribe_pid))" ''
+	assert_eq "$(in_memory "$G/keys/ledger.key" "$(scribe_pid)")" ''
+	# Ring 0 is the warden's; a worker's is mapped once each.
+	assert_eq "$(grep -c '/00\.ring' "/proc/$(enforcer_pid)/maps" || true)" 0
+	assert_eq "$(grep -c '/01\.ring' "/proc/$(enforcer_pid)/maps")" 2
+	# The same for those that take their places while the warden has signed for a while.
+	kill_one scribe_pid
+	wait_until 15 is_replaced scribe_pid
+	kill_one enforcer_pid
+	wait_until 15 is_replaced enforcer_pid
+	# shellcheck disable=SC2046 # pids
+	assert_eq "$(in_memory "$G/keys/checkpoint.key" $(enforcer_pid) $(scribe_pid))" ''
+	stop_daemon
+}
+
 run_tests

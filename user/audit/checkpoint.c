@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -23,7 +24,10 @@ static const char *const checkpoint_words[CHECKPOINT_KINDS] = {
 };
 
 struct checkpoint_key {
-	EVP_PKEY *pkey;
+	EVP_PKEY *pkey; /* the public half */
+	/* NULL: only the public half is there. On a page of its own that no child inherits: the
+	 * warden's children parse foreign bytes, and none of them may be able to sign. */
+	uint8_t *seed;
 };
 
 /* ---- lines ---- */
@@ -121,6 +125,10 @@ struct checkpoint_key *checkpoint_key_free(struct checkpoint_key *k)
 {
 	if (!k)
 		return NULL;
+	if (k->seed) {
+		explicit_bzero(k->seed, CHECKPOINT_SEED_SIZE);
+		munmap(k->seed, CHECKPOINT_SEED_SIZE);
+	}
 	EVP_PKEY_free(k->pkey);
 	free(k);
 	return NULL;
@@ -138,6 +146,40 @@ static int checkpoint_key_of(EVP_PKEY *pkey, struct checkpoint_key **ret)
 	k->pkey = pkey;
 	*ret = k;
 	return 0;
+}
+
+static int checkpoint_page(uint8_t **ret)
+{
+	uint8_t *page = mmap(NULL, CHECKPOINT_SEED_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return err_raise(-errno);
+	if (madvise(page, CHECKPOINT_SEED_SIZE, MADV_DONTFORK) < 0 ||
+		madvise(page, CHECKPOINT_SEED_SIZE, MADV_DONTDUMP) < 0) {
+		munmap(page, CHECKPOINT_SEED_SIZE);
+		return err_raise(-errno);
+	}
+	*ret = page;
+	return 0;
+}
+
+/* The pair, for one use: what OpenSSL keeps of it is wiped when it is freed. */
+static EVP_PKEY *checkpoint_pair(const uint8_t seed[CHECKPOINT_SEED_SIZE])
+{
+	return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, CHECKPOINT_SEED_SIZE);
+}
+
+static EVP_PKEY *checkpoint_public(const uint8_t seed[CHECKPOINT_SEED_SIZE])
+{
+	EVP_PKEY *pair = checkpoint_pair(seed), *ret = NULL;
+	uint8_t bytes[CHECKPOINT_SEED_SIZE];
+	size_t n = sizeof(bytes);
+
+	if (pair && EVP_PKEY_get_raw_public_key(pair, bytes, &n) == 1)
+		ret = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bytes, n);
+	EVP_PKEY_free(pair);
+	return ret;
 }
 
 /* 32 bytes, made if they are not there. Nobody but their owner may have been able to write them. */
@@ -174,17 +216,22 @@ static int checkpoint_write_public(const struct checkpoint_key *k, const char *p
 
 int checkpoint_key_load(const char *path, const char *public_path, struct checkpoint_key **ret)
 {
-	uint8_t seed[CHECKPOINT_SEED_SIZE];
-	int r = checkpoint_seed(path, seed);
+	struct checkpoint_key *k;
+	uint8_t *seed = NULL;
+	int r = checkpoint_page(&seed);
 
+	if (r)
+		return err_trace(r);
+	r = checkpoint_seed(path, seed);
 	if (!r)
-		r = checkpoint_key_of(
-			EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, sizeof(seed)),
-			ret);
-	explicit_bzero(seed, sizeof(seed));
-	if (!r)
-		r = checkpoint_write_public(*ret, public_path);
-	return r ? err_trace(r) : 0;
+		r = checkpoint_key_of(checkpoint_public(seed), &k);
+	if (r) {
+		munmap(seed, CHECKPOINT_SEED_SIZE);
+		return err_trace(r);
+	}
+	k->seed = seed;
+	*ret = k;
+	return err_trace(checkpoint_write_public(k, public_path));
 }
 
 int checkpoint_key_read(const char *public_path, struct checkpoint_key **ret)
@@ -209,11 +256,13 @@ int checkpoint_sign(const struct checkpoint_key *k, struct checkpoint *c)
 {
 	char line[CHECKPOINT_LINE_MAX];
 	size_t n = checkpoint_text(c, line), len = sizeof(c->signature);
+	EVP_PKEY *pair = k->seed ? checkpoint_pair(k->seed) : NULL;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, k->pkey) == 1 &&
+	bool ok = pair && ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, pair) == 1 &&
 		  EVP_DigestSign(ctx, c->signature, &len, (const uint8_t *)line, n) == 1;
 
 	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(pair);
 	return ok && len == sizeof(c->signature) ? 0 : err_raise(-EIO);
 }
 

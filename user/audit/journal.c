@@ -205,6 +205,9 @@ static int journal_map(struct journal *j, int fd, size_t size)
 	if (mmap(at, JOURNAL_HEAD_LEN + size, PROT, FLAGS, fd, 0) == MAP_FAILED ||
 		mmap(j->ring + size, size, PROT, FLAGS, fd, JOURNAL_HEAD_LEN) == MAP_FAILED)
 		return err_raise(-errno);
+	/* A ring has one writer: the enforcer must not find the warden's among its own memory. */
+	if (madvise(at, JOURNAL_HEAD_LEN + 2 * size, MADV_DONTFORK) < 0)
+		return err_raise(-errno);
 	return 0;
 }
 

@@ -216,6 +216,7 @@ int herald_start(struct process *p)
 		return err_raise(-errno);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		process_forget_keys(p);
 		_exit(getppid() != parent ? 1 : herald_keep(p));
 	}
 	explicit_bzero(p->webhook_secret, sizeof(p->webhook_secret));

@@ -3,6 +3,7 @@
 #include "daemon/process.h"
 
 #include <poll.h>
+#include <string.h>
 
 #include "audit/journal.h"
 #include "util/log.h"
@@ -29,4 +30,10 @@ int process_mend_ring(const struct process *p, unsigned i, struct journal **j)
 	log_error("journal.broken", "ring=%u: opened anew behind what was given up", i);
 	*j = journal_close(*j);
 	return err_trace(process_open_ring(p, i, j));
+}
+
+void process_forget_keys(struct process *p)
+{
+	explicit_bzero(p->ledger_key, sizeof(p->ledger_key));
+	explicit_bzero(p->mask_key, sizeof(p->mask_key));
 }

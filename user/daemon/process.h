@@ -61,6 +61,8 @@ ERR_CHECK int process_open_ring(const struct process *p, unsigned i, struct jour
 /* If the scribe gave up the ring behind *j: closes and opens it again (*j is NULL where that
  * fails). 0, < 0. */
 ERR_CHECK int process_mend_ring(const struct process *p, unsigned i, struct journal **j);
+/* In a child that keeps or tells what was masked, and need not be able to guess at what was. */
+void process_forget_keys(struct process *p);
 /* Did `holdfast detach` take the hooks off on purpose, since we started? */
 bool process_is_detached(const struct process *p);
 /* The enforcer's whole life, in a forked child; returns its exit status. */

@@ -171,6 +171,7 @@ static int warden_start_scribe(struct warden *w, bool close_orphans)
 		child_prepare(parent);
 		close(ready[0]);
 		close(stop[1]);
+		process_forget_keys(w->p);
 		_exit(scribe_main(w->p, stop[0], ready[1], close_orphans));
 	}
 	close(ready[1]);

@@ -3,6 +3,7 @@
 #include "util/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -63,6 +64,10 @@ void log_line(struct log_site *site, enum log_level level, const char *event, co
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " dropped=%u", site->n_dropped);
 		site->n_dropped = 0;
 	}
+	/* Names that others chose are in it: a newline of theirs would begin a line in our name. */
+	for (int i = 0; i < n; i++)
+		if ((uint8_t)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
 	line[n++] = '\n';
 	/* A log line that cannot be written must not stop the work. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
