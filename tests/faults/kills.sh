@@ -180,6 +180,25 @@ test_no_decision_is_lost_or_doubled_when_everything_dies_right_after_it() {
 	verified
 }
 
+# What a power failure could leave: the ledger on disk, and of what was signed last an older line.
+test_old_word_of_the_last_signature_is_no_tampering_and_stops_nothing() {
+	wait_until 15 answers
+	wait_until 10 test -s "$G/keys/checkpoint.last"
+	cp "$G/keys/checkpoint.last" "$T/old"
+	number() { sed 's/.* number=\([0-9]*\) .*/\1/' "$1"; }
+	younger() { sql young 'SELECT 1' > /dev/null && [ "$(number "$G/keys/checkpoint.last")" -gt $(($(number "$T/old") + 1)) ]; }
+	wait_until 15 younger
+	kill_daemon
+	cp "$T/old" "$G/keys/checkpoint.last"
+	start_daemon
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'head-lost'" 1
+	sql young 'SELECT 2 /* after the power failure */' > /dev/null
+	stop_daemon
+	assert_eq "$(ledger "SELECT count(*) FROM events WHERE kind IN ('ledger-cut', 'ledger-extended')")" 0
+	verified
+	start_daemon
+}
+
 test_frozen_enforcer_lets_nothing_through() {
 	wait_until 15 answers
 	pid=$(enforcer_pid)

@@ -18,6 +18,7 @@ enum {
 	LEDGER_E_NONE = 3,    /* there is no such thing in it */
 	LEDGER_E_CUT = 4,     /* rows that were signed are not there any more */
 	LEDGER_E_OTHER = 5,   /* this is another ledger than the one that was signed */
+	LEDGER_E_TAKEN = 6,   /* a checkpoint of this number, and another one, is there */
 };
 
 enum {
@@ -61,13 +62,17 @@ void ledger_rollback(struct ledger *l);
 bool ledger_head(const struct ledger *l, const struct checkpoint *last, struct checkpoint *ret);
 /* The number of the last entry that is committed; 0 = there is none. */
 uint64_t ledger_last_entry(const struct ledger *l);
-/* Keeps a signed head; in the open transaction, or in one of its own. 0, LEDGER_E_UNWRITABLE. */
+/* The checkpoint with the highest number that is not above `upto`, whole; INT64_MAX: the newest. 0,
+ * LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+ERR_CHECK int ledger_read_checkpoint(const struct ledger *l, uint64_t upto, struct checkpoint *ret);
+/* Keeps a signed head; in the open transaction, or in one of its own. 0, LEDGER_E_TAKEN,
+ * LEDGER_E_UNWRITABLE. */
 ERR_CHECK int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c);
 /*
  * Is this head that was signed (number 0: none was) in this ledger? A checkpoint that was signed
  * and is not kept yet, because its answer came late or after the death of who had asked, is put in
  * now: its number given away, the hole would look like one that somebody cut out. 0,
- * LEDGER_E_UNWRITABLE, LEDGER_E_CUT, LEDGER_E_OTHER.
+ * LEDGER_E_UNWRITABLE, LEDGER_E_CUT, LEDGER_E_OTHER, LEDGER_E_TAKEN.
  */
 ERR_CHECK int ledger_reconcile(struct ledger *l, const struct checkpoint *c);
 

@@ -383,31 +383,6 @@ static int prune_shrink(const struct ledger *l)
 	return ledger_exec(l, sql);
 }
 
-/* The checkpoint of that number, whole. 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
-static int prune_read_checkpoint(const struct ledger *l, uint64_t number, struct checkpoint *ret)
-{
-	char sql[128];
-	int64_t entry = 0;
-	int r;
-
-	*ret = (struct checkpoint){.number = number};
-	memcpy(ret->ledger, l->id, sizeof(ret->ledger));
-	snprintf(sql, sizeof(sql), "SELECT head FROM checkpoint WHERE number = %" PRIu64, number);
-	r = ledger_bytes(l, sql, ret->head, sizeof(ret->head));
-	snprintf(sql, sizeof(sql), "SELECT signature FROM checkpoint WHERE number = %" PRIu64,
-		number);
-	if (!r)
-		r = ledger_bytes(l, sql, ret->signature, sizeof(ret->signature));
-	snprintf(sql, sizeof(sql), "SELECT entry FROM checkpoint WHERE number = %" PRIu64, number);
-	if (!r)
-		r = ledger_number(l, sql, &entry);
-	snprintf(sql, sizeof(sql), "SELECT at FROM checkpoint WHERE number = %" PRIu64, number);
-	if (!r)
-		r = ledger_number(l, sql, &ret->at_ns);
-	ret->entry = (uint64_t)entry;
-	return r;
-}
-
 int ledger_prune_choose(
 	struct ledger *l, const struct ledger_retention *retention, struct checkpoint *ret)
 {
@@ -429,7 +404,7 @@ int ledger_prune_choose(
 			return LEDGER_E_NONE;
 	}
 	if (!r)
-		r = prune_read_checkpoint(l, (uint64_t)number, ret);
+		r = ledger_read_checkpoint(l, (uint64_t)number, ret);
 	if (r == LEDGER_E_NONE)
 		return LEDGER_E_NONE;
 	return r < 0 ? err_trace(r) : r ? LEDGER_E_UNWRITABLE : 0;
@@ -442,7 +417,7 @@ static int prune_check_permit(
 {
 	struct checkpoint upto;
 	int64_t first = 0, last = 0;
-	int r = prune_read_checkpoint(l, permit->number, &upto);
+	int r = ledger_read_checkpoint(l, permit->number, &upto);
 
 	if (!r)
 		r = ledger_number(l, "SELECT ifnull(min(first), 0) FROM chain", &first);
@@ -451,7 +426,8 @@ static int prune_check_permit(
 	if (r)
 		return r;
 	*ret_at = upto.at_ns;
-	return permit->kind == CHECKPOINT_PRUNED && upto.entry == permit->entry &&
+	return permit->kind == CHECKPOINT_PRUNED && upto.number == permit->number &&
+			       upto.entry == permit->entry &&
 			       !memcmp(permit->ledger, l->id, sizeof(l->id)) &&
 			       !memcmp(upto.head, permit->head, sizeof(upto.head)) &&
 			       (uint64_t)first <= upto.entry && upto.number < (uint64_t)last

@@ -68,65 +68,90 @@ uint64_t ledger_last_entry(const struct ledger *l)
 
 int ledger_put_checkpoint(struct ledger *l, const struct checkpoint *c)
 {
-	int r;
+	int rc;
 
 	sqlite3_bind_int64(l->checkpoint, 1, (int64_t)c->number);
 	sqlite3_bind_int64(l->checkpoint, 2, c->at_ns);
 	sqlite3_bind_int64(l->checkpoint, 3, (int64_t)c->entry);
 	sqlite3_bind_blob(l->checkpoint, 4, c->head, sizeof(c->head), SQLITE_STATIC);
 	sqlite3_bind_blob(l->checkpoint, 5, c->signature, sizeof(c->signature), SQLITE_STATIC);
-	r = ledger_step(l, l->checkpoint);
+	rc = sqlite3_step(l->checkpoint);
+	sqlite3_reset(l->checkpoint);
 	sqlite3_clear_bindings(l->checkpoint);
-	if (r == LEDGER_E_UNWRITABLE)
-		return LEDGER_E_UNWRITABLE;
-	return r ? err_trace(r) : 0;
+	if ((rc & 0xff) == SQLITE_CONSTRAINT)
+		return LEDGER_E_TAKEN;
+	rc = rc == SQLITE_DONE ? 0 : ledger_error(l, rc);
+	return rc < 0 ? err_trace(rc) : rc;
 }
 
-/* The head of the last row of `table` whose `key` is not above a number. 0, LEDGER_E_NONE,
- * LEDGER_E_UNWRITABLE. */
-static int ledger_head_at(const struct ledger *l, const char *table, const char *key,
-	uint64_t number, uint8_t head[SHA256_SIZE])
+/* What has another length stays zero, and is not what was signed. */
+static void ledger_copy_blob(sqlite3_stmt *stmt, int column, uint8_t *to, size_t n)
 {
-	char sql[256];
+	const void *p = sqlite3_column_blob(stmt, column);
 
-	snprintf(sql, sizeof(sql),
-		"SELECT head FROM %s WHERE %s <= %" PRIu64 " ORDER BY %s DESC LIMIT 1", table, key,
-		number, key);
-	return ledger_bytes(l, sql, head, SHA256_SIZE);
+	if (p && sqlite3_column_bytes(stmt, column) == (int)n)
+		memcpy(to, p, n);
 }
 
-/* Is the checkpoint here? 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
-static int ledger_has_checkpoint(const struct ledger *l, uint64_t number)
+int ledger_read_checkpoint(const struct ledger *l, uint64_t upto, struct checkpoint *ret)
 {
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(l->db,
+		"SELECT number, at, entry, head, signature FROM checkpoint WHERE number <= ?1 "
+		"ORDER BY number DESC LIMIT 1",
+		-1, &stmt, NULL);
+
+	*ret = (struct checkpoint){0};
+	sqlite3_bind_int64(stmt, 1, (int64_t)upto);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		ret->number = (uint64_t)sqlite3_column_int64(stmt, 0);
+		ret->at_ns = sqlite3_column_int64(stmt, 1);
+		ret->entry = (uint64_t)sqlite3_column_int64(stmt, 2);
+		memcpy(ret->ledger, l->id, sizeof(ret->ledger));
+		ledger_copy_blob(stmt, 3, ret->head, sizeof(ret->head));
+		ledger_copy_blob(stmt, 4, ret->signature, sizeof(ret->signature));
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? LEDGER_E_NONE : ledger_error(l, rc);
+}
+
+/* Does the chain stand at this head after that entry? 0, LEDGER_E_NONE, LEDGER_E_UNWRITABLE. */
+static int ledger_stands_at(const struct ledger *l, const struct checkpoint *c)
+{
+	uint8_t head[SHA256_SIZE];
 	char sql[128];
-	int64_t n = 0;
 	int r;
 
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM checkpoint WHERE number = %" PRIu64,
-		number);
-	r = ledger_number(l, sql, &n);
-	return r ? r : n ? 0 : LEDGER_E_NONE;
+	snprintf(sql, sizeof(sql),
+		"SELECT head FROM chain WHERE first <= %" PRIu64 " ORDER BY first DESC LIMIT 1",
+		c->entry);
+	r = ledger_bytes(l, sql, head, sizeof(head));
+	return r ? r : memcmp(head, c->head, sizeof(head)) ? LEDGER_E_NONE : 0;
 }
 
 int ledger_reconcile(struct ledger *l, const struct checkpoint *c)
 {
-	uint8_t head[SHA256_SIZE];
+	struct checkpoint here;
+	bool is_taken;
 	int r;
 
 	if (!c->number)
 		return 0;
 	if (memcmp(c->ledger, l->id, sizeof(l->id)))
 		return LEDGER_E_OTHER;
-	r = ledger_has_checkpoint(l, c->number);
-	if (!r)
-		r = ledger_head_at(l, "checkpoint", "number", c->number, head);
-	if (!r)
-		return memcmp(head, c->head, sizeof(head)) ? LEDGER_E_CUT : 0;
+	r = ledger_read_checkpoint(l, c->number, &here);
+	is_taken = !r && here.number == c->number;
+	if (is_taken && here.entry == c->entry && !memcmp(here.head, c->head, sizeof(here.head)))
+		return 0;
+	if (!r || r == LEDGER_E_NONE)
+		r = ledger_stands_at(l, c);
 	if (r == LEDGER_E_NONE)
-		r = ledger_head_at(l, "chain", "first", c->entry, head);
-	if (r == LEDGER_E_NONE || (!r && memcmp(head, c->head, sizeof(head))))
 		return LEDGER_E_CUT;
 	if (!r)
-		r = ledger_put_checkpoint(l, c);
+		r = is_taken ? LEDGER_E_TAKEN : ledger_put_checkpoint(l, c);
+	if (r == LEDGER_E_TAKEN)
+		return LEDGER_E_TAKEN;
 	return r < 0 ? err_trace(r) : r ? LEDGER_E_UNWRITABLE : 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scribe: see scribe.h. */
-#include "audit/scribe.h"
+#include "audit/scribe_int.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,35 +18,6 @@ enum { SCRIBE_BATCH_ROWS = 4000, SCRIBE_BATCH_MS = 20 };
 /* While the ledger is unwritable. */
 enum { SCRIBE_RETRY_MS = 200, SCRIBE_RETRY_MAX_MS = 2000 };
 enum { SCRIBE_TIDY_MS = 250, SCRIBE_PRUNE_MS = 5000 };
-/* A head is signed so long after the last one at the earliest; an answer is awaited so long, before
- * it is asked for again or, at the end, done without. */
-enum { SCRIBE_SIGN_MS = 1000, SCRIBE_SIGN_WAIT_MS = 5000, SCRIBE_SIGN_LAST_MS = 1000 };
-
-struct scribe_ring {
-	struct journal *journal;
-	bool is_known;  /* its first record has been compared with the ledger */
-	bool is_broken; /* found in this batch: given up once that is written down */
-	bool is_given_up;
-};
-
-struct scribe {
-	const struct scribe_config *config;
-	struct ledger *ledger; /* NULL until it could be opened */
-	struct scribe_ring *rings;
-	size_t n_rings, first;       /* first: where the next batch begins, so that none starves */
-	size_t n_rows;               /* in the open transaction; 0 = none is open */
-	int64_t batch_ns;            /* when its first row came */
-	int64_t tidied_ns, prune_ns; /* prune_ns: when to look next */
-	struct checkpoint asked;     /* what was asked to be signed */
-	struct checkpoint signed_last; /* and what was */
-	int64_t asked_ns, signed_ns;   /* asked_ns 0: nothing is awaited */
-	struct checkpoint permit;      /* what may be removed, and is not yet; number 0: nothing */
-	int64_t permit_asked_ns;       /* 0: none is awaited */
-	uint64_t found_entry;          /* the last one that was in the ledger when it was opened */
-	bool has_found;
-	int retry_ms; /* 0 = the ledger works */
-	bool is_ready, is_stopping, is_wal_pinned;
-};
 
 static void scribe_deinit(struct scribe *s)
 {
@@ -92,7 +63,7 @@ static void scribe_set_writable(struct scribe *s, bool writable)
 }
 
 /* Something of the scribe's own, in the open transaction. 0, LEDGER_E_UNWRITABLE. */
-static int scribe_note(struct scribe *s, const char *kind, const char *detail)
+int scribe_note(struct scribe *s, const char *kind, const char *detail)
 {
 	struct record_event event = {.kind = slice_str(kind), .detail = slice_str(detail)};
 	int r;
@@ -104,7 +75,7 @@ static int scribe_note(struct scribe *s, const char *kind, const char *detail)
 }
 
 /* 0, LEDGER_E_UNWRITABLE. */
-static int scribe_begin(struct scribe *s)
+int scribe_begin(struct scribe *s)
 {
 	int r;
 
@@ -241,7 +212,7 @@ static void scribe_publish(struct scribe *s)
 }
 
 /* 0, LEDGER_E_UNWRITABLE. */
-static int scribe_commit(struct scribe *s)
+int scribe_commit(struct scribe *s)
 {
 	int r;
 
@@ -254,180 +225,6 @@ static int scribe_commit(struct scribe *s)
 		return err_fold(r);
 	scribe_publish(s);
 	return 0;
-}
-
-/* ---- signatures ---- */
-
-/* In a transaction of its own. 0, LEDGER_E_UNWRITABLE. */
-static int scribe_note_now(struct scribe *s, const char *kind, const char *detail)
-{
-	int r = scribe_begin(s);
-
-	log_warn("scribe.ledger", "%s %s", kind, detail);
-	if (!r)
-		r = scribe_note(s, kind, detail);
-	if (!r)
-		s->n_rows++;
-	return r ? r : scribe_commit(s);
-}
-
-/* All that was signed is here: what else was, before we came? After a good end nobody had anything
- * to write; after a bad one it is what the last scribe had not had signed yet, or what somebody
- * says it was, and history says which rows these are. 0, LEDGER_E_UNWRITABLE. */
-static int scribe_note_unsigned(struct scribe *s)
-{
-	const struct scribe_signer *signer = s->config->signer;
-	char detail[160];
-
-	if (!s->signed_last.number || s->found_entry <= s->signed_last.entry)
-		return 0;
-	/* verify reads these numbers. */
-	snprintf(detail, sizeof(detail), "first=%llu last=%llu: %s",
-		(unsigned long long)s->signed_last.entry + 1, (unsigned long long)s->found_entry,
-		signer->is_stopped ? "appended while nothing ran that may"
-				   : "not signed yet when the last scribe ended");
-	return scribe_note_now(
-		s, signer->is_stopped ? "ledger-extended" : "ledger-unsigned", detail);
-}
-
-/* Is what we stand on what was signed last? If not, history says so. 0, LEDGER_E_UNWRITABLE. */
-static int scribe_reconcile(struct scribe *s)
-{
-	const struct scribe_signer *signer = s->config->signer;
-	char detail[160];
-	bool is_cut;
-	int r;
-
-	if (!signer || s->signed_last.number)
-		return 0;
-	s->signed_last = signer->last;
-	r = ledger_reconcile(s->ledger, &s->signed_last);
-	if (!r)
-		return scribe_note_unsigned(s);
-	if (r == LEDGER_E_UNWRITABLE)
-		return LEDGER_E_UNWRITABLE;
-	if (r != LEDGER_E_CUT && r != LEDGER_E_OTHER)
-		return err_fold(r);
-	is_cut = r == LEDGER_E_CUT;
-	snprintf(detail, sizeof(detail), "checkpoint=%llu entry=%llu: %s",
-		(unsigned long long)signer->last.number, (unsigned long long)signer->last.entry,
-		is_cut ? "what was signed is not in this ledger any more"
-		       : "another ledger was signed last");
-	return scribe_note_now(s, is_cut ? "ledger-cut" : "ledger-replaced", detail);
-}
-
-/* The warden's word about what may be removed: number 0 says that nothing may. */
-static void scribe_take_permit(struct scribe *s, const struct checkpoint *c)
-{
-	s->permit_asked_ns = 0;
-	s->permit = *c;
-	if (!c->number)
-		log_warn("scribe.prune", "the warden does not sign that the oldest rows may go");
-	/* A refusal is asked about again when it is time to look again. */
-	if (c->number)
-		s->tidied_ns = s->prune_ns = 0;
-}
-
-/* Takes an answer, if there is one: also one that came after we had asked again, or that a scribe
- * before us had asked for, whose number nobody else will ever have. 0, LEDGER_E_UNWRITABLE. */
-static int scribe_take_signature(struct scribe *s)
-{
-	const struct scribe_signer *signer = s->config->signer;
-	struct checkpoint c;
-	int r;
-
-	if (!signer->answer(signer, &c))
-		return 0;
-	if (c.kind == CHECKPOINT_PRUNED) {
-		scribe_take_permit(s, &c);
-		return 0;
-	}
-	/* Number 0: it could not be signed. */
-	if (!c.number)
-		return 0;
-	r = ledger_reconcile(s->ledger, &c);
-	if (r == LEDGER_E_UNWRITABLE)
-		return LEDGER_E_UNWRITABLE;
-	if (r == LEDGER_E_CUT || r == LEDGER_E_OTHER) {
-		log_error("scribe.sign", "checkpoint=%llu entry=%llu is none of this ledger's",
-			(unsigned long long)c.number, (unsigned long long)c.entry);
-		return 0;
-	}
-	if (r)
-		return err_fold(r);
-	if (c.number > s->signed_last.number)
-		s->signed_last = c;
-	if (c.entry == s->asked.entry) {
-		s->asked_ns = 0;
-		s->signed_ns = clock_mono_ns();
-	}
-	return 0;
-}
-
-/* How long until the head is to be signed; -1: there is nothing new. */
-static int64_t scribe_sign_due_ns(const struct scribe *s)
-{
-	int64_t from = s->asked_ns ? s->asked_ns : s->signed_ns, left;
-	struct checkpoint c;
-
-	if (!s->config->signer || !s->ledger || !ledger_head(s->ledger, &s->signed_last, &c))
-		return -1;
-	left = from + (s->asked_ns ? SCRIBE_SIGN_WAIT_MS : SCRIBE_SIGN_MS) * CLOCK_NS_PER_MS -
-	       clock_mono_ns();
-	return left > 0 ? left : 0;
-}
-
-static void scribe_ask_signature(struct scribe *s)
-{
-	const struct scribe_signer *signer = s->config->signer;
-
-	if (!ledger_head(s->ledger, &s->signed_last, &s->asked))
-		return;
-	s->asked_ns = clock_mono_ns();
-	if (!signer->ask(signer, &s->asked))
-		log_debug("scribe.sign", "the warden cannot be asked");
-}
-
-/* 0, LEDGER_E_UNWRITABLE. */
-static int scribe_sign(struct scribe *s)
-{
-	int r;
-
-	if (!s->config->signer || !s->is_ready)
-		return 0;
-	r = scribe_take_signature(s);
-	if (!r && !scribe_sign_due_ns(s))
-		scribe_ask_signature(s);
-	return r;
-}
-
-/* At the end everything is signed, if the warden answers. */
-static void scribe_sign_last(struct scribe *s)
-{
-	int64_t deadline = clock_mono_ns() + SCRIBE_SIGN_LAST_MS * CLOCK_NS_PER_MS;
-	const struct scribe_signer *signer = s->config->signer;
-	struct checkpoint c;
-
-	if (!signer || !s->is_ready || !s->ledger)
-		return;
-	s->asked_ns = 0;
-	while (ledger_head(s->ledger, &s->signed_last, &c)) {
-		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
-		struct pollfd pfd = {.fd = signer->fd, .events = POLLIN};
-
-		if (!s->asked_ns)
-			scribe_ask_signature(s);
-		if (left_ms <= 0 || poll(&pfd, 1, (int)left_ms) != 1 || !(pfd.revents & POLLIN) ||
-			scribe_take_signature(s))
-			break;
-	}
-	if (ledger_head(s->ledger, &s->signed_last, &c)) {
-		log_warn("scribe.sign", "the last rows are not signed: the warden does not answer");
-		return;
-	}
-	c.kind = CHECKPOINT_STOPPED;
-	if (!signer->ask(signer, &c))
-		log_warn("scribe.sign", "the warden was not told that nothing more comes");
 }
 
 /* ---- the ledger: there, gone, back ---- */
@@ -518,18 +315,6 @@ static int scribe_become_ready(struct scribe *s)
 		return err_raise(-EPIPE);
 	close(s->config->ready_fd);
 	return 0;
-}
-
-/* What may go by retention's rules does not go before the warden has signed that. */
-static void scribe_ask_permit(struct scribe *s, const struct checkpoint *upto)
-{
-	const struct scribe_signer *signer = s->config->signer;
-	struct checkpoint c = *upto;
-
-	c.kind = CHECKPOINT_PRUNED;
-	s->permit_asked_ns = clock_mono_ns();
-	if (!signer->ask(signer, &c))
-		log_debug("scribe.prune", "the warden cannot be asked");
 }
 
 /* A step of what retention asks for, or the question whether it may be; while there is more to do,

@@ -12,17 +12,25 @@
 #include "audit/ledger.h"
 
 /* Who signs the heads of the chain, and what may be removed: asked, and answering when it likes. */
+enum scribe_word {
+	SCRIBE_SIGN, /* ledger, entry, head: the answer has all of it; number 0: it is not signed */
+	SCRIBE_PRUNE,  /* a checkpoint, whole: may what it covers go? The answer is of the kind
+			  CHECKPOINT_PRUNED; number 0: it may not */
+	SCRIBE_SEALED, /* ledger, entry, head: nothing comes behind it any more; not answered */
+	SCRIBE_NEWEST, /* the newest checkpoint here, whole; number 0: there is none. The answer is
+			  what was signed last, by whomever asked; number 0: nothing */
+	SCRIBE_WORDS
+};
+
 struct scribe_signer {
 	int fd; /* readable: an answer */
-	/*
-	 * Asks for a signature of the kind of c. CHECKPOINT_HEAD: under ledger, entry, head.
-	 * CHECKPOINT_PRUNED: that what this checkpoint, whole, covers may go. CHECKPOINT_STOPPED:
-	 * nothing comes behind this head any more; not answered. False: it cannot be asked.
-	 */
-	bool (*ask)(const struct scribe_signer *s, const struct checkpoint *c);
-	/* False: nothing there. *ret with number 0: it was not signed. */
-	bool (*answer)(const struct scribe_signer *s, struct checkpoint *ret);
-	struct checkpoint last; /* what was signed last, by whomever asked; number 0 = nothing */
+	/* False: it cannot be asked. */
+	bool (*ask)(
+		const struct scribe_signer *s, enum scribe_word word, const struct checkpoint *c);
+	/* False: nothing there. */
+	bool (*answer)(
+		const struct scribe_signer *s, enum scribe_word *ret_word, struct checkpoint *ret);
+	struct checkpoint last; /* what was kept of the last signature; number 0 = nothing was */
 	bool is_stopped;        /* nothing was behind it when the last scribe ended */
 };
 

@@ -98,12 +98,14 @@ static int prune_enter(const struct config *c)
 }
 
 /* Asks the parent, who has the key. False: it does not sign that. */
-static bool prune_ask(const struct scribe_signer *signer, struct checkpoint *c)
+static bool prune_ask(
+	const struct scribe_signer *signer, enum scribe_word word, struct checkpoint *c)
 {
 	struct pollfd pfd = {.fd = signer->fd, .events = POLLIN};
+	enum scribe_word answer;
 
-	return signer->ask(signer, c) && poll(&pfd, 1, PRUNE_ANSWER_MS) == 1 &&
-	       signer->answer(signer, c) && c->number;
+	return signer->ask(signer, word, c) && poll(&pfd, 1, PRUNE_ANSWER_MS) == 1 &&
+	       signer->answer(signer, &answer, c) && answer == word && c->number;
 }
 
 /* What is behind the last signature may be somebody's who had no right to write: signing over it
@@ -129,8 +131,7 @@ static int prune_steps(struct ledger *l, const struct scribe_signer *signer,
 	int r;
 
 	while (!(r = ledger_prune_choose(l, retention, &c))) {
-		c.kind = CHECKPOINT_PRUNED;
-		if (!prune_ask(signer, &c))
+		if (!prune_ask(signer, SCRIBE_PRUNE, &c))
 			return prune_fail(PRUNE_EXIT_FAILED,
 				"that the oldest part may go was not signed", NULL);
 		last = c;
@@ -145,7 +146,7 @@ static int prune_steps(struct ledger *l, const struct scribe_signer *signer,
 		     "much");
 		return 0;
 	}
-	if (!ledger_head(l, &signer->last, &c) || !prune_ask(signer, &c) ||
+	if (!ledger_head(l, &signer->last, &c) || !prune_ask(signer, SCRIBE_SIGN, &c) ||
 		ledger_put_checkpoint(l, &c))
 		return prune_fail(PRUNE_EXIT_FAILED, "pruned, but the new end is not signed", NULL);
 	printf("pruned: all up to entry %" PRIu64 ", which checkpoint %" PRIu64
@@ -173,8 +174,7 @@ static int prune_work(const struct config *c, const struct scribe_signer *signer
 		r = prune_steps(l, signer, retention);
 	/* Nothing is behind what was signed last, whatever that is now. */
 	ledger_head(l, &end, &end);
-	end.kind = CHECKPOINT_STOPPED;
-	if (!r && !signer->ask(signer, &end))
+	if (!r && !signer->ask(signer, SCRIBE_SEALED, &end))
 		r = prune_fail(PRUNE_EXIT_FAILED, "the end could not be sealed", NULL);
 	return r;
 }

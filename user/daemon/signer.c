@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 /* How often the anchor hears of a new head. */
 #define ANCHOR_NS (60 * CLOCK_NS_PER_S)
 enum { ANCHOR_SECS_MAX = 30 };
+/* No honest number comes near it. */
+#define SIGNER_NUMBER_MAX (UINT64_C(1) << 48)
 
 /* Does the file say, in our own hand, that nothing is behind the last head? */
 static bool signer_read_stopped(const struct signer *s)
@@ -50,7 +53,7 @@ int signer_init(struct signer *s, const struct config *c)
 		return err_trace(r);
 	r = checkpoint_read_file(s->head_path, CHECKPOINT_HEAD, &s->last);
 	if (r == CHECKPOINT_E_BAD)
-		log_error("signer", "%s: not what we wrote; numbering begins anew", s->head_path);
+		log_error("signer", "%s: not what we wrote", s->head_path);
 	if (r < 0)
 		return err_trace(r);
 	if (r)
@@ -71,17 +74,24 @@ static void signer_line(const struct checkpoint *c, char line[CHECKPOINT_LINE_MA
 	snprintf(line, CHECKPOINT_LINE_MAX + 2, "%s\n", text);
 }
 
-/* A new file in the place of the old one: whoever reads sees a whole line. No fsync: a line that is
- * too old after a power failure is still a head of this ledger. */
-static int signer_keep(const struct signer *s, const char *line)
+/* A new file in the place of the old one, and on the disk: whoever reads sees a whole line, and no
+ * power failure brings back one whose number would be given a second time. */
+static int signer_keep(const struct signer *s, const struct checkpoint *c)
 {
-	char path[sizeof(s->head_path) + 8];
+	char path[sizeof(s->head_path) + 8], folder[sizeof(s->head_path)];
+	char line[CHECKPOINT_LINE_MAX + 2];
 	_cleanup_(fd_closep) int fd = -1;
-	size_t n = strlen(line);
+	_cleanup_(fd_closep) int dir = -1;
+	size_t n;
 
+	signer_line(c, line);
+	n = strlen(line);
 	snprintf(path, sizeof(path), "%s.new", s->head_path);
+	snprintf(folder, sizeof(folder), "%s", s->head_path);
+	dir = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0 || write(fd, line, n) != (ssize_t)n || rename(path, s->head_path) < 0)
+	if (dir < 0 || fd < 0 || write(fd, line, n) != (ssize_t)n || fdatasync(fd) < 0 ||
+		rename(path, s->head_path) < 0 || fsync(dir) < 0)
 		return err_raise(errno ? -errno : -EIO);
 	return 0;
 }
@@ -192,22 +202,27 @@ void signer_finish(struct signer *s)
 /* Signs; the number 0 in what is answered says that it could not. */
 static void signer_sign(struct signer *s, struct checkpoint *c)
 {
-	char line[CHECKPOINT_LINE_MAX + 2];
+	bool is_of_last = !memcmp(c->ledger, s->last.ledger, sizeof(c->ledger));
 
-	c->number = s->last.number + 1;
+	/* Asked for once more, because the answer was late: a second number would be a hole. */
+	if (is_of_last && c->entry == s->last.entry &&
+		!memcmp(c->head, s->last.head, sizeof(c->head))) {
+		*c = s->last;
+		return;
+	}
+	c->number = (s->last.number > s->taken ? s->last.number : s->taken) + 1;
 	c->at_ns = clock_wall_ns();
 	/* A ledger that does not grow was cut. The scribe says so in it; the gap that this leaves
 	 * in its numbers shows it for ever. */
-	if (!memcmp(c->ledger, s->last.ledger, sizeof(c->ledger)) && c->entry <= s->last.entry)
+	if (is_of_last && c->entry <= s->last.entry)
 		log_error("signer", "the ledger is shorter than what was signed: entry=%llu < %llu",
 			(unsigned long long)c->entry, (unsigned long long)s->last.entry);
 	if (checkpoint_sign(s->key, c)) {
 		c->number = 0;
 		return;
 	}
-	signer_line(c, line);
 	/* What was not kept was never signed: else its number would be given again. */
-	if (signer_keep(s, line)) {
+	if (signer_keep(s, c)) {
 		log_error("signer", "%s cannot be written", s->head_path);
 		c->number = 0;
 		return;
@@ -258,6 +273,25 @@ static void signer_seal(struct signer *s, const struct checkpoint *c)
 			!memcmp(c->head, s->last.head, sizeof(c->head));
 }
 
+/* What a scribe has found in its ledger, when it begins. */
+static void signer_newest(struct signer *s, struct checkpoint *c)
+{
+	bool is_newer = c->number > s->last.number && c->number < SIGNER_NUMBER_MAX;
+
+	if (is_newer && !checkpoint_verify(s->key, c)) {
+		log_error("signer", "%s: older than the ledger; it goes on from checkpoint %llu",
+			s->head_path, (unsigned long long)c->number);
+		s->last = *c;
+		if (signer_keep(s, c))
+			log_error("signer", "%s cannot be written", s->head_path);
+	} else if (is_newer) {
+		log_error("signer", "checkpoint %llu of the ledger was signed by another key",
+			(unsigned long long)c->number);
+		s->taken = c->number;
+	}
+	*c = s->last;
+}
+
 /* One question; false: there is none. */
 static bool signer_answer(struct signer *s)
 {
@@ -275,11 +309,16 @@ static bool signer_answer(struct signer *s)
 		return true;
 	}
 	m.checkpoint.kind = CHECKPOINT_HEAD;
-	if (m.type == CHANNEL_PRUNE)
+	if (m.type == CHANNEL_PRUNE) {
 		signer_permit(s, &m.checkpoint);
-	else
+		m.type = CHANNEL_PRUNABLE;
+	} else if (m.type == CHANNEL_NEWEST) {
+		signer_newest(s, &m.checkpoint);
+		m.type = CHANNEL_KEPT;
+	} else {
 		signer_sign(s, &m.checkpoint);
-	m.type = m.type == CHANNEL_PRUNE ? CHANNEL_PRUNABLE : CHANNEL_SIGNED;
+		m.type = CHANNEL_SIGNED;
+	}
 	if (channel_send(s->fds[SIGNER_WARDEN], &m, -1))
 		log_warn("channel", "the scribe takes no signature");
 	return true;
@@ -299,21 +338,21 @@ int signer_watch(struct signer *s, struct loop *loop)
 	return err_trace(loop_watch(loop, &s->src, EPOLLIN));
 }
 
-void signer_attend(struct signer *s, int pidfd, int timeout_ms)
+bool signer_attend(struct signer *s, int fd, int timeout_ms)
 {
 	int64_t deadline = clock_mono_ns() + timeout_ms * CLOCK_NS_PER_MS;
 
 	for (;;) {
-		struct pollfd fds[] = {{.fd = pidfd, .events = POLLIN},
+		struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
 			{.fd = s->fds[SIGNER_WARDEN], .events = POLLIN}};
 		int64_t left_ms = (deadline - clock_mono_ns()) / CLOCK_NS_PER_MS;
 
 		if (left_ms <= 0 || poll(fds, 2, (int)left_ms) <= 0)
-			return;
+			return false;
 		while (signer_answer(s))
 			continue;
 		if (fds[0].revents)
-			return;
+			return true;
 	}
 }
 
@@ -329,19 +368,22 @@ int signer_begin(struct signer *s)
 
 /* ---- the scribe's end ---- */
 
-static bool signer_ask(const struct scribe_signer *s, const struct checkpoint *c)
+static bool signer_ask(
+	const struct scribe_signer *s, enum scribe_word word, const struct checkpoint *c)
 {
-	static const enum channel_type types[CHECKPOINT_KINDS] = {
-		[CHECKPOINT_HEAD] = CHANNEL_SIGN,
-		[CHECKPOINT_PRUNED] = CHANNEL_PRUNE,
-		[CHECKPOINT_STOPPED] = CHANNEL_SEALED,
+	static const enum channel_type types[SCRIBE_WORDS] = {
+		[SCRIBE_SIGN] = CHANNEL_SIGN,
+		[SCRIBE_PRUNE] = CHANNEL_PRUNE,
+		[SCRIBE_SEALED] = CHANNEL_SEALED,
+		[SCRIBE_NEWEST] = CHANNEL_NEWEST,
 	};
-	const struct channel_message m = {.type = types[c->kind], .checkpoint = *c};
+	const struct channel_message m = {.type = types[word], .checkpoint = *c};
 
 	return !channel_send(s->fd, &m, -1);
 }
 
-static bool signer_take(const struct scribe_signer *s, struct checkpoint *ret)
+static bool signer_take(
+	const struct scribe_signer *s, enum scribe_word *ret_word, struct checkpoint *ret)
 {
 	struct channel_message m;
 	int fd;
@@ -349,7 +391,9 @@ static bool signer_take(const struct scribe_signer *s, struct checkpoint *ret)
 	if (channel_receive(s->fd, CHANNEL_IN_SCRIBE, &m, &fd))
 		return false;
 	*ret = m.checkpoint;
-	ret->kind = m.type == CHANNEL_PRUNABLE ? CHECKPOINT_PRUNED : CHECKPOINT_HEAD;
+	*ret_word = m.type == CHANNEL_PRUNABLE ? SCRIBE_PRUNE
+		    : m.type == CHANNEL_KEPT   ? SCRIBE_NEWEST
+					       : SCRIBE_SIGN;
 	return true;
 }
 

@@ -155,7 +155,6 @@ static void warden_child_on_exit(struct loop_source *src, uint32_t events);
 static int warden_start_scribe(struct warden *w, bool close_orphans)
 {
 	int ready[2] = {-1, -1}, stop[2] = {-1, -1};
-	struct pollfd pfd;
 	pid_t pid, parent = getpid();
 	int r;
 
@@ -179,8 +178,8 @@ static int warden_start_scribe(struct warden *w, bool close_orphans)
 	fd_close(w->scribe_stop_fd);
 	w->scribe_stop_fd = stop[1];
 	r = child_watch(&w->scribe, &w->loop, pid, warden_child_on_exit, w);
-	pfd = (struct pollfd){.fd = ready[0], .events = POLLIN};
-	if (!r && (poll(&pfd, 1, START_TIMEOUT_MS) != 1 ||
+	/* Before it is ready it wants to know what was signed last. */
+	if (!r && (!signer_attend(&w->signer, ready[0], START_TIMEOUT_MS) ||
 			  read(ready[0], &w->p->ids, sizeof(w->p->ids)) != sizeof(w->p->ids)))
 		r = -EIO;
 	close(ready[0]);

@@ -33,8 +33,10 @@ static const struct {
 	{CHANNEL_SIGN, CHANNEL_IN_SIGNER, false},
 	{CHANNEL_PRUNE, CHANNEL_IN_SIGNER, false},
 	{CHANNEL_SEALED, CHANNEL_IN_SIGNER, false},
+	{CHANNEL_NEWEST, CHANNEL_IN_SIGNER, false},
 	{CHANNEL_SIGNED, CHANNEL_IN_SCRIBE, false},
 	{CHANNEL_PRUNABLE, CHANNEL_IN_SCRIBE, false},
+	{CHANNEL_KEPT, CHANNEL_IN_SCRIBE, false},
 };
 
 int channel_send(int channel, const struct channel_message *m, int fd)

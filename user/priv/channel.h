@@ -49,9 +49,11 @@ enum channel_type {
 	CHANNEL_SIGN = 32,   /* struct checkpoint (ledger, entry, head); answered by SIGNED */
 	CHANNEL_PRUNE = 33,  /* struct checkpoint, whole: may what it covers go? PRUNABLE answers */
 	CHANNEL_SEALED = 34, /* struct checkpoint (ledger, entry, head): nothing comes behind it */
+	CHANNEL_NEWEST = 35, /* struct checkpoint, whole, or number 0; answered by KEPT */
 	/* warden → scribe */
 	CHANNEL_SIGNED = 48,   /* struct checkpoint, whole; number 0: it is not signed */
 	CHANNEL_PRUNABLE = 49, /* the same */
+	CHANNEL_KEPT = 50,     /* struct checkpoint: what was signed last; number 0: nothing */
 };
 
 struct channel_run {

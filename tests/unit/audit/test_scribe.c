@@ -117,13 +117,17 @@ Test(scribe, a_scribe_alone_that_starts_again_closes_nothing)
  */
 static int signer_fds[2];
 
-static bool signer_ask(const struct scribe_signer *me, const struct checkpoint *c)
+/* This warden only signs: what was signed last is what a scribe was started with. */
+static bool signer_ask(
+	const struct scribe_signer *me, enum scribe_word word, const struct checkpoint *c)
 {
-	return write(me->fd, c, sizeof(*c)) == (ssize_t)sizeof(*c);
+	return word == SCRIBE_SIGN && write(me->fd, c, sizeof(*c)) == (ssize_t)sizeof(*c);
 }
 
-static bool signer_answer(const struct scribe_signer *me, struct checkpoint *ret)
+static bool signer_answer(
+	const struct scribe_signer *me, enum scribe_word *ret_word, struct checkpoint *ret)
 {
+	*ret_word = SCRIBE_SIGN;
 	return recv(me->fd, ret, sizeof(*ret), MSG_DONTWAIT) == (ssize_t)sizeof(*ret);
 }
 

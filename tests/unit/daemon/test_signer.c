@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -287,4 +289,127 @@ Test(signer, what_a_bad_end_left_unsigned_is_told_but_no_finding)
 	end();
 	cr_expect_eq(count("SELECT count(*) FROM event WHERE kind = 'ledger-unsigned'"), 1);
 	cr_expect_eq(n_findings(), 0);
+}
+
+/* ---- what was kept is old, or lost ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+	char sh[300];
+
+	snprintf(sh, sizeof(sh), "cp '%s' '%s'", from, to);
+	cr_assert_eq(system(sh), 0);
+}
+
+static void kill_scribe(void)
+{
+	kill(scribe, SIGKILL);
+	cr_assert_eq(waitpid(scribe, NULL, 0), scribe);
+}
+
+/* Four checkpoints; what was kept of the first is in "old". Then all of it dies. */
+static void live_and_die(void)
+{
+	begin();
+	start();
+	for (int i = 1; i <= 4; i++) {
+		ask(5);
+		ATTEND_UNTIL(count("SELECT count(*) FROM checkpoint") == i);
+		if (i == 1)
+			copy_file(head, fixture_path("old"));
+	}
+	kill_scribe();
+	end();
+}
+
+static void expect_to_go_on(const char *head_lost)
+{
+	struct checkpoint kept;
+
+	begin();
+	start();
+	ask(5);
+	ATTEND_UNTIL(count("SELECT count(*) FROM checkpoint") >= 5);
+	halt();
+	end();
+	cr_expect_eq(count("SELECT count(*) = max(number) FROM checkpoint"), 1, "no hole");
+	cr_assert_eq(checkpoint_read_file(head, CHECKPOINT_HEAD, &kept), 0);
+	cr_expect_eq((int64_t)kept.number, count("SELECT max(number) FROM checkpoint"));
+	cr_expect_eq(count("SELECT count(*) FROM event WHERE kind IN ('ledger-cut', "
+			   "'ledger-replaced', 'ledger-extended')"),
+		0);
+	cr_expect_eq(count(head_lost), 1);
+	cr_expect_eq(count("SELECT count(*) FROM event WHERE kind = 'head-lost'"), 1);
+	cr_expect_eq(n_findings(), 0);
+}
+
+Test(signer, an_old_head_is_no_tampering_and_stops_nothing)
+{
+	live_and_die();
+	copy_file(fixture_path("old"), head);
+	expect_to_go_on("SELECT count(*) FROM event WHERE detail LIKE 'kept=1 found=4:%'");
+}
+
+Test(signer, a_lost_head_is_no_tampering_and_stops_nothing)
+{
+	live_and_die();
+	cr_assert_eq(unlink(head), 0);
+	expect_to_go_on("SELECT count(*) FROM event WHERE detail LIKE 'kept=0 found=4:%'");
+}
+
+Test(signer, with_a_new_key_the_numbers_go_on)
+{
+	live_and_die();
+	cr_assert_eq(unlink(head), 0);
+	cr_assert_eq(unlink(fixture_path("keys/" SIGNER_KEY)), 0);
+	cr_assert_eq(unlink(fixture_path("keys/" SIGNER_PUBLIC)), 0);
+	begin();
+	start();
+	ask(5);
+	ATTEND_UNTIL(count("SELECT max(number) FROM checkpoint") == 5);
+	halt();
+	end();
+	cr_expect_eq(n_findings(), 4, "of what the old key signed, and nothing else");
+}
+
+Test(signer, a_number_that_is_taken_does_not_stop_the_scribe)
+{
+	sqlite3 *other;
+
+	begin();
+	start();
+	ask(5);
+	ATTEND_UNTIL(count("SELECT count(*) FROM checkpoint") == 1);
+	cr_assert_eq(sqlite3_open(db, &other), SQLITE_OK);
+	sqlite3_busy_timeout(other, 5000);
+	cr_assert_eq(sqlite3_exec(other, "INSERT INTO checkpoint VALUES (2, 1, 3, x'00', x'00')",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(other);
+	ask(5);
+	ATTEND_UNTIL(count("SELECT max(number) FROM checkpoint") == 3);
+	cr_expect_eq(count("SELECT count(*) FROM event WHERE kind = 'conflict' AND detail LIKE "
+			   "'record=checkpoint number=2 %'"),
+		1);
+	halt();
+	end();
+	cr_expect_geq(n_findings(), 1);
+}
+
+Test(signer, the_same_head_is_not_signed_twice)
+{
+	struct channel_message m = {.type = CHANNEL_SIGN, .checkpoint = {.entry = 7}}, answer;
+	int fd;
+
+	begin();
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(channel_send(signer.fds[SIGNER_SCRIBE], &m, -1), 0);
+		attend(20);
+		cr_assert_eq(
+			channel_receive(signer.fds[SIGNER_SCRIBE], CHANNEL_IN_SCRIBE, &answer, &fd),
+			0);
+		cr_expect_eq(answer.checkpoint.number, i < 2 ? 1 : 2);
+		m.checkpoint.head[0] = i == 1;
+	}
+	end();
 }
