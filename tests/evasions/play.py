@@ -14,6 +14,7 @@ A *.cases file:
       Q SQL                   simple Query, waits for ReadyForQuery; Qx: with \\xNN escapes
       G SQL                   Query, waits for CopyInResponse or ReadyForQuery
       X SQL [<< P1 | P2]      Parse, Bind (parameters), Describe, Execute, Sync, waits; Xb: results in binary
+      PT NAME TYPE SQL        Parse that declares one parameter of that type
       P NAME SQL · B PORTAL STATEMENT [<< P1 | P2] · D S|P NAME · C S|P NAME · E PORTAL ROWS · S · H
                               messages; `-` is the empty name; only S waits
       > STEP                  the step, without waiting for anything
@@ -227,6 +228,13 @@ class Player:
     def run(self, c, line):
         waits = not line.startswith("> ")
         verb, _, rest = line.removeprefix("> ").partition(" ")
+        if verb == "PT":
+            stmt, kind, sql = rest.split(" ", 2)
+            c.send(message(b"Q", cstr(f"SELECT oid FROM pg_type WHERE typname = '{kind}'")), 1)
+            c.wait()
+            oid = next(int(body[6:]) for k, body in reversed(c.log) if k == "D")
+            c.send(message(b"P", cstr(name(stmt)) + cstr(sql) + struct.pack("!hI", 1, oid)))
+            return
         if verb == "wait":
             c.wait()
             return

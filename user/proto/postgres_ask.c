@@ -185,7 +185,7 @@ int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *si
 }
 
 /* Without a Sync: the request is put in the same batch, so the locks of this last until it runs. */
-int pg_ask_columns(void *state, struct slice text, struct sink *sink)
+int pg_ask_columns(void *state, struct slice text, bool read_only, struct sink *sink)
 {
 	struct pg *st = state;
 	size_t max = 96 + text.n, at;
@@ -210,7 +210,9 @@ int pg_ask_columns(void *state, struct slice text, struct sink *sink)
 	st->ask_is_inside = st->ask_is_columns = true;
 	st->ask_has_sync = false;
 	st->ask_opened_batch = !st->batch_open;
-	st->ask_closes = 1;
+	st->ask_closes = read_only ? 3 : 1;
+	if (read_only)
+		pg_belt_say(sink);
 	st->batch_open = st->is_flushed = true;
 	sink_put(sink, SIDE_SERVER, wr_done(&w));
 	return sink->overflow ? PROTO_E_TOO_BIG : 0;
@@ -368,8 +370,12 @@ int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink)
 			return PROTO_E_MALFORMED;
 		break;
 	case 'D':
-		if (st->ask_is_columns)
-			return PROTO_E_MALFORMED;
+		/* What the belt says. */
+		if (st->ask_is_columns) {
+			if (st->ask_closes != 3)
+				return PROTO_E_MALFORMED;
+			break;
+		}
 		sink_skip(sink, unit.n);
 		return pg_ask_row(unit, sink);
 	case 'Z':

@@ -49,7 +49,7 @@ static void pg_belt_query(struct pg *st, struct slice span, struct sink *sink)
 	p->shift = n;
 }
 
-static void pg_belt_messages(struct pg *st, struct sink *sink)
+void pg_belt_say(struct sink *sink)
 {
 	static const char name[] = PG_BELT_NAME, text[] = PG_BELT_TEXT;
 	const struct {
@@ -87,7 +87,6 @@ static void pg_belt_messages(struct pg *st, struct sink *sink)
 		}
 	}
 	sink_put(sink, SIDE_SERVER, arena_dup(sink->arena, wr_done(&w)));
-	pg_place_insert(st, PG_BELT)->seq = st->seq;
 }
 
 bool pg_belt_put(struct pg *st, struct slice span, struct sink *sink)
@@ -96,7 +95,8 @@ bool pg_belt_put(struct pg *st, struct slice span, struct sink *sink)
 		pg_belt_query(st, span, sink);
 		return true;
 	}
-	pg_belt_messages(st, sink);
+	pg_belt_say(sink);
+	pg_place_insert(st, PG_BELT)->seq = st->seq;
 	return false;
 }
 

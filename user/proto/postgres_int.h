@@ -439,7 +439,7 @@ ERR_CHECK int pg_error(struct pg *st, struct slice unit, struct sink *sink);
 
 /* ---- postgres_ask.c -------------------------------------------------------------------------- */
 
-ERR_CHECK int pg_ask_columns(void *state, struct slice text, struct sink *sink);
+ERR_CHECK int pg_ask_columns(void *state, struct slice text, bool read_only, struct sink *sink);
 ERR_CHECK int pg_ask(void *state, enum ask_place place, struct slice text, struct sink *sink);
 void pg_where(const void *state, struct tx_where *ret);
 ERR_CHECK int pg_ask_unit(struct pg *st, struct slice unit, struct sink *sink);
@@ -452,6 +452,8 @@ ERR_CHECK int pg_drain(void *state, struct sink *sink);
 
 /* A hidden place in front of the kept ones, counted as sent; room was reserved. */
 struct pg_place *pg_place_insert(struct pg *st, enum pg_place_kind kind);
+/* The messages that put it on, in the sink. */
+void pg_belt_say(struct sink *sink);
 /* Puts the belt in front of the kept span. True: the ops for the span are there, too. */
 bool pg_belt_put(struct pg *st, struct slice span, struct sink *sink);
 /* The server's answers to our messages. */

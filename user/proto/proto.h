@@ -434,8 +434,10 @@ struct protocol {
 	/* Asks what columns a query has, in front of the request that is being judged and in the
 	 * same transaction, so that names mean the same in both. The answer is one EV_ANSWER, the
 	 * end. They are kept for the `copy` of the next verdict. PROTO_E_NOT_NOW as ask(); one that
-	 * fails is told or settled as there, and outside a transaction it leaves no trace. */
-	ERR_CHECK int (*ask_columns)(void *st, struct slice text, struct sink *sink);
+	 * fails is told or settled as there, and outside a transaction it leaves no trace.
+	 * read_only: as in the verdict that is to come; reading a query may run code. */
+	ERR_CHECK int (*ask_columns)(
+		void *st, struct slice text, bool read_only, struct sink *sink);
 	/* Ends the batch here, in front of the request that is being judged, as a Sync of the
 	 * client would, hidden from it; the request is in the next batch then. What fails in what
 	 * was sent before is told, and makes the rest of the client's batch be skipped. */

@@ -577,7 +577,7 @@ static int decide_copy_columns(struct session *s)
 		return decide_drain(s);
 	a->has_copy_columns = true;
 	sink_begin(sink);
-	r = s->proto->ask_columns(s->state, a->copy_query, sink);
+	r = s->proto->ask_columns(s->state, a->copy_query, a->wants_belt, sink);
 	if (r > 0)
 		return r == PROTO_E_NOT_NOW ? 0 : err_fold(r);
 	if (!r)

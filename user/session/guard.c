@@ -167,11 +167,29 @@ int guard_on_answer(struct session *s, const struct event *ev, bool *ret_done)
 
 /* ---- the belt -------------------------------------------------------------------------------- */
 
-/* Is it something that may write unseen when it runs now? Preparing runs nothing, planning may. */
+/* Is it something that may write unseen? Already when it is parsed: the constants of somebody's
+ * types are read then, and a domain inside of one checks its conditions. */
 static bool guard_is_open(const struct asked *a)
 {
-	return (a->facts.flags & FACTS_OPEN) &&
-	       (!a->request.is_prepare_only || a->request.has_bind);
+	return a->facts.flags & FACTS_OPEN;
+}
+
+/* Parameters are read when they are bound, whether the text uses them or not: by functions of
+ * somebody's where their type is, or where nobody said it. */
+static void guard_look_at_params(struct asked *a)
+{
+	enum { FIRST_OF_SOMEBODY = 16384 };
+
+	for (size_t i = 0; i < a->request.n_params; i++) {
+		const struct param *p = &a->request.params[i];
+
+		if (p->is_null || (p->type && p->type < FIRST_OF_SOMEBODY) ||
+			a->request.kind != REQUEST_TEXT)
+			continue;
+		if (!(a->facts.flags & FACTS_OPEN) && (a->facts.flags & FACTS_ENDS_TX))
+			a->facts.flags |= FACTS_NO_STAND;
+		a->facts.flags |= FACTS_OPEN;
+	}
 }
 
 /* Does the request run in a transaction block? TRI_UNKNOWN: that is still under way. */
@@ -333,6 +351,7 @@ int guard_check(struct session *s)
 		g->is_retry = false;
 		return 0;
 	}
+	guard_look_at_params(&s->asked);
 	if (g->is_retry) {
 		g->is_retry = false;
 		r = guard_judge_unknown(s, "the server refused it as a read, because it writes: it "

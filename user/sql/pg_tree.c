@@ -321,13 +321,13 @@ static struct slice tree_statement_text(struct walk *w, uint32_t raw)
 	return s;
 }
 
-/* Statements that do what they say and nothing else, whatever they name. PREPARE runs nothing yet.
- */
+/* Statements that do what they say and nothing else, whatever they name. Not PREPARE: it reads the
+ * constants of its statement, and a domain checks its conditions then. */
 static bool tree_is_plain(struct slice key)
 {
 	static const char *const plain[] = {"TransactionStmt", "VariableSetStmt",
 		"VariableShowStmt", "DeallocateStmt", "DiscardStmt", "ListenStmt", "UnlistenStmt",
-		"ClosePortalStmt", "ConstraintsSetStmt", "PrepareStmt"};
+		"ClosePortalStmt", "ConstraintsSetStmt"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (slice_eq_str(key, plain[i]))

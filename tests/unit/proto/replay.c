@@ -633,7 +633,9 @@ static void vector_command_line(struct replay *r, struct slice line)
 	} else if (slice_eq_str(word, "inside")) {
 		vector_call(r, "inside", r->proto->ask(r->st, ASK_INSIDE, arg, &r->sink));
 	} else if (slice_eq_str(word, "columns")) {
-		vector_call(r, "columns", r->proto->ask_columns(r->st, arg, &r->sink));
+		vector_call(r, "columns",
+			r->proto->ask_columns(r->st, arg,
+				slice_eq_str(vector_word(r, &line), "read-only"), &r->sink));
 	} else if (slice_eq_str(word, "drain")) {
 		vector_drain(r);
 	} else if (slice_eq_str(word, "show")) {

@@ -12,7 +12,8 @@
  *   @ swap "a" "b"  from now on prose that is exactly a becomes b
  *   @ rest          rows: the first is looked at, the rest passes
  *   @ say "text" · @ fatal "text" · @ drain · @ ask "text"
- *   @ columns "text" · @ inside "text" · @ split · @ show   (tx, lexing, drained, cancel)
+ *   @ columns "text" [read-only] · @ inside "text" · @ split · @ show   (tx, lexing, drained,
+ * cancel)
  *   @ name s1       text of that name
  *   = …             an expected line: an event, "=> …" a message to the server, "<= …" to the
  * client

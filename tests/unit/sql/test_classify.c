@@ -67,8 +67,9 @@ Test(classify, what_may_happen_unseen_and_where_a_transaction_ends)
 		{"DEALLOCATE ALL", ""},
 		{"LISTEN x", ""},
 		{"CLOSE c", ""},
-		{"PREPARE p AS SELECT * FROM t", ""},
-		/* Open: a view, an operator, a cast, an overload, a domain of a parameter. */
+		/* Open: a view, an operator, a cast, an overload, a domain of a parameter or
+		   constant. */
+		{"PREPARE p AS SELECT * FROM t", "open"},
 		{"SELECT * FROM t", "open"},
 		{"TABLE t", "open"},
 		{"SELECT 1 + 1", "open"},
