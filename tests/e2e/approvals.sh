@@ -282,6 +282,59 @@ test_what_was_approved_again_and_again_is_suggested_as_a_rule() {
 	assert_has "$(hf policy explain "$T/new.yaml" --role agent "UPDATE notes SET body = 'x' WHERE id = 1")" 'its `unless` does'
 }
 
+test_what_passed_under_observation_is_suggested_as_a_rule() {
+	cp "$G/policy.yaml" "$T/enforced.yaml"
+	sed 's/^version: 1$/version: 1\nmode: observe/' "$T/enforced.yaml" > "$G/policy.yaml"
+	hf reload > /dev/null
+	for i in 1 2 3; do
+		sql watched "INSERT INTO orders (id, customer, total, status) VALUES (50$i, 1, 1, 'watched')"
+		sql watched "DROP TABLE IF EXISTS no_such_$i" 2> /dev/null
+	done
+	enough() { hf policy suggest "$T/enforced.yaml" | grep -q 'seen 3 times in observe mode'; }
+	wait_until 10 enough
+	hf policy suggest "$T/enforced.yaml" > "$T/diff"
+	cat "$T/diff"
+	cp "$T/enforced.yaml" "$G/policy.yaml"
+	hf reload > /dev/null
+	assert_has "$(cat "$T/diff")" '(seen 3 times in observe mode): unless: {resource: shop, effect: ["insert"], object: ["orders"], role: "agent"}'
+	assert_lacks "$(cat "$T/diff")" no_such 'seen once is no habit'
+	# Nothing was enforced meanwhile, and all of it was recorded as what it would have been.
+	assert_eq "$(admin "SELECT count(*) FROM orders WHERE status = 'watched'")" 3
+	wait_ledger "SELECT count(*) FROM requests WHERE run_name = 'watched' AND ruling = 'would-hold' AND objects = 'orders' AND status = 'ok'" 3
+}
+
+# A syslog daemon's socket, in a /dev of our own.
+test_decisions_reach_syslog_whole() {
+	cat > "$T/syslogd.py" <<-'PY'
+	import socket, sys
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind(sys.argv[1])
+	while True:
+	    with open(sys.argv[2], "ab") as f: f.write(s.recv(65536) + b"\n")
+	PY
+	python3 "$T/syslogd.py" "$T/log" "$T/heard" &
+	server=$!
+	wait_until 5 test -S "$T/log"
+	last=$(hf audit export | tail -n 1 | jq .entry)
+	unshare -m sh -c "mount -t tmpfs dev /dev && mknod -m 666 /dev/null c 1 3 && ln -s '$T/log' /dev/log &&
+		exec '$B/holdfast' audit export --follow --after $last --type decision --syslog" &
+	shipper=$!
+	long=$(head -c 1000 /dev/zero | tr '\0' 'r')
+	for reason in 'short "quoted"' "$long"; do
+		bg psql sql logged 'DELETE FROM orders WHERE id = 90'
+		h=$(wait_hold logged)
+		hf approve "$h" -m "$reason" > /dev/null
+		finish "$BG"
+	done
+	two() { [ "$(grep -c '"decision":"approve"' "$T/heard")" = 2 ]; }
+	wait_until 10 two
+	kill "$shipper" "$server"
+	# authpriv.notice, our name, and JSON; nothing but decisions.
+	assert_eq "$(wc -l < "$T/heard")" 2
+	assert_eq "$(grep -cE '^<85>.* holdfast\[[0-9]+\]: \{' "$T/heard")" 2
+	sed 's/^[^{]*//' "$T/heard" | jq -es --arg long "$long" 'map(.reason) == ["short \"quoted\"", $long] and all(.type == "decision" and (.auth | startswith("ctl.sock")))' > /dev/null
+}
+
 test_a_stopped_enforcer_keeps_nobody_waiting_for_ever() {
 	enforcer=$(enforcer_pid)
 	# shellcheck disable=SC2086

@@ -112,4 +112,87 @@ test_a_herald_that_dies_or_stops_is_no_ones_problem() {
 	wait_until 20 lost
 }
 
+# The process that talks to the network: of a filter of its own, and blind to files.
+teller_pid() { pgrep -P "$(process_of "$((HF_USER - 1))")"; }
+
+test_who_talks_to_the_network_can_do_nothing_else() {
+	stop_daemon
+	start_daemon
+	is_there() { [ -n "$(teller_pid)" ]; }
+	wait_until 10 is_there
+	pid=$(teller_pid)
+	assert_eq "$(awk '/^(NoNewPrivs|Seccomp):/ { printf "%s ", $2 } /^Cap(Eff|Bnd|Prm):/ { printf "%s ", $2 }' "/proc/$pid/status")" \
+		'0000000000000000 0000000000000000 0000000000000000 1 2 '
+	assert_eq "$(awk '/^Uid:/ { print $2 $3 $4 }' "/proc/$pid/status")" "$((HF_USER - 1))$((HF_USER - 1))$((HF_USER - 1))"
+	bg psql sql shut "DELETE FROM orders WHERE id = 8"
+	h=$(wait_hold shut)
+	approve "$h"
+	finish "$BG"
+	told_of() { [ "$(took "\"id\":\"$h\"")" = 3 ]; }
+	wait_until 20 told_of
+	assert_eq "$(pgrep -c -P "$pid")" 0
+}
+
+# https with a CA of our own: who cannot show a certificate of it is told nothing.
+test_an_https_server_is_believed_by_its_certificate_alone() {
+	for ca in good bad; do
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$ca CA" \
+			-keyout "$G/$ca.key" -out "$G/$ca.pem" 2> /dev/null
+		openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=localhost' \
+			-keyout "$G/$ca-server.key" -out "$G/$ca.csr" 2> /dev/null
+		openssl x509 -req -in "$G/$ca.csr" -CA "$G/$ca.pem" -CAkey "$G/$ca.key" -CAcreateserial -days 2 \
+			-extfile <(echo 'subjectAltName=DNS:localhost') -out "$G/$ca-server.pem" 2> /dev/null
+	done
+	chmod 644 "$G/good.pem"
+	TLS=$(free_port)
+	mkdir -p "$G/tls"
+	cat > "$G/tls.py" <<-'PY'
+	import http.server, ssl, sys
+	port, cert, key, out = int(sys.argv[1]), *sys.argv[2:5]
+	class Hook(http.server.BaseHTTPRequestHandler):
+	    def do_POST(self):
+	        body = self.rfile.read(int(self.headers["Content-Length"]))
+	        with open(out, "ab") as f: f.write(body + b"\n")
+	        self.send_response(204)
+	        self.end_headers()
+	    def log_message(self, *a): pass
+	server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Hook)
+	context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+	context.load_cert_chain(cert, key)
+	server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+	server.serve_forever()
+	PY
+	stop_daemon
+	config <<-YAML
+	webhook: https://localhost:$TLS/hook
+	webhook_secret: $G/secret
+	webhook_ca: $G/good.pem
+	herald_user: "$((HF_USER - 1))"
+	YAML
+	start_daemon
+	for ca in good bad; do
+		python3 "$G/tls.py" "$TLS" "$G/$ca-server.pem" "$G/$ca-server.key" "$G/tls/$ca" 2> "$G/tls/$ca.err" &
+		server=$!
+		listens() { (: < "/dev/tcp/127.0.0.1/$TLS") 2> /dev/null; }
+		wait_until 10 listens
+		bg psql sql "tls$ca" "DELETE FROM orders WHERE id = 9"
+		h=$(wait_hold "tls$ca")
+		if [ "$ca" = good ]; then
+			arrived() { grep -q "\"id\":\"$h\"" "$G/tls/good"; }
+			wait_until 20 arrived
+		else
+			wait_until 20 grep -qi 'unknown ca' "$G/tls/bad.err"
+		fi
+		approve "$h"
+		finish "$BG"
+		if [ "$ca" = good ]; then
+			ended() { grep "\"id\":\"$h\"" "$G/tls/good" | grep -q '"outcome":"approved"'; }
+			wait_until 20 ended
+		fi
+		kill "$server"
+		wait_until 5 gone "$server"
+	done
+	[ ! -s "$G/tls/bad" ] || fail 'a server without a certificate of that CA was told'
+}
+
 run_tests

@@ -14,7 +14,7 @@
 #include "util/diag.h"
 #include "util/json.h"
 
-enum { AUDIT_LINE_MAX = 64 << 20, AUDIT_POLL_MS = 300, AUDIT_SYSLOG_MAX = 2000 };
+enum { AUDIT_LINE_MAX = 64 << 20, AUDIT_POLL_MS = 300, AUDIT_SYSLOG_MAX = 7600 };
 
 static const struct cmd_opt audit_export_opts[] = {
 	{'f', "follow", NULL, "go on with what comes"},
@@ -117,8 +117,14 @@ static int audit_export_put(const struct audit_export *a, const struct export_re
 	line = audit_export_line(&j, rec);
 	if (!line.n)
 		return cli_fail(CLI_FAILED, "out of memory");
+	/* Collectors cut what is too long for them, and half an object is none. */
+	if (a->is_syslog && line.n > AUDIT_SYSLOG_MAX) {
+		syslog(LOG_NOTICE, "{\"entry\":%" PRIu64 ",\"type\":\"%s\",\"too_long\":%zu}",
+			rec->entry, record_table[rec->kind].name, line.n);
+		return CLI_OK;
+	}
 	if (a->is_syslog) {
-		syslog(LOG_NOTICE, "%.*s", SLICE_FMT(slice_head(line, AUDIT_SYSLOG_MAX)));
+		syslog(LOG_NOTICE, "%.*s", SLICE_FMT(line));
 		return CLI_OK;
 	}
 	fwrite(line.p, 1, line.n, stdout);

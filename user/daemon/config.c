@@ -110,6 +110,7 @@ CONFIG_BIND(notify, config_path(b, n, "notify", CONFIG_PATH_MAX, &c->notify))
 CONFIG_BIND(webhook, bind_text(b, n, "webhook", CONFIG_PATH_MAX, false, &c->webhook))
 CONFIG_BIND(
 	webhook_secret, config_path(b, n, "webhook_secret", CONFIG_PATH_MAX, &c->webhook_secret))
+CONFIG_BIND(webhook_ca, config_path(b, n, "webhook_ca", CONFIG_PATH_MAX, &c->webhook_ca))
 CONFIG_BIND(webhook_text, bind_bool(b, n, "webhook_text", &c->webhook_text))
 CONFIG_BIND(herald_user, config_user(b, n, "herald_user", &c->herald_user, &c->herald_gid))
 CONFIG_BIND(self_approval, bind_bool(b, n, "self_approval", &c->self_approval))
@@ -250,6 +251,7 @@ static const struct bind_key config_keys[] = {
 	{"notify", config_bind_notify, false},
 	{"webhook", config_bind_webhook, false},
 	{"webhook_secret", config_bind_webhook_secret, false},
+	{"webhook_ca", config_bind_webhook_ca, false},
 	{"webhook_text", config_bind_webhook_text, false},
 	{"herald_user", config_bind_herald_user, false},
 	{NULL, NULL, false},

@@ -25,6 +25,7 @@ struct config {
 	const char *notify;             /* program that is told of holds and decisions; or NULL */
 	const char *webhook;            /* URL that is, too; or NULL */
 	const char *webhook_secret;     /* file */
+	const char *webhook_ca;         /* file of certificates; NULL: the system's */
 	bool webhook_text;              /* with the statements, in clear */
 	uid_t user, scribe_user, herald_user;
 	gid_t user_gid, scribe_gid, herald_gid;

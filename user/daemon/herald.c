@@ -29,14 +29,24 @@ enum {
 	HERALD_PROGRAMS_MAX = 8, /* of the operator's at a time */
 	HERALD_PROGRAM_S = 30,   /* how long one may take */
 	HERALD_WORDS_MAX = 40,   /* of a message: which event, which hold */
+	HERALD_COMPLAINT_MAX = 512,
 };
 
+/* The keeper: reads what the enforcer tells, runs the operator's program, and feeds the teller. */
 struct herald {
 	const struct process *p;
-	int fd;
-	struct webhook *webhook;
+	int fd;        /* to the enforcer */
+	int teller_fd; /* -1: there is none */
+	pid_t teller;
+	int64_t started_ns;
 	unsigned n_programs;
-	uint64_t n_lost;
+};
+
+/* The teller: posts to the webhook. It is the only one that reads what the network says, and may do
+ * nothing else. */
+struct herald_teller {
+	int fd; /* to the keeper */
+	struct webhook *webhook;
 };
 
 int herald_prepare(struct process *p)
@@ -64,25 +74,100 @@ int herald_prepare(struct process *p)
 	return p->webhook_secret_n >= 16 ? 0 : err_raise(secret < 0 ? -errno : -EINVAL);
 }
 
-/* ---- in the process -------------------------------------------------------------------------- */
+/* ---- the teller ------------------------------------------------------------------------------ */
 
-/* The enforcer writes it into the ledger. */
-static void herald_complain(
-	const char *what, struct slice body, const char *why, const struct herald *h)
+static size_t herald_words(
+	char *text, size_t max, const char *what, struct slice body, const char *why)
 {
-	char text[512];
-	int n = snprintf(text, sizeof(text), "%s: %.120s: %.*s", what, why,
+	int n = snprintf(text, max, "%s: %.120s: %.*s", what, why,
 		SLICE_FMT(slice_head(body, HERALD_WORDS_MAX)));
 
 	log_warn(what, "%s", why);
-	if (n > 0 && send(h->fd, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1,
-			     MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	return n < 0 ? 0 : (size_t)n < max ? (size_t)n : max - 1;
+}
+
+/* The keeper passes it on, and the enforcer writes it into the ledger. */
+static void herald_say(int fd, const char *what, struct slice body, const char *why)
+{
+	char text[HERALD_COMPLAINT_MAX];
+	size_t n = herald_words(text, sizeof(text), what, body, why);
+
+	if (n && send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_warn(what, "not recorded: errno=%d", errno);
 }
 
 static void herald_on_failed(void *arg, struct slice body, const char *why)
 {
-	herald_complain("webhook.failed", body, why, arg);
+	herald_say(((struct herald_teller *)arg)->fd, "webhook.failed", body, why);
+}
+
+/* One packet. False: the keeper is gone. */
+static bool herald_teller_read(struct herald_teller *t)
+{
+	static uint8_t packet[HERALD_PACKET_MAX];
+	ssize_t n = recv(t->fd, packet, sizeof(packet), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n)
+		webhook_add(t->webhook, slice_of(packet, (size_t)n));
+	return n;
+}
+
+static int herald_tell(const struct process *p, int fd)
+{
+	const struct config *c = p->config;
+	const char *const files[] = {c->webhook_ca, NULL};
+	struct herald_teller t = {.fd = fd};
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	if (fd_close_except(&fd, 1))
+		return 1;
+	r = webhook_new(c->webhook, c->webhook_ca, slice_of(p->webhook_secret, p->webhook_secret_n),
+		herald_on_failed, &t, &t.webhook);
+	if (!r)
+		r = sandbox_enter_herald(files);
+	if (r < 0) {
+		log_error("herald.start", "it could not give up its rights: errno=%d", -r);
+		return 1;
+	}
+	do {
+		while (!webhook_run(t.webhook, fd, HERALD_TICK_MS))
+			continue;
+	} while (herald_teller_read(&t));
+	webhook_free(t.webhook);
+	return 0;
+}
+
+/* ---- the keeper ------------------------------------------------------------------------------ */
+
+static void herald_complain(const struct herald *h, struct slice body, const char *why)
+{
+	herald_say(h->fd, "notify.failed", body, why);
+}
+
+/* Starts a teller, if there is none and the last one was not started a moment ago. */
+static void herald_start_teller(struct herald *h)
+{
+	int64_t now = clock_mono_ns();
+	int pair[2];
+
+	if (!h->p->config->webhook || h->teller > 0 ||
+		(h->started_ns && now - h->started_ns < HERALD_RESTART_S * CLOCK_NS_PER_S))
+		return;
+	h->started_ns = now;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	h->teller = fork();
+	if (!h->teller)
+		_exit(herald_tell(h->p, pair[1]));
+	close(pair[1]);
+	if (h->teller < 0)
+		close(pair[0]);
+	else
+		h->teller_fd = pair[0];
 }
 
 /* The program reads the JSON on its standard input; who does not is cut off. */
@@ -93,7 +178,7 @@ static void herald_run_program(struct herald *h, struct slice body)
 	pid_t pid;
 
 	if (h->n_programs >= HERALD_PROGRAMS_MAX || pipe2(in, O_CLOEXEC) < 0) {
-		herald_complain("notify.failed", body, "too many still run", h);
+		herald_complain(h, body, "too many still run");
 		return;
 	}
 	pid = fork();
@@ -111,7 +196,7 @@ static void herald_run_program(struct herald *h, struct slice body)
 	close(in[0]);
 	/* A pipe holds 64 KiB, more than a packet: this does not block. */
 	if (pid < 0 || write(in[1], body.p, body.n) != (ssize_t)body.n)
-		herald_complain("notify.failed", body, "the program could not be started", h);
+		herald_complain(h, body, "the program could not be started");
 	close(in[1]);
 	h->n_programs += pid > 0;
 }
@@ -119,68 +204,58 @@ static void herald_run_program(struct herald *h, struct slice body)
 static void herald_reap(struct herald *h)
 {
 	int status;
+	pid_t pid;
 
-	while (h->n_programs && waitpid(-1, &status, WNOHANG) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == h->teller) {
+			log_warn("herald.gone", "it is started again");
+			h->teller = 0;
+			h->teller_fd = fd_close(h->teller_fd);
+			continue;
+		}
 		h->n_programs--;
 		if (!WIFEXITED(status) || WEXITSTATUS(status))
-			herald_complain("notify.failed", SLICE_NULL,
+			herald_complain(h, SLICE_NULL,
 				WIFEXITED(status) ? "the program failed"
-						  : "the program was killed, or took too long",
-				h);
+						  : "the program was killed, or took too long");
 	}
 }
 
-/* One packet. False: the daemon is gone. */
+/* One packet of the enforcer's. False: the daemon is gone. */
 static bool herald_read(struct herald *h)
 {
 	static uint8_t packet[HERALD_PACKET_MAX];
 	ssize_t n = recv(h->fd, packet, sizeof(packet), 0);
+	struct slice body = slice_of(packet, n > 0 ? (size_t)n : 0);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (!n)
 		return false;
-	if (h->webhook)
-		webhook_add(h->webhook, slice_of(packet, (size_t)n));
+	if (h->p->config->webhook && (h->teller_fd < 0 || send(h->teller_fd, body.p, body.n,
+								  MSG_NOSIGNAL | MSG_DONTWAIT) < 0))
+		herald_say(h->fd, "webhook.failed", body, "lost: nobody takes it");
 	if (h->p->config->notify)
-		herald_run_program(h, slice_of(packet, (size_t)n));
+		herald_run_program(h, body);
 	return true;
 }
 
-static bool herald_wait(struct herald *h)
+/* A complaint of the teller's, on its way to the enforcer: words, and no more of them than fit. */
+static void herald_pass_on(const struct herald *h)
 {
-	struct pollfd pfd = {.fd = h->fd, .events = POLLIN};
+	char text[HERALD_COMPLAINT_MAX];
+	ssize_t n = recv(h->teller_fd, text, sizeof(text), MSG_DONTWAIT);
 
-	if (h->webhook)
-		return webhook_run(h->webhook, h->fd, HERALD_TICK_MS);
-	return poll(&pfd, 1, HERALD_TICK_MS) == 1;
+	if (n > 0 && send(h->fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_warn("webhook.failed", "not recorded: errno=%d", errno);
 }
 
-static int herald_main(const struct process *p)
-{
-	struct herald h = {.p = p, .fd = p->herald_fds[1]};
-	bool goes_on = true;
-
-	signal(SIGPIPE, SIG_IGN);
-	if (p->config->webhook &&
-		webhook_new(p->config->webhook, slice_of(p->webhook_secret, p->webhook_secret_n),
-			herald_on_failed, &h, &h.webhook))
-		return 1;
-	while (goes_on) {
-		if (herald_wait(&h))
-			goes_on = herald_read(&h);
-		herald_reap(&h);
-	}
-	webhook_free(h.webhook);
-	return 0;
-}
-
-/* ---- starting -------------------------------------------------------------------------------- */
-
-/* Gives up what it does not need, then keeps a herald running for as long as the daemon lives. */
+/* Gives up what it does not need, then works for as long as the daemon lives. */
 static int herald_keep(const struct process *p)
 {
+	struct herald h = {.p = p, .fd = p->herald_fds[1], .teller_fd = -1};
 	int keep[] = {p->herald_fds[1]};
+	bool goes_on = true;
 
 	log_setup("herald", log_max());
 	if (fd_close_except(keep, 1) ||
@@ -191,19 +266,23 @@ static int herald_keep(const struct process *p)
 	}
 	/* Becoming somebody else has cleared it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		const struct timespec pause = {.tv_sec = HERALD_RESTART_S};
-		pid_t pid = fork();
+	signal(SIGPIPE, SIG_IGN);
+	while (goes_on) {
+		struct pollfd fds[] = {
+			{.fd = h.fd, .events = POLLIN}, {.fd = h.teller_fd, .events = POLLIN}};
 
-		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			_exit(herald_main(p));
-		}
-		if (pid > 0 && waitpid(pid, NULL, 0) == pid)
-			log_warn("herald.gone", "it is started again");
-		nanosleep(&pause, NULL);
+		herald_start_teller(&h);
+		fds[1].fd = h.teller_fd;
+		if (poll(fds, 2, HERALD_TICK_MS) > 0 && fds[1].revents & POLLIN)
+			herald_pass_on(&h);
+		if (fds[0].revents)
+			goes_on = herald_read(&h);
+		herald_reap(&h);
 	}
+	return 0;
 }
+
+/* ---- starting -------------------------------------------------------------------------------- */
 
 int herald_start(struct process *p)
 {

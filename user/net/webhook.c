@@ -23,7 +23,7 @@ struct webhook_item {
 };
 
 struct webhook {
-	char *url;
+	char *url, *ca;
 	uint8_t secret[64];
 	size_t secret_n;
 	webhook_failed_fn failed;
@@ -44,8 +44,8 @@ static size_t webhook_ignore(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-int webhook_new(const char *url, struct slice secret, webhook_failed_fn failed, void *arg,
-	struct webhook **ret)
+int webhook_new(const char *url, const char *ca, struct slice secret, webhook_failed_fn failed,
+	void *arg, struct webhook **ret)
 {
 	struct webhook *w;
 
@@ -62,8 +62,9 @@ int webhook_new(const char *url, struct slice secret, webhook_failed_fn failed, 
 		memcpy(w->secret, secret.p, secret.n);
 	w->secret_n = secret.n;
 	w->url = strdup(url);
+	w->ca = ca ? strdup(ca) : NULL;
 	w->multi = curl_multi_init();
-	if (!w->url || !w->multi) {
+	if (!w->url || (ca && !w->ca) || !w->multi) {
 		webhook_free(w);
 		return err_raise(-ENOMEM);
 	}
@@ -111,6 +112,7 @@ struct webhook *webhook_free(struct webhook *w)
 	if (w->multi)
 		curl_multi_cleanup(w->multi);
 	free(w->url);
+	free(w->ca);
 	free(w);
 	return NULL;
 }
@@ -177,6 +179,9 @@ static void webhook_start(struct webhook *w)
 	curl_easy_setopt(e, CURLOPT_URL, w->url);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(e, CURLOPT_PROXY, "");
+	if (w->ca)
+		curl_easy_setopt(e, CURLOPT_CAINFO, w->ca);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)WEBHOOK_TIMEOUT_MS);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)WEBHOOK_CONNECT_MS);

@@ -18,9 +18,10 @@ enum { WEBHOOK_QUEUE_MAX = 1000, WEBHOOK_TRIES_MAX = 8 };
 /* One that will not be delivered any more, and why. */
 typedef void (*webhook_failed_fn)(void *arg, struct slice body, const char *why);
 
-/* url and secret are copied. 0, -ENOMEM, -EINVAL (no http or https URL). */
-ERR_CHECK int webhook_new(const char *url, struct slice secret, webhook_failed_fn failed, void *arg,
-	struct webhook **ret);
+/* url, ca and secret are copied; ca: a file of certificates that an https server is believed by,
+ * NULL: the system's. 0, -ENOMEM, -EINVAL (no http or https URL). */
+ERR_CHECK int webhook_new(const char *url, const char *ca, struct slice secret,
+	webhook_failed_fn failed, void *arg, struct webhook **ret);
 struct webhook *webhook_free(struct webhook *w);
 /* Copies the body to the end of the queue; if that is full, its oldest has failed. */
 void webhook_add(struct webhook *w, struct slice body);

@@ -160,6 +160,33 @@ int sandbox_enter_scribe(const struct sandbox_scribe *s)
 	return has_files ? 0 : SANDBOX_E_NO_LANDLOCK;
 }
 
+int sandbox_enter_herald(const char *const *read_paths)
+{
+	struct sandbox_path paths[SANDBOX_PATHS_MAX] = {{"/dev/null", true},
+		{"/dev/urandom", false}, {"/etc", false}, {"/run/systemd/resolve", false},
+		{"/run/resolvconf", false}, {"/usr/lib", false}, {"/usr/lib64", false},
+		{"/usr/share/ca-certificates", false}, {"/usr/local/share/ca-certificates", false},
+		{"/usr/share/zoneinfo", false}};
+	size_t n = 10;
+	bool has_files;
+	int r = sandbox_check_powerless();
+
+	for (; *read_paths && n + 1 < SANDBOX_PATHS_MAX; read_paths++)
+		paths[n++].path = *read_paths;
+	if (!r)
+		r = sandbox_no_new_privs();
+	if (r)
+		return err_trace(r);
+	r = sandbox_files_restrict(paths);
+	if (r < 0)
+		return err_trace(r);
+	has_files = r != SANDBOX_FILES_E_NONE;
+	r = sandbox_calls_herald();
+	if (r)
+		return err_trace(r);
+	return has_files ? 0 : SANDBOX_E_NO_LANDLOCK;
+}
+
 int sandbox_enter_run(bool with_unix)
 {
 	int r = sandbox_check_powerless();

@@ -238,6 +238,30 @@ int sandbox_calls_scribe(void)
 
 enum { CALLS_TYPE_MASK = 0xf }; /* SOCK_TYPE_MASK: flags are in the bits above */
 
+int sandbox_calls_herald(void)
+{
+	const struct calls_if ifs[] = {
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET)},
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6)},
+		/* Which addresses the host has: getaddrinfo() sorts by them. */
+		{SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_NETLINK)},
+	};
+	_cleanup_(calls_releasep) scmp_filter_ctx ctx = NULL;
+	int r = calls_begin(SCMP_ACT_ERRNO(EPERM), &ctx);
+
+	if (!r)
+		r = calls_daemon(ctx);
+	if (!r)
+		r = calls_add(ctx, SCMP_ACT_ALLOW, calls_network);
+	if (!r)
+		r = calls_add(ctx, SCMP_ACT_ALLOW, (const char *const[]){"socketpair", NULL});
+	if (!r)
+		r = calls_add_ifs(ctx, SCMP_ACT_ALLOW, ifs, sizeof(ifs) / sizeof(ifs[0]));
+	if (!r)
+		r = calls_load(ctx);
+	return r ? err_trace(r) : 0;
+}
+
 /* Families: internet always, unix if a hook watches it. The kernel looks at the lower 32 bits only,
  * so what is larger is refused as well; it is no family. */
 static int calls_run_families(scmp_filter_ctx ctx, bool with_unix)

@@ -10,5 +10,6 @@
  * (execve, ptrace, mount, …) kills the process. Need no_new_privs. */
 ERR_CHECK int sandbox_calls_enforcer(void);
 ERR_CHECK int sandbox_calls_scribe(void);
+ERR_CHECK int sandbox_calls_herald(void);
 /* A deny-list, for programs we do not know. */
 ERR_CHECK int sandbox_calls_run(bool with_unix);

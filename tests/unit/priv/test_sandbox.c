@@ -71,6 +71,16 @@ static int enter_scribe(void)
 	return r < 0 ? r : 0;
 }
 
+static int enter_herald(void)
+{
+	static const char *const none[] = {NULL};
+	int r = sandbox_become(AGENT, AGENT);
+
+	if (!r)
+		r = sandbox_enter_herald(none);
+	return r < 0 ? r : 0;
+}
+
 static int enter_run(void)
 {
 	int r = sandbox_become(AGENT, AGENT);
@@ -356,6 +366,7 @@ Test(sandbox, nobody_keeps_powers)
 {
 	expect_powerless(enter_enforcer);
 	expect_powerless(enter_scribe);
+	expect_powerless(enter_herald);
 	expect_powerless(enter_run);
 }
 
@@ -407,6 +418,27 @@ Test(sandbox, scribe_has_its_folder_and_no_network)
 		return;
 	cr_expect_eq(try_in(enter_scribe, execute), KILLED);
 	cr_expect_eq(try_in(enter_scribe, make_process), EPERM);
+}
+
+Test(sandbox, herald_has_the_network_and_nothing_else)
+{
+	cr_expect_eq(try_in(enter_herald, tcp), 0);
+	cr_expect_eq(try_in(enter_herald, resolve), 0);
+	cr_expect_eq(try_in(enter_herald, read_etc), 0);
+	cr_expect_eq(try_in(enter_herald, make_thread), 0);
+	cr_expect_eq(try_in(enter_herald, memory), 0);
+	cr_expect_eq(try_in(enter_herald, unix_plain), EPERM);
+	cr_expect_eq(try_in(enter_herald, bpf_lookup), EPERM);
+	if (sandbox_landlock_abi()) {
+		cr_expect_eq(try_in(enter_herald, write_own), EACCES);
+		cr_expect_eq(try_in(enter_herald, read_tmp), EACCES);
+	}
+	if (!IS_EXACT)
+		return;
+	cr_expect_eq(try_in(enter_herald, make_process), EPERM);
+	cr_expect_eq(try_in(enter_herald, signal_parent), EPERM);
+	cr_expect_eq(try_in(enter_herald, execute), KILLED);
+	cr_expect_eq(try_in(enter_herald, trace), KILLED);
 }
 
 Test(sandbox, run_makes_sockets_of_the_list_only)
