@@ -233,12 +233,37 @@ static int query_number(const struct query *q, const char *sql, int64_t a, int64
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : query_error(q, rc);
 }
 
+/* Is there a session at all with that role, in that database? The index of words folds case and has
+ * room for so much of a name: without this, a name that almost everybody has in another case would
+ * be looked for in all that they asked. 0, QUERY_E_TOO_LONG. */
+static int query_has_login(struct query *q, const struct query_filter *f, bool *ret)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	*ret = true;
+	if (!f->role && !f->database)
+		return 0;
+	rc = sqlite3_prepare_v2(q->db,
+		"SELECT 1 FROM login WHERE role = ifnull(?1, role) AND \"database\" = "
+		"ifnull(?2, \"database\") LIMIT 1",
+		-1, &stmt, NULL);
+	sqlite3_bind_text(stmt, 1, f->role, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, f->database, -1, SQLITE_STATIC);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	*ret = rc == SQLITE_ROW;
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : query_error(q, rc);
+}
+
 /* Between which ids do the times lie? 0, QUERY_E_TOO_LONG. */
 static int query_choose_ids(struct query *q, enum query_what what, const struct query_filter *f)
 {
 	int64_t kind = (int64_t)query_listings[what].kind,
 		lowest = (INT64_MIN >> LEDGER_ZONE_BITS) + 1,
 		highest = (INT64_MAX >> LEDGER_ZONE_BITS) - 1;
+	bool has_login = true;
 	int r = 0;
 
 	if (q->has_words && f->since_ns) {
@@ -251,8 +276,10 @@ static int query_choose_ids(struct query *q, enum query_what what, const struct 
 		r = query_number(q, "SELECT max(zone) FROM zone WHERE kind = ?1 AND first < ?2",
 			kind, f->until_ns, &highest);
 	}
+	if (!r)
+		r = query_has_login(q, f, &has_login);
 	q->from = lowest * (1 << LEDGER_ZONE_BITS);
-	q->before = (highest + 1) * (1 << LEDGER_ZONE_BITS);
+	q->before = has_login ? (highest + 1) * (1 << LEDGER_ZONE_BITS) : q->from;
 	return r;
 }
 

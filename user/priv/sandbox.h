@@ -38,9 +38,9 @@ struct sandbox_scribe {
 /* 0, SANDBOX_E_NO_LANDLOCK, -errno. */
 ERR_CHECK int sandbox_enter_scribe(const struct sandbox_scribe *s);
 
-/* Who talks to the webhook, after sandbox_become() of a parent of its own, which it checks: reads name
- * resolution, CA stores and read_paths (NULL-terminated), writes nothing; seccomp: internet sockets,
- * no processes, no programs. 0, SANDBOX_E_NO_LANDLOCK, -errno. */
+/* Who talks to the webhook, after sandbox_become() of a parent of its own, which it checks: reads
+ * name resolution, CA stores and read_paths (NULL-terminated), writes nothing; seccomp: internet
+ * sockets, no processes, no programs. 0, SANDBOX_E_NO_LANDLOCK, -errno. */
 ERR_CHECK int sandbox_enter_herald(const char *const *read_paths);
 
 /* Becomes uid and gid for good: no other groups, every capability set empty, the bounding set too.
