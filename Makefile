@@ -38,7 +38,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all test unit san e2e lint format fuzz soak bench install clean help
+.PHONY: all test unit san e2e lint format fuzz soak bench benchledger install clean help
 
 all: $(B)/holdfastd $(B)/holdfast ## build holdfastd and holdfast into build/ (V=1 shows commands)
 
@@ -141,6 +141,9 @@ soak: ## test with the full numbers: fuzz (FUZZ_SECS=600 a target), large result
 
 bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3)
 	$(Q)B=$(B) tests/bench/run
+
+benchledger: all $(BENCHES) ## what the ledger costs: rows/s, latency by durability, size, retention (BENCH_SECS=5)
+	$(Q)B=$(B) tests/bench/ledger
 
 san: ## build and run the unit tests with ASan and UBSan, in build/san
 	$(Q)$(MAKE) B=build/san SAN=1 unit
