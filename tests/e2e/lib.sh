@@ -224,7 +224,7 @@ run_tests() {
 	local name
 	PASSED=0 FAILED=0 SKIPPED=0
 	# In the order of the file, so that a later test may lean on an earlier one's words.
-	for name in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$0"); do
+	for name in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "${TESTS_IN:-$0}"); do
 		# shellcheck disable=SC2254 # a glob is what E2E_ONLY is
 		case ${name#test_} in ${E2E_ONLY:-*}) one_test "$name" ;; esac
 	done

@@ -40,6 +40,16 @@ masks:
     as: redact
     unproven: redact
 YAML
+if [ -n "${WITH_CATALOG:-}" ]; then
+	printf '%s\n' scram-secret > "$G/scram.secret"
+	printf '%s' md5-secret > "$G/md5.secret"
+	chmod 600 "$G"/*.secret
+	config <<-YAML
+	catalog:
+	  - {resource: plain, user: scram_user, password_file: $G/scram.secret}
+	  - {resource: masked, user: md5_user, password_file: $G/md5.secret}
+	YAML
+fi
 start_daemon || exit 1
 
 play() { /usr/bin/python3 "$HERE/play.py" "$@"; }

@@ -13,6 +13,7 @@
 #include "policy/bind.h"
 #include "priv/run.h"
 #include "session/enforcer.h"
+#include "session/side.h"
 
 enum {
 	CONFIG_ARENA_MAX = 1024 * 1024,
@@ -223,6 +224,55 @@ static void config_bind_attach(struct binder *b, const struct yaml_node *n, void
 	}
 }
 
+static void config_catalog_resource(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	(void)bind_name(b, n, "resource", &((struct config_catalog *)obj)->resource);
+}
+
+static void config_catalog_user(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	(void)bind_text(b, n, "user", 63, false, &((struct config_catalog *)obj)->user);
+}
+
+static void config_catalog_file(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	config_path(b, n, "password_file", CONFIG_PATH_MAX,
+		&((struct config_catalog *)obj)->password_file);
+}
+
+static const struct bind_key config_catalog_keys[] = {
+	{"resource", config_catalog_resource, true},
+	{"user", config_catalog_user, true},
+	{"password_file", config_catalog_file, false},
+	{NULL, NULL, false},
+};
+
+static void config_bind_catalog(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct config *c = obj;
+	size_t count;
+	const struct yaml_node *item = bind_items(b, n, "catalog", false, &count);
+
+	if (count > SIDE_LOGINS_MAX) {
+		bind_error(b, n, "catalog: more than %d entries", SIDE_LOGINS_MAX);
+		return;
+	}
+	c->catalogs = bind_alloc(b, count, sizeof(*c->catalogs));
+	for (; c->catalogs && item && c->n_catalogs < count; item = item->next) {
+		struct config_catalog *one = &c->catalogs[c->n_catalogs];
+
+		*one = (struct config_catalog){0};
+		if (!bind_map(b, item, "an entry of catalog", config_catalog_keys, one))
+			return;
+		for (size_t i = 0; i < c->n_catalogs; i++)
+			if (one->resource && c->catalogs[i].resource &&
+				!strcmp(c->catalogs[i].resource, one->resource))
+				bind_error(
+					b, item, "catalog: \"%s\" is there twice", one->resource);
+		c->n_catalogs++;
+	}
+}
+
 static const struct bind_key config_keys[] = {
 	{"policy", config_bind_policy, true},
 	{"dir", config_bind_dir, false},
@@ -254,6 +304,7 @@ static const struct bind_key config_keys[] = {
 	{"webhook_ca", config_bind_webhook_ca, false},
 	{"webhook_text", config_bind_webhook_text, false},
 	{"herald_user", config_bind_herald_user, false},
+	{"catalog", config_bind_catalog, false},
 	{NULL, NULL, false},
 };
 

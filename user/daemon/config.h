@@ -10,6 +10,12 @@
 
 enum { CONFIG_E_BAD = 1 }; /* errors are in the diag */
 
+/* How the server of a resource is asked what its objects do: one entry of `catalog:`. */
+struct config_catalog {
+	const char *resource, *user;
+	const char *password_file; /* NULL: the server wants none */
+};
+
 struct config {
 	struct arena arena;                  /* owns the strings */
 	const char *policy;                  /* file */
@@ -33,6 +39,8 @@ struct config {
 	uid_t run_uid_first, run_uid_last;
 	uint64_t workers, port, holds_per_run;
 	int64_t keepalive_ms; /* of connections, and of what a held client hears */
+	struct config_catalog *catalogs;
+	size_t n_catalogs;
 	bool self_approval;
 	bool kills_foreign_sockets; /* foreign_sockets: kill */
 	const char **attach;        /* "unit:NAME", "cgroup:PATH"; NULL-terminated, or NULL */

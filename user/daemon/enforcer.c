@@ -4,6 +4,7 @@
  * threads start. From there on it is `session/` and `ctl/`.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "session/abroad.h"
 #include "session/parser.h"
 #include "session/resolver.h"
+#include "session/side.h"
 #include "session/worker.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -40,6 +42,7 @@ struct enforcer_process {
 	struct doorman doormen[ENFORCER_WORKERS_MAX];
 	struct journal *journals[RINGS_MAX];
 	struct ctl ctl;
+	struct side_login *logins;
 	bool is_orphan; /* the warden is gone */
 };
 
@@ -268,6 +271,72 @@ static int enforcer_sandbox(const struct process *p)
 	return r > 0 ? 0 : err_trace(r); /* without Landlock: degraded, as the warden recorded */
 }
 
+/* A file that only root writes and others cannot read: what is in it opens a database. */
+static int enforcer_read_password(const char *path, char *ret, size_t max)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_raise(-errno);
+	if (!S_ISREG(st.st_mode) || st.st_uid || st.st_mode & (S_IWGRP | S_IRWXO))
+		return err_raise(-EPERM);
+	n = read(fd, ret, max);
+	while (n > 0 && (ret[n - 1] == '\n' || ret[n - 1] == '\r'))
+		n--;
+	if (n <= 0 || (size_t)n >= max || memchr(ret, 0, (size_t)n))
+		return err_raise(-EINVAL);
+	ret[n] = 0;
+	return 0;
+}
+
+/* While we may still read them; nobody else of ours has a copy. */
+static int enforcer_read_logins(struct enforcer_process *e)
+{
+	const struct config *c = e->p->config;
+
+	if (!c->n_catalogs)
+		return 0;
+	e->logins = calloc(c->n_catalogs, sizeof(*e->logins));
+	if (!e->logins)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; i < c->n_catalogs; i++) {
+		const struct config_catalog *from = &c->catalogs[i];
+		struct side_login *to = &e->logins[i];
+		int r = 0;
+
+		snprintf(to->resource, sizeof(to->resource), "%s", from->resource);
+		snprintf(to->user, sizeof(to->user), "%s", from->user);
+		if (from->password_file)
+			r = enforcer_read_password(
+				from->password_file, to->password, sizeof(to->password));
+		if (r) {
+			log_error("catalog.password",
+				"file=%s errno=%d: it must be root's, a regular file, not readable "
+				"for "
+				"others, with 1 to %d bytes",
+				from->password_file, -r, SIDE_PASSWORD_MAX - 1);
+			return err_trace(r);
+		}
+	}
+	return 0;
+}
+
+static int enforcer_start_side(struct enforcer_process *e)
+{
+	size_t n = e->p->config->n_catalogs;
+	int r;
+
+	if (!n)
+		return 0;
+	r = side_new(&e->shared, e->logins, n, &e->shared.side);
+	explicit_bzero(e->logins, n * sizeof(*e->logins));
+	free(e->logins);
+	e->logins = NULL;
+	return err_trace(r);
+}
+
 static int enforcer_start_workers(struct enforcer_process *e, const struct policy *policy)
 {
 	const struct process *p = e->p;
@@ -289,6 +358,8 @@ static int enforcer_start_workers(struct enforcer_process *e, const struct polic
 		e->shared.n_workers = i + 1;
 	}
 	r = parser_new(&e->shared, &e->shared.parser);
+	if (!r)
+		r = enforcer_start_side(e);
 	for (unsigned i = 0; !r && i < e->shared.n_workers; i++)
 		r = worker_start(&e->workers[i]);
 	return err_trace(r);
@@ -358,6 +429,8 @@ static int enforcer_start(struct enforcer_process *e)
 		return r > 0 ? err_fold(r) : err_trace(r);
 	r = mailbox_init(&e->shared.control);
 	if (!r)
+		r = enforcer_read_logins(e);
+	if (!r)
 		r = enforcer_open_journals(e);
 	if (!r)
 		r = enforcer_raise_limits(e);
@@ -377,8 +450,10 @@ static void enforcer_stop(struct enforcer_process *e)
 	for (unsigned i = 0; i < e->shared.n_workers; i++)
 		pthread_join(e->workers[i].thread, NULL);
 	e->shared.parser = parser_free(e->shared.parser);
+	side_stop(e->shared.side);
 	for (unsigned i = 0; i < e->shared.n_workers; i++)
 		worker_deinit(&e->workers[i]);
+	e->shared.side = side_free(e->shared.side);
 	ctl_deinit(&e->ctl);
 	mailbox_deinit(&e->shared.control);
 	enforcer_deinit(&e->shared);

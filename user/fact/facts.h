@@ -42,8 +42,21 @@ enum effect effect_by_keyword(struct slice keyword);
 
 enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
 
+/* How a fact came to be one of the request, and so which rules it concerns. */
+enum fact_sight {
+	/* The text says it, or what the text does brings it about. */
+	FACT_PLAIN,
+	/* Seen through a view, or as a child of a table, that the request names: whoever made those
+	 * gave what they show. Hold and deny rules apply; no rule and no default need allow it. */
+	FACT_SHOWN,
+	/* A call of code whose effects are facts of their own beside it: rules apply that name
+	 * objects, since they may mean this very function. */
+	FACT_READ_OFF,
+};
+
 struct fact {
 	enum effect effect;
+	enum fact_sight sight;
 	/* DELETE and UPDATE: is there a condition that can exclude a row? TRI_UNKNOWN elsewhere. */
 	enum tri bounded;
 	/* Folded as the server folds it, NUL-free. A part that is empty or holds `.` or `"` stands
@@ -89,6 +102,17 @@ enum facts_flag {
 	FACTS_NO_STAND = 1 << 16,
 	/* A cursor that COMMIT runs to its end: what it does then, it does after the last look. */
 	FACTS_HOLD_CURSOR = 1 << 17,
+	/* Names something that lives in this session only, as a temporary table does. */
+	FACTS_TEMPORARY = 1 << 18,
+};
+
+/* What a text uses without saying what it does: see facts.uses. */
+enum use_kind {
+	USE_FUNCTION = 'f', /* named like a harmless one of the server's */
+	USE_OPERATOR = 'o',
+	USE_TYPE = 't',      /* a cast to it */
+	USE_ATTRIBUTE = 'a', /* value.name, which may be a call of name(value) */
+	USE_ANYTHING = '*',  /* more than could be kept */
 };
 
 enum name_change_kind { NAME_DEFINE, NAME_REMOVE, NAME_REMOVE_ALL };
@@ -120,7 +144,24 @@ struct facts {
 	/* What the text shows, stores and filters by; NULL: nothing that comes from a table. Where
 	 * the facts say unknown or FACTS_OPAQUE_ROWS, more than it says may be true. */
 	const struct lineage *lineage;
+	/* Names whose meaning is the server's choice: of each its enum use_kind, the last part of
+	 * the name, and NUL; each once. */
+	struct slice uses;
 };
+
+/* The use at the head of *uses, which is taken off; false at the end. */
+static inline bool facts_next_use(
+	struct slice *uses, enum use_kind *ret_kind, struct slice *ret_name)
+{
+	const uint8_t *nul = uses->n > 1 ? memchr(uses->p + 1, 0, uses->n - 1) : NULL;
+
+	if (!nul)
+		return false;
+	*ret_kind = (enum use_kind)uses->p[0];
+	*ret_name = slice_of(uses->p + 1, (size_t)(nul - uses->p) - 1);
+	*uses = slice_skip(*uses, ret_name->n + 2);
+	return true;
+}
 
 /* Union of the effects in the list, as EFFECT_BIT()s. */
 uint32_t facts_effects(const struct facts *f);

@@ -166,6 +166,20 @@ static void eval_recording(struct recorded *kept, const struct rule *r, enum tri
 	kept->is_said = true;
 }
 
+/* Is it of a kind that the rule speaks about? See enum fact_sight. */
+static bool eval_concerns(const struct rule *r, const struct fact *f)
+{
+	switch (f->sight) {
+	case FACT_PLAIN:
+		return true;
+	case FACT_SHOWN:
+		return r->then != RULING_ALLOW;
+	case FACT_READ_OFF:
+		return r->then != RULING_ALLOW && (r->when.parts & 1u << COND_OBJECT);
+	}
+	return true;
+}
+
 static void eval_fact(const struct policy *p, const struct target *target,
 	const struct policy_subject *s, const struct fact *f, size_t i, struct tally *t)
 {
@@ -179,7 +193,7 @@ static void eval_fact(const struct policy *p, const struct target *target,
 		const struct bound_rule *b = &target->rules[j];
 		enum tri matches;
 
-		if (!(b->effects & bit))
+		if (!(b->effects & bit) || !eval_concerns(b->rule, f))
 			continue;
 		matches = eval_rule(b, s, f, &o);
 		if (matches == TRI_NO || (matches == TRI_UNKNOWN && b->rule->then == RULING_ALLOW))
@@ -191,7 +205,7 @@ static void eval_fact(const struct policy *p, const struct target *target,
 	if (!kept.is_said)
 		kept.most = target->res.recording;
 	t->recording = kept.most > t->recording ? kept.most : t->recording;
-	if (!is_named)
+	if (!is_named && f->sight == FACT_PLAIN)
 		eval_take(t, &p->defaults[p->fallback[f->effect]], i);
 }
 
@@ -245,7 +259,7 @@ struct ruling policy_eval(
 	of.whole = s->whole ? s->whole : f;
 	for (size_t i = 0; i < f->n; i++)
 		eval_fact(p, target, &of, &f->list[i], i, &t);
-	if (!f->n)
+	if (!t.by)
 		eval_fact(p, target, &of, &policy_no_facts, 0, &t);
 	return eval_ruling(p, &t);
 }

@@ -367,6 +367,7 @@ static int decide_pass(struct session *s)
 
 	int r = guard_passed(s, &v);
 
+	beneath_passed(s);
 	if (decide_recording(s, &v) >= RECORDING_HEAD) {
 		v.want_rows = true;
 		v.streams_copy = !s->wants_text;
@@ -666,6 +667,9 @@ int decide_advance(struct session *s)
 		r = decide_prepare(s);
 	if (r)
 		return r;
+	r = beneath_apply(s);
+	if (r)
+		return r == BENEATH_E_WAIT ? decide_park(s, PARK_SIDE) : r;
 	enforces = !policy_is_observe(s->policy);
 	if (!s->asked.is_recorded) {
 		r = decide_guard(s);

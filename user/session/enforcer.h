@@ -16,6 +16,7 @@
 enum { ENFORCER_WORKERS_MAX = 32 };
 
 struct parser;
+struct sides;
 struct worker;
 
 /* A run as the warden announced it. */
@@ -30,6 +31,7 @@ struct enforcer {
 	unsigned n_workers;
 	struct worker *workers[ENFORCER_WORKERS_MAX];
 	struct parser *parser;
+	struct sides *side;     /* NULL: the configuration has no `catalog:` */
 	struct mailbox control; /* letters to the control thread */
 
 	_Atomic uint64_t last_session, last_request, last_hold;

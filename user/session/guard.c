@@ -431,6 +431,7 @@ void guard_follow(struct session *s)
 {
 	struct tx_where w;
 
+	beneath_follow(s);
 	if (!s->guard.is_dirty || s->inflight.n)
 		return;
 	s->proto->where(s->state, &w);

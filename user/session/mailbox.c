@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "sql/hidden.h"
 
 enum { FACTS_ARENA_MAX = 64 * 1024 * 1024 };
 
@@ -52,6 +53,7 @@ struct mail *mail_free(struct mail *m)
 		return NULL;
 	fd_close(m->fd);
 	hold_free(m->parked);
+	hidden_unref(m->hidden);
 	arena_deinit(&m->arena);
 	free(m->text);
 	free(m->by);

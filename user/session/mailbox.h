@@ -14,7 +14,9 @@
 #include "util/arena.h"
 #include "util/list.h"
 
+struct hidden;
 struct policy;
+struct side_place;
 
 enum mail_kind {
 	/* to a worker */
@@ -22,6 +24,7 @@ enum mail_kind {
 	MAIL_RELEASE,   /* `hold`, `decision`, `text` = reason, `by`: a human decided */
 	MAIL_CANCEL,    /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
 	MAIL_FACTS,     /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
+	MAIL_HIDDEN,    /* `side`; `hidden` with `seq` = epoch and `known_ns`, or `error`: side.h */
 	MAIL_CUT_RUN,   /* `run` ended or was killed: close its sessions */
 	MAIL_CLOCK,     /* `hold`, `session`, `stops`: somebody is deciding, or not any more */
 	MAIL_BEGIN,     /* accept connections */
@@ -56,7 +59,10 @@ struct mail {
 	char *text, *by;    /* owned */
 	struct arena arena; /* MAIL_FACTS */
 	struct facts facts;
-	int error; /* MAIL_FACTS: < 0, nothing could be found */
+	int error; /* MAIL_FACTS, MAIL_HIDDEN: < 0, nothing could be found */
+	struct side_place *side;
+	struct hidden *hidden; /* a reference, owned */
+	int64_t known_ns;
 };
 
 struct mailbox {

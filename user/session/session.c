@@ -317,6 +317,7 @@ void session_free(struct session *s)
 	arena_deinit(&s->unit_arena);
 	arena_deinit(&s->plan_arena);
 	mask_catalog_free(s->coming);
+	beneath_deinit(s);
 	catalog_renaming_end(s);
 	free(s->inflight.ring);
 	contents_deinit(&s->contents);
@@ -356,6 +357,8 @@ int session_sync_policy(struct session *s)
 	s->resource = resource;
 	s->wants_text = session_masks(s);
 	s->catalog = NULL;
+	s->beneath = NULL;
+	s->has_no_beneath = false;
 	s->plan = NULL;
 	s->coming = mask_catalog_free(s->coming);
 	arena_reset(&s->plan_arena);
@@ -384,6 +387,10 @@ void session_tick(struct session *s, int64_t now_ns)
 			/* Loss of the answer is unknown, never yes. */
 			r = decide_facts(s, NULL, -ETIMEDOUT);
 		}
+	}
+	if (s->park == PARK_SIDE && now_ns - s->parked_since_ns > BENEATH_WAIT_S * CLOCK_NS_PER_S) {
+		s->asked.has_waited_beneath = true;
+		r = decide_advance(s);
 	}
 	if (r < 0)
 		session_close(s, "internal error");

@@ -13,9 +13,9 @@
  * of all tables at once and freed after the batch of events.
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
- * request that waits · guard.c writes that nobody saw coming · masked.c what masks add to a
- * ruling · rows.c masks · contents.c what is kept of replies · catalog.c what is protected ·
- * record.c the journal rows.
+ * request that waits · beneath.c what objects do · guard.c writes that nobody saw coming · masked.c
+ * what masks add to a ruling · rows.c masks · contents.c what is kept of replies · catalog.c what
+ * is protected · record.c the journal rows.
  */
 #pragma once
 
@@ -25,6 +25,7 @@
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
+#include "session/beneath.h"
 #include "session/door.h"
 #include "session/guard.h"
 #include "session/worker.h"
@@ -45,6 +46,7 @@ enum park {
 	PARK_NONE,
 	PARK_ASK,    /* our own question is on its way (catalog) */
 	PARK_FACTS,  /* the parser thread is at work */
+	PARK_SIDE,   /* a side connection is asked what objects do */
 	PARK_RECORD, /* the ledger has not committed the record yet */
 	PARK_DRAIN,  /* earlier requests are still being answered */
 	PARK_HOLD,   /* a human is being waited for */
@@ -111,9 +113,12 @@ struct asked {
 	uint64_t names;                     /* catalog_names_now() when those were said */
 	bool holds_unproven; /* masks hold it for what it would show; approved, it shows that */
 	bool is_guarded;     /* guard_check() is done with it */
-	bool wants_belt;     /* the server is to refuse it writes */
-	bool is_unchecked;   /* the guard could not find out what it had to */
-	const char *why;     /* the guard judged it as unknown: for people; request arena */
+	bool is_beneath;     /* beneath_apply() is; the rest is what that has to remember */
+	bool wants_beneath, has_waited_beneath;
+	uint64_t beneath_epoch, beneath_failed;
+	bool wants_belt;             /* the server is to refuse it writes */
+	bool is_unchecked;           /* the guard could not find out what it had to */
+	const char *why;             /* the guard judged it as unknown: for people; request arena */
 	bool has_hold, is_announced; /* the control thread knows of it */
 	enum hold_outcome outcome;   /* of the hold; HOLD_OPEN while it waits */
 	uint64_t hold;
@@ -167,6 +172,9 @@ struct session {
 	bool wants_text;  /* rules of this resource look at prose and rows */
 	struct asked asked;
 	struct guard guard;
+	struct beneath *beneath; /* worker's; NULL: no side connection, or not needed yet */
+	bool has_no_beneath;     /* nothing is configured for the resource */
+	struct beneath_own own;
 	struct inflight_queue inflight;
 	struct contents contents;
 	size_t n_recording; /* of those in flight, how many want their contents recorded */

@@ -17,6 +17,7 @@
 #include "session/relay.h"
 #include "session/resolver.h"
 #include "session/session.h"
+#include "session/side.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -141,6 +142,19 @@ static void worker_on_facts(struct worker *w, const struct mail *m)
 		worker_resume(s, decide_facts(s, &m->facts, m->error));
 }
 
+static void worker_on_hidden(struct worker *w, struct mail *m)
+{
+	struct list *pos, *tmp;
+
+	beneath_on_answer(w, m);
+	list_for_each_safe (pos, tmp, &w->sessions) {
+		struct session *s = list_entry(pos, struct session, link);
+
+		if (beneath_waits(s, m->side))
+			worker_resume(s, decide_advance(s));
+	}
+}
+
 static void worker_cut_run(struct worker *w, uint64_t run)
 {
 	struct list *pos, *tmp;
@@ -186,6 +200,9 @@ static void worker_read_letter(struct worker *w, struct mail *m)
 		return;
 	case MAIL_FACTS:
 		worker_on_facts(w, m);
+		return;
+	case MAIL_HIDDEN:
+		worker_on_hidden(w, m);
 		return;
 	case MAIL_CUT_RUN:
 		worker_cut_run(w, m->run);
@@ -315,6 +332,7 @@ int worker_init(struct worker *w, struct enforcer *e, unsigned index, const int 
 	list_init(&w->door.waiting);
 	map_init(&w->by_id, SESSIONS_MAX);
 	map_init(&w->catalogs, CATALOGS_MAX);
+	map_init(&w->beneath, SIDE_PLACES_MAX);
 	atomic_store(&w->oldest_policy, policy);
 	atomic_store(&w->beat_ns, clock_mono_ns());
 	w->sql_cache = sql_cache_new(SQL_CACHE_ENTRIES);
@@ -368,6 +386,7 @@ void worker_deinit(struct worker *w)
 	cancel_deinit(w);
 	catalog_drop_all(w);
 	map_deinit(&w->catalogs);
+	beneath_drop_all(w);
 	map_deinit(&w->by_id);
 	sql_cache_free(w->sql_cache);
 	contents_packer_free(w->packer);

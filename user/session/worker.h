@@ -33,6 +33,7 @@ struct worker {
 	_Atomic int64_t beat_ns;                      /* last tick, for the warden's watch */
 	struct sql_cache *sql_cache;
 	struct map catalogs;  /* "resource\0database" → struct catalog */
+	struct map beneath;   /* places → struct beneath */
 	struct map by_id;     /* sessions by id */
 	struct list sessions; /* all of them */
 	struct list dead;     /* closed in this batch, freed after it */

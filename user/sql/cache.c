@@ -148,6 +148,7 @@ static size_t cache_size(struct slice key, const struct facts *f)
 
 	/* One block: a cached text is never a list of several. */
 	n += f->lineage ? cache_round(f->lineage->size) : 0;
+	n += cache_round(f->uses.n);
 	for (size_t i = 0; i < f->n; i++)
 		n += cache_round(f->list[i].object.n);
 	for (size_t i = 0; i < f->n_names; i++)
@@ -189,6 +190,7 @@ static void cache_fill(struct cache_entry *e, struct slice key, const struct fac
 	}
 	for (size_t i = 0; i < f->n_executes; i++)
 		e->facts.executes[i].name = cache_copy_slice(&mem, f->executes[i].name);
+	e->facts.uses = cache_copy_slice(&mem, f->uses);
 	if (f->lineage)
 		e->facts.lineage = cache_copy(&mem, f->lineage, f->lineage->size);
 	require(mem <= (uint8_t *)e + e->size);

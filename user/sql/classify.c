@@ -99,11 +99,22 @@ int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing, st
 	return classify_parse(cache, text, shape, lexing, arena, ret);
 }
 
-int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret)
+static int classify_deep(
+	struct slice text, bool wants_lineage, struct arena *arena, struct facts *ret)
 {
 	if (text.n > SQL_TEXT_MAX || sql_prescan(text) == PRESCAN_HOPELESS || !utf8_is_valid(text))
 		return classify_unknown(arena, ret);
-	return pg_tree_facts(text, true, arena, ret);
+	return pg_tree_facts(text, wants_lineage, arena, ret);
+}
+
+int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret)
+{
+	return classify_deep(text, true, arena, ret);
+}
+
+int sql_classify_body(struct slice text, struct arena *arena, struct facts *ret)
+{
+	return classify_deep(text, false, arena, ret);
 }
 
 void sql_cache_keep(
@@ -156,6 +167,8 @@ int sql_facts_keep(struct facts *f, struct arena *a)
 		copy.executes[i] = f->executes[i];
 		r = classify_dup(a, &copy.executes[i].name);
 	}
+	if (!r)
+		r = classify_dup(a, &copy.uses);
 	copy.lineage = NULL;
 	if (!r)
 		r = sql_lineage_join(&copy.lineage, f->lineage, a);
@@ -226,6 +239,17 @@ int sql_facts_merge(struct facts *a, const struct facts *b, struct arena *arena)
 		r = sql_lineage_join(&sum.lineage, b->lineage, arena);
 	if (r)
 		return err_trace(r);
+	if (b->uses.n) {
+		struct slice parts[2] = {a->uses, b->uses};
+		uint8_t *uses = arena_alloc(arena, a->uses.n + b->uses.n);
+
+		if (!uses)
+			return err_raise(-ENOMEM);
+		for (size_t i = 0, at = 0; i < 2; at += parts[i++].n)
+			if (parts[i].n)
+				memcpy(uses + at, parts[i].p, parts[i].n);
+		sum.uses = slice_of(uses, a->uses.n + b->uses.n);
+	}
 	sum.list = list;
 	sum.names = names;
 	sum.flags = ((a->flags | b->flags) & ~(uint32_t)FACTS_CONSTANT_FREE) | constant_free;

@@ -146,6 +146,9 @@ static void tree_function(struct walk *w, uint32_t funcname, uint32_t args)
 		walk_add_execute(w, walk_name(w, parts, n));
 		return;
 	}
+	/* Without arguments nothing fits better than the server's own. */
+	if (n == 1 && args)
+		walk_add_use(w, USE_FUNCTION, parts[0]);
 	if (sql_function_is_harmless(parts[n - 1]))
 		return;
 	f = sql_function_find(parts[n - 1]);
@@ -163,7 +166,10 @@ static void tree_attribute(struct walk *w, uint32_t list, size_t min)
 	size_t n = walk_strings(w, list, parts, 2);
 	const struct function_info *f;
 
-	if (n < min || sql_function_is_harmless(parts[n - 1]))
+	if (n < min)
+		return;
+	walk_add_use(w, USE_ATTRIBUTE, parts[n - 1]);
+	if (sql_function_is_harmless(parts[n - 1]))
 		return;
 	f = sql_function_find(parts[n - 1]);
 	if (f && !sql_function_is_prefix(f))
@@ -178,6 +184,18 @@ static void tree_qualified(struct walk *w, uint32_t list)
 
 	if (n > 1 && !slice_eq_str(parts[n - 2], "pg_catalog"))
 		walk_add_execute(w, walk_name(w, parts, n));
+	if (n == 1)
+		walk_add_use(w, USE_OPERATOR, parts[0]);
+}
+
+/* A type that is named: casts to it may run code. */
+static void tree_type(struct walk *w, uint32_t names)
+{
+	struct slice parts[3];
+	size_t n = walk_strings(w, names, parts, 3);
+
+	if (n && (n == 1 || !slice_eq_str(parts[n - 2], "pg_catalog")))
+		walk_add_use(w, USE_TYPE, parts[n - 1]);
 }
 
 static void tree_sampling(struct walk *w, uint32_t sample)
@@ -210,6 +228,9 @@ static void tree_member(struct walk *w, uint32_t node)
 		   tree_key_is(w, node, "useOp")) {
 		if (w->tree.nodes[node].kind == JSON_ARRAY)
 			tree_qualified(w, node);
+	} else if (tree_key_is(w, node, "names")) {
+		if (w->tree.nodes[node].kind == JSON_ARRAY)
+			tree_type(w, node);
 	}
 }
 
@@ -290,10 +311,21 @@ static bool tree_is_closed(struct walk *w, uint32_t node)
 	return false;
 }
 
+static void tree_word(struct walk *w, uint32_t node)
+{
+	if ((tree_key_is(w, node, "relpersistence") &&
+		    slice_eq_str(json_raw(&w->tree, node), "t")) ||
+		(tree_key_is(w, node, "schemaname") &&
+			slice_starts(json_raw(&w->tree, node), "pg_temp")))
+		w->facts->flags |= FACTS_TEMPORARY;
+}
+
 static void tree_node(struct walk *w, uint32_t node)
 {
 	const struct json_node *n = &w->tree.nodes[node];
 
+	if (n->kind == JSON_STRING)
+		tree_word(w, node);
 	if (n->kind != JSON_OBJECT && n->kind != JSON_ARRAY)
 		return;
 	if (n->key_len && w->tree.text.p[n->key] <= 'Z') {

@@ -55,6 +55,9 @@ ERR_CHECK int sql_classify(struct sql_cache *cache, struct slice text, uint64_t 
 /* The same without the limit and the cache, for threads with SQL_PARSER_STACK. 0, -ENOMEM. */
 ERR_CHECK int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret);
 
+/* The same without lineage, for what functions do. */
+ERR_CHECK int sql_classify_body(struct slice text, struct arena *arena, struct facts *ret);
+
 /* Keeps what sql_classify_deep() found for this text, so that the cache finds it next time. */
 void sql_cache_keep(
 	struct sql_cache *cache, struct slice text, uint64_t lexing, const struct facts *facts);

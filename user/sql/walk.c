@@ -146,13 +146,65 @@ void walk_add_executes(struct walk *w, struct slice name)
 		(struct execute){.name = walk_keep(w, name), .n_names = f->n_names};
 }
 
+static bool walk_has_use(const struct facts *f, enum use_kind kind, struct slice name)
+{
+	struct slice rest = f->uses, known;
+	enum use_kind other;
+
+	while (facts_next_use(&rest, &other, &known))
+		if (other == kind && slice_eq(known, name))
+			return true;
+	return false;
+}
+
+void walk_add_use(struct walk *w, enum use_kind kind, struct slice name)
+{
+	struct facts *f = w->facts;
+	size_t need = name.n + 2;
+	uint8_t *bytes;
+
+	if (!name.n || walk_has_use(f, kind, name))
+		return;
+	if (f->uses.n + need > WALK_USES_MAX) {
+		if (f->uses.n && f->uses.p[0] == USE_ANYTHING)
+			return;
+		/* What does not fit could be any of them. */
+		f->uses = SLICE_LIT("*\0");
+		w->uses_cap = 0;
+		return;
+	}
+	if (f->uses.n && f->uses.p[0] == USE_ANYTHING)
+		return;
+	if (f->uses.n + need > w->uses_cap) {
+		size_t cap = w->uses_cap ? w->uses_cap * 2 : 128;
+
+		while (cap < f->uses.n + need)
+			cap *= 2;
+		bytes = arena_alloc(w->arena, cap);
+		if (!bytes) {
+			w->no_memory = true;
+			return;
+		}
+		if (f->uses.n)
+			memcpy(bytes, f->uses.p, f->uses.n);
+		f->uses.p = bytes;
+		w->uses_cap = cap;
+	}
+	/* Ours, allocated above: the slice is only const for those who read it. */
+	bytes = (uint8_t *)(uintptr_t)f->uses.p + f->uses.n;
+	bytes[0] = (uint8_t)kind;
+	memcpy(bytes + 1, name.p, name.n);
+	bytes[need - 1] = 0;
+	f->uses.n += need;
+}
+
 /* A part in which a dot or a quote could be taken for the punctuation between parts. */
 static bool walk_needs_quotes(struct slice part)
 {
 	return !part.n || memchr(part.p, '.', part.n) || memchr(part.p, '"', part.n);
 }
 
-static void walk_write_part(struct writer *out, struct slice part)
+void walk_write_part(struct writer *out, struct slice part)
 {
 	if (!walk_needs_quotes(part)) {
 		wr_slice(out, part);

@@ -9,6 +9,7 @@
 
 #include "fact/facts.h"
 #include "sql/json_tree.h"
+#include "util/writer.h"
 
 struct walk {
 	struct json_tree tree;
@@ -29,12 +30,13 @@ struct walk {
 	bool is_open;            /* FACTS_OPEN for the statement at hand */
 	bool has_unseen; /* an open statement stands in the transaction that is open here … */
 	bool has_ended;  /* … or behind the end of one, with no BEGIN between */
+	size_t uses_cap;
 	bool wants_lineage;
 	bool no_memory;
 };
 
 /* A request that touches more than this many things says so by one more fact, unknown. */
-enum { WALK_FACTS_MAX = 1024 };
+enum { WALK_FACTS_MAX = 1024, WALK_USES_MAX = 8192 };
 
 /* ---- adding facts (walk.c) ------------------------------------------------------------------- */
 
@@ -54,6 +56,9 @@ void walk_add_name(
 	struct walk *w, enum name_change_kind kind, struct slice name, struct slice text);
 void walk_add_executes(struct walk *w, struct slice name);
 
+/* The server decides what this name means. */
+void walk_add_use(struct walk *w, enum use_kind kind, struct slice name);
+
 /* ---- names (walk.c) -------------------------------------------------------------------------- */
 
 /* The object that a node names, whatever form the grammar gave it; empty if there is none. Tables
@@ -62,6 +67,8 @@ void walk_add_executes(struct walk *w, struct slice name);
 struct slice walk_object(struct walk *w, uint32_t node, bool skip_last);
 /* "schema.name" or "name" from at most three parts, as sql.h says. */
 struct slice walk_name(struct walk *w, const struct slice *parts, size_t n);
+/* A part of an object's name, as sql.h says. */
+void walk_write_part(struct writer *out, struct slice part);
 /* The parts of a list of String nodes, the last `max` of them; returns how many. */
 size_t walk_strings(struct walk *w, uint32_t list, struct slice *parts, size_t max);
 bool walk_is_range_var(const struct walk *w, uint32_t node);

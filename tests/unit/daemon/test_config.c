@@ -48,6 +48,24 @@ Test(config, what_is_left_out_has_a_default)
 	free(text);
 }
 
+Test(config, logins_for_catalogs)
+{
+	struct config c;
+	char *text =
+		errors(WHO "catalog:\n  - {resource: shop, user: reader, password_file: /etc/x}\n"
+			   "  - {resource: other, user: reader}\n",
+			&c);
+
+	cr_assert_str_eq(text, "");
+	cr_assert_eq(c.n_catalogs, 2);
+	cr_expect_str_eq(c.catalogs[0].resource, "shop");
+	cr_expect_str_eq(c.catalogs[0].user, "reader");
+	cr_expect_str_eq(c.catalogs[0].password_file, "/etc/x");
+	cr_expect_null(c.catalogs[1].password_file);
+	config_deinit(&c);
+	free(text);
+}
+
 Test(config, bad_values)
 {
 	static const struct {
@@ -56,6 +74,15 @@ Test(config, bad_values)
 		{"nothing", "", "the file is empty"},
 		{"no policy", "user: 901\nscribe_user: 902\n", "\"policy\" is missing"},
 		{"relative", WHO "dir: run\n", "4:6: dir: must be an absolute path"},
+		{"a login without a role", WHO "catalog: [{resource: shop}]\n",
+			"\"user\" is missing"},
+		{"a login twice", WHO "catalog: [{resource: a, user: b}, {resource: a, user: c}]\n",
+			"\"a\" is there twice"},
+		{"a login's password here", WHO "catalog: [{resource: a, user: b, password: c}]\n",
+			"unknown key \"password\""},
+		{"a login's file elsewhere",
+			WHO "catalog: [{resource: a, user: b, password_file: c}]\n",
+			"must be an absolute path"},
 		{"typo", WHO "self_aproval: true\n", "did you mean \"self_approval\""},
 		{"a word", WHO "self_approval: yes\n",
 			"4:16: self_approval: expected true or false"},
