@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the policy's addresses do in the kernel, whose listeners count, and many at once. */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +189,26 @@ void test_soak(struct test *t)
 	check(t, "no_handshake_is_left_by_many", n_handshakes(t) == 0);
 }
 
+/* Whom the old list let in, when the new one is too long for the kernel: it must be nobody. */
+static bool is_gone_after(struct test *t, const struct reach_key *many, size_t n)
+{
+	const struct reach_key old = key("203.0.113.8", 32, 80);
+	char path[PATH_MAX];
+	bool is_gone;
+	uint32_t bits;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/abi%d/map_inbound", t->world.bpffs, HOLDFAST_ABI);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || kern_set_reach(t->kern, KERN_INBOUND, &old, 1) ||
+		bpf_map_lookup_elem(fd, &old, &bits))
+		die(path);
+	is_gone = kern_set_reach(t->kern, KERN_INBOUND, many, n) < 0 &&
+		  bpf_map_lookup_elem(fd, &old, &bits) < 0;
+	close(fd);
+	return is_gone && !kern_set_reach(t->kern, KERN_INBOUND, NULL, 0);
+}
+
 /* What does not fit must be refused, or left to the enforcer; never let through. */
 void test_full_maps(struct test *t)
 {
@@ -205,6 +227,7 @@ void test_full_maps(struct test *t)
 	check(t, "list_that_does_not_fit_is_an_error",
 		kern_set_reach(t->kern, KERN_TARGETS, keys, TOO_MANY) < 0);
 	client(t, "and_the_enforcer_decides", "a", AGENT_UID, client_v4);
+	check(t, "nothing_is_left_of_the_list_before", is_gone_after(t, keys, TOO_MANY));
 	check(t, "it_can_be_emptied_again", !kern_set_reach(t->kern, KERN_TARGETS, NULL, 0));
 	free(keys);
 	if (kern_set_state(t->kern, &state))

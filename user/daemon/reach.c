@@ -116,7 +116,7 @@ int reach_apply(struct kern *k, int fd, struct intercept_state *state)
 {
 	_cleanup_(freep) struct reach_key *keys = NULL;
 	struct reach_head head = {0};
-	int r = reach_read(fd, &head, &keys);
+	int r = reach_read(fd, &head, &keys), in;
 
 	/* Until it is proved whole, the list refuses nobody. */
 	state->is_listed = 0;
@@ -128,7 +128,7 @@ int reach_apply(struct kern *k, int fd, struct intercept_state *state)
 	state->may_unix = head.may_unix && state->unix_name[1];
 	r = kern_set_reach(k, KERN_TARGETS, keys, head.n_targets);
 	state->is_listed = !r;
-	if (!r)
-		r = kern_set_reach(k, KERN_INBOUND, keys + head.n_targets, head.n_inbound);
-	return r ? err_trace(r) : 0;
+	/* Whatever became of that: who is not let in any more must not be. */
+	in = kern_set_reach(k, KERN_INBOUND, keys + head.n_targets, head.n_inbound);
+	return r ? err_trace(r) : err_trace(in);
 }

@@ -47,18 +47,19 @@ int reach_replace(int map_fd, const struct reach_key *keys, size_t n)
 		memcpy(sorted, keys, n * sizeof(*sorted));
 		qsort(sorted, n, sizeof(*sorted), reach_compare);
 	}
-	/* What stays is there all the time. */
-	for (size_t i = 0; i < n; i++) {
-		uint32_t bits = sorted[i].prefix - REACH_PORT_BITS;
-
-		if (bpf_map_update_elem(map_fd, &sorted[i], &bits, BPF_ANY))
-			return err_raise(-errno);
-	}
+	/* What stays is there all the time. What goes goes first: a list that does not fit in the
+	 * end has at least nothing left of the old one. */
 	r = reach_find_stale(map_fd, sorted, n, stale, &n_stale);
 	if (r)
 		return err_trace(r);
 	for (size_t i = 0; i < n_stale; i++)
 		if (bpf_map_delete_elem(map_fd, &stale[i]) && errno != ENOENT)
 			return err_raise(-errno);
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bits = sorted[i].prefix - REACH_PORT_BITS;
+
+		if (bpf_map_update_elem(map_fd, &sorted[i], &bits, BPF_ANY))
+			return err_raise(-errno);
+	}
 	return 0;
 }
