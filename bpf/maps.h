@@ -144,8 +144,24 @@ struct {
 	__type(value, __u64);
 } counts __weak SEC(".maps");
 
+/* tellings: how many denials a run has told in a second, so that one that is refused all the time
+ * does not keep others' out of the ring buffer: ten such runs leave it a tenth. Written and read by
+ * deny.bpf.h; LRU: one that lost its entry begins anew. */
+enum { TELLINGS_OF_RUN = 256 };
+struct telling {
+	__u64 since_ns;
+	__u64 n;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct telling);
+} tellings __weak SEC(".maps");
+
 /* denials: what was refused, for the ledger; read by user/kern/denials.c. 256 KiB hold 2,730 of
- * them; what does not fit is counted as COUNT_LOST, and refused all the same. */
+ * them; what does not fit, or is more than a run's share, is counted as COUNT_LOST, and refused all
+ * the same. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 256 * 1024);

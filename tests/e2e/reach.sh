@@ -173,4 +173,30 @@ assert s.recv(100) == b'come in'\""
 	finish "$BG" || true
 }
 
+# One run is refused all the time, thousands of targets a second: what another is refused is told all
+# the same.
+test_refusals_of_one_run_do_not_hide_anothers() {
+	cat > "$T/flood.py" <<-PY
+	import socket
+	i = 0
+	while True:
+	    s = socket.socket()
+	    s.setblocking(False)
+	    try:
+	        s.connect(('198.18.%d.%d' % (i >> 8 & 255, i & 255), 1000 + (i >> 16)))
+	    except OSError:
+	        pass
+	    s.close()
+	    i += 1
+	    if i == 5000:
+	        print('flooding', flush=True)
+	PY
+	bg flood in_run flood -- /usr/bin/python3 "$T/flood.py"
+	wait_until 15 file_has "$T/flood.out" flooding
+	for port in 4001 4002 4003 4004; do assert_eq "$(dial quiet 203.0.113.66 $port)" 'Permission denied'; done
+	wait_ledger "SELECT count(*) FROM events e JOIN runs r ON r.id = e.run WHERE r.name = 'quiet' AND detail LIKE '%203.0.113.66:400%'" 4
+	wait_ledger "SELECT count(*) > 0 FROM events e JOIN runs r ON r.id = e.run WHERE r.name = 'flood' AND detail LIKE '%more, not listed'" 1
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "flood").id')"
+}
+
 run_tests

@@ -14,13 +14,20 @@
 /* How long, and of how many kinds, repeated refusals are told once. */
 #define DENIALS_SEEN_NS (10 * CLOCK_NS_PER_S)
 enum { DENIALS_SEEN_MAX = 1024 };
-/* How many different ones are told in a second: an agent has 2^48 targets to be refused. */
-enum { DENIALS_A_TICK = 100 };
+/* How many different ones are told in a second, of each run: an agent has 2^48 targets to be
+ * refused, and must not hide by them what others are refused. A run's place is its group's hash:
+ * more are rarely there at once, and two at one place share it. */
+enum { DENIALS_A_TICK = 25, DENIALS_RUNS = 1024 };
 
 /* One that was told a moment ago. */
 struct denials_seen {
 	uint64_t key;
 	int64_t until_ns;
+};
+
+struct denials_share {
+	uint64_t cgroup; /* that came last */
+	uint64_t n;      /* different ones since the last tick */
 };
 
 struct denials {
@@ -29,7 +36,7 @@ struct denials {
 	struct loop_source src;
 	struct kern_denials *kern;
 	struct denials_seen seen[DENIALS_SEEN_MAX];
-	uint64_t n; /* different ones since the last tick */
+	struct denials_share shares[DENIALS_RUNS];
 };
 
 /* Was the same refused a moment ago? A library that tries a socket at each call (nscd, say) is one
@@ -55,6 +62,16 @@ static bool denials_is_repeated(struct denials *d, const struct denial *denial)
 	return false;
 }
 
+/* Is this run's share of this second used up? */
+static bool denials_is_too_many(struct denials *d, uint64_t cgroup)
+{
+	uint64_t hash = hash_bytes(slice_of(&cgroup, sizeof(cgroup)));
+	struct denials_share *share = &d->shares[hash % DENIALS_RUNS];
+
+	share->cgroup = cgroup;
+	return share->n++ >= DENIALS_A_TICK;
+}
+
 static void denials_on_one(void *arg, const struct denial *denial)
 {
 	bool is_unix = denial->hook == HOOK_CONNECT_UNIX || denial->hook == HOOK_SENDMSG_UNIX;
@@ -63,7 +80,7 @@ static void denials_on_one(void *arg, const struct denial *denial)
 	char name[SOCK_NAME_MAX] = "-", detail[512];
 	struct denials *d = arg;
 
-	if (denials_is_repeated(d, denial) || d->n++ >= DENIALS_A_TICK)
+	if (denials_is_repeated(d, denial) || denials_is_too_many(d, denial->origin.cgroup))
 		return;
 	if (!is_unix)
 		sock_name(denial->origin.addr, be16toh(denial->origin.port), name, sizeof(name));
@@ -122,12 +139,16 @@ struct denials *denials_close(struct denials *d)
 
 void denials_tick(struct denials *d)
 {
-	char detail[64];
+	for (unsigned i = 0; i < DENIALS_RUNS; i++) {
+		struct denials_share *share = &d->shares[i];
+		char detail[64];
 
-	if (d->n > DENIALS_A_TICK) {
-		snprintf(detail, sizeof(detail), "%llu more, not listed",
-			(unsigned long long)(d->n - DENIALS_A_TICK));
-		d->config.tell(d->config.arg, "kernel-denied", 0, detail);
+		if (share->n > DENIALS_A_TICK) {
+			snprintf(detail, sizeof(detail), "%llu more, not listed",
+				(unsigned long long)(share->n - DENIALS_A_TICK));
+			d->config.tell(d->config.arg, "kernel-denied",
+				d->config.run_of(d->config.arg, share->cgroup), detail);
+		}
+		share->n = 0;
 	}
-	d->n = 0;
 }

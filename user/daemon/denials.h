@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel side refused, as events: each target of each run once in a while, and no more of
- * them in a second than history can bear. The kernel's counters have them all.
+ * What the kernel side refused, as events: each target of each run once in a while, and of each run
+ * no more in a second than history can bear, whatever others are refused meanwhile. The kernel's
+ * counters have them all.
  */
 #pragma once
 
