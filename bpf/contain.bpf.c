@@ -108,9 +108,19 @@ static __always_inline bool is_group_joined(const struct bpf_sockopt *ctx)
 }
 
 /*
+ * With a range of one port a socket gets that port from listen() alone, which no hook sees: the
+ * enforcer's, while it is away, and then it could not come back. Only a port that the kernel gives
+ * away by itself can be had so.
+ */
+static __always_inline bool is_port_range(const struct bpf_sockopt *ctx)
+{
+	return ctx->level == SOL_IP && ctx->optname == IP_LOCAL_PORT_RANGE;
+}
+
+/*
  * setsockopt(): binding to a device is said to have worked and not done (optlen -1: the kernel's
  * own handler is skipped), since it would carry redirected packets off loopback, and undoing it at
- * connect() takes a capability that agents lack. Joining a group is refused. Nothing else is
+ * connect() takes a capability that agents lack. Two more are refused, see above. Nothing else is
  * touched; above a page the kernel hands us a cut copy, and 0 means that it goes on with the
  * original.
  */
@@ -120,7 +130,7 @@ int on_setsockopt(struct bpf_sockopt *ctx)
 	enum { PAGE = 4096 };
 	struct origin o = {};
 
-	if (is_group_joined(ctx)) {
+	if (is_group_joined(ctx) || is_port_range(ctx)) {
 		o.family = ctx->level == SOL_IP ? AF_INET : AF_INET6;
 		origin_set_task(&o, ctx, HOOK_SETSOCKOPT);
 		return deny(HOOK_SETSOCKOPT, &o, EPERM);

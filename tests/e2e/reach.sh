@@ -199,4 +199,13 @@ test_refusals_of_one_run_do_not_hide_anothers() {
 	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "flood").id')"
 }
 
+test_port_that_the_kernel_gives_away_is_warned_of() {
+	if grep -q 'port=.*the kernel gives it' "$G/daemon.log"; then fail 'of one below the range'; fi
+	given=$(($(awk '{ print $1 }' /proc/sys/net/ipv4/ip_local_port_range) + 1))
+	stop_daemon
+	sed -i "s/^port:.*/port: $given/" "$G/config.yaml"
+	start_daemon
+	file_has "$G/daemon.log" "port=$given: the kernel gives it"
+}
+
 run_tests

@@ -61,6 +61,18 @@ test_descriptors_of_the_caller_do_not_come_along() {
 }
 test_terminal_input_of_the_caller() { blocked push_terminal_input; }
 
+# A range of one port makes listen() alone take it, which no hook sees: the enforcer's, while it is away.
+test_range_of_local_ports_cannot_be_chosen() {
+	assert_eq "$(in_run squatter -- /usr/bin/python3 -c "
+import socket
+s = socket.socket()
+try:
+    s.setsockopt(socket.IPPROTO_IP, 51, 30000 | 30000 << 16)
+    print('chosen')
+except OSError as e:
+    print(e.strerror)")" 'Operation not permitted'
+}
+
 test_foreign_architecture() {
 	assert_lacks "$(in_run escapee -- "$B/tests/escape/int80" 2>&1 || true)" ESCAPED
 }

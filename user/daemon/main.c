@@ -472,6 +472,12 @@ static int main_open_listeners(struct process *p)
 	const struct config *c = p->config;
 	char path[256];
 
+	if (sock_is_port_given_away((uint16_t)c->port))
+		log_warn("port",
+			"port=%u: the kernel gives it to whoever asks for any, a run too, while we "
+			"are "
+			"down: choose another, or name it in net.ipv4.ip_local_reserved_ports",
+			(unsigned)c->port);
 	for (unsigned i = 0; i < c->workers; i++)
 		for (int v6 = 0; v6 < 2; v6++) {
 			int fd = sock_listen(v6, (uint16_t)c->port, true);

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -43,6 +44,33 @@ int sock_listen(bool is_v6, uint16_t port, bool reuse_port)
 	if (r < 0 || listen(fd, SOCK_BACKLOG) < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);
+}
+
+static bool sock_read_setting(const char *path, char *text, size_t max)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, max - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
+bool sock_is_port_given_away(uint16_t port)
+{
+	char range[64], reserved[4096], *rest = reserved, *one;
+	unsigned first, last;
+
+	if (!sock_read_setting("/proc/sys/net/ipv4/ip_local_port_range", range, sizeof(range)) ||
+		sscanf(range, "%u %u", &first, &last) != 2 || port < first || port > last)
+		return false;
+	sock_read_setting("/proc/sys/net/ipv4/ip_local_reserved_ports", reserved, sizeof(reserved));
+	while ((one = strsep(&rest, ","))) {
+		int n = sscanf(one, "%u-%u", &first, &last);
+
+		if (n > 0 && port >= first && port <= (n == 2 ? last : first))
+			return false;
+	}
+	return true;
 }
 
 int sock_listen_unix(const char *path, unsigned mode)

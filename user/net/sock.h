@@ -19,6 +19,9 @@ int sock_listen_unix(const char *path, unsigned mode);
 /* Unix SOCK_STREAM listener at an abstract name, of n bytes with the NUL in front. An fd, -errno.
  */
 int sock_listen_abstract(const char *name, size_t n);
+/* Does the kernel give this port to whoever asks for none (net.ipv4.ip_local_port_range, without
+ * ip_local_reserved_ports)? False where that cannot be told. */
+bool sock_is_port_given_away(uint16_t port);
 int sock_accept(int listener); /* fd, or -EAGAIN, or -errno */
 /* Starts a TCP connect to a v6 or v4-mapped address. An fd (connect may be in progress), or -errno.
  */
