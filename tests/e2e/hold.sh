@@ -309,4 +309,21 @@ test_exit_status_of_the_command_is_that_of_the_run() {
 	assert_exit 7 in_run st -- sh -c 'exit 7'
 }
 
+# What decides may be the last of many parameters: a part is not shown as if it were the whole.
+test_parameters_that_are_not_all_shown_say_so() {
+	marks=$(seq -s ',' -f '$%.0f' 69)
+	bg talk in_run many -- /usr/bin/python3 "$E2E_ROOT/tests/e2e/wiretalk.py" "$E2E_PGPORT" \
+		"P - DELETE FROM orders WHERE status IN ($marks) OR id < \$70::int" \
+		"B - - $(yes 'x*4000' | head -n 69 | tr '\n' ' ')1000000" "E -" S wait
+	h=$(wait_hold many)
+	hf pending --json > "$T/pending"
+	shown=$(jq -r '.. | objects | select(.params_len?) | .params' "$T/pending" | wc -c)
+	all=$(jq -r '.. | objects | select(.params_len?) | .params_len' "$T/pending")
+	[ "$shown" -lt "$all" ] || fail "all of $all bytes are shown"
+	deny "$h"
+	finish "$BG" || true
+	assert_has "$(ledger "SELECT params FROM requests WHERE run_name = 'many' AND params <> ''")" \
+		'[cut: 70 parameters, of which '
+}
+
 run_tests

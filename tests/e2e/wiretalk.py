@@ -4,7 +4,7 @@
 
 wiretalk.py PORT WORD…      a word is one message, or `wait`
   "Q text"        Query                     "P name text"   Parse ("-" is no name)
-  "B portal name" Bind                      "D portal" / "d name"   Describe
+  "B portal name [value…]" Bind; x*N is N bytes of x   "D portal" / "d name"   Describe
   "E portal [n]"  Execute                   "C portal" / "c name"   Close
   S H             Sync, Flush               X               Terminate
   wait            sends what was said since the last one in one segment, and reads up to the
@@ -33,8 +33,10 @@ def unit(word):
         stmt, _, text = rest.partition(" ")
         return message("P", name(stmt) + text.encode() + b"\0\0\0")
     if kind == "B":
-        portal, stmt = rest.split(" ")
-        return message("B", name(portal) + name(stmt) + struct.pack("!hhh", 0, 0, 0))
+        portal, stmt, *words = rest.split(" ")
+        values = [w[0].encode() * int(w[2:]) if w[1:2] == "*" else w.encode() for w in words]
+        body = b"".join(struct.pack("!i", len(v)) + v for v in values)
+        return message("B", name(portal) + name(stmt) + struct.pack("!hh", 0, len(values)) + body + struct.pack("!h", 0))
     if kind in "DdCc":
         what = b"P" if kind in "DC" else b"S"
         return message(kind.upper(), what + name(rest))

@@ -224,8 +224,13 @@ static void draw_tx(FILE *f, const json_t *j, uint64_t seconds_here)
 
 static void draw_params(FILE *f, const json_t *j, uint64_t seconds_here)
 {
+	const struct slice shown = text_field(j, "params");
+	uint64_t n = text_number(j, "params_len");
+
 	(void)seconds_here;
 	draw_join(f, j, "", "params", "");
+	if (n > shown.n)
+		fprintf(f, " [cut: %" PRIu64 " bytes of them are not shown]", n - shown.n);
 }
 
 static void draw_fields(const struct prompt *p, struct lines *l, const struct held *h,

@@ -12,6 +12,7 @@
 enum {
 	RECORD_TEXT_MAX = 256 * 1024,
 	RECORD_PARAM_MAX = 4096,
+	RECORD_CUT_MAX = 96,
 	RECORD_HEX_MAX = 64,
 	RECORD_RULES_MAX = 4096
 };
@@ -93,7 +94,7 @@ struct slice record_effects(struct session *s)
 
 struct slice record_objects(struct session *s)
 {
-	enum { MAX = 2048 };
+	enum { MAX = 2048, CUT = sizeof(", …") - 1 };
 	const struct facts *f = &s->asked.facts;
 	struct writer w = {0};
 	struct slice only = SLICE_NULL;
@@ -110,14 +111,20 @@ struct slice record_objects(struct session *s)
 			continue;
 		}
 		if (!w.p) {
-			w = writer_of(arena_alloc(&s->request_arena, MAX), MAX);
+			w = writer_of(arena_alloc(&s->request_arena, MAX + CUT), MAX);
 			w.bad = !w.p;
 			wr_slice(&w, only);
 		}
 		wr_str(&w, ", ");
 		wr_slice(&w, f->list[i].object);
 	}
-	return w.p ? (w.bad ? slice_of(w.p, w.n) : wr_done(&w)) : only;
+	if (!w.p)
+		return only;
+	if (w.bad) {
+		memcpy(w.p + w.n, ", …", CUT);
+		w.n += CUT;
+	}
+	return slice_of(w.p, w.n);
 }
 
 const char *record_tx_name(enum tx_state tx)
@@ -168,13 +175,25 @@ static void record_param(struct writer *w, const struct param *p)
 	}
 }
 
+/* Whoever decides must not take a part for the whole. Writes up to RECORD_CUT_MAX bytes; how many.
+ */
+static size_t record_params_cut(uint8_t *to, size_t n, size_t n_whole)
+{
+	char text[RECORD_CUT_MAX + 1];
+	int len = snprintf(text, sizeof(text),
+		"\n[cut: %zu parameters, of which %zu are whole here]", n, n_whole);
+
+	memcpy(to, text, (size_t)len);
+	return (size_t)len;
+}
+
 struct slice record_params(struct session *s, bool masked)
 {
 	const struct request *q = &s->asked.request;
 	struct mask_stats stats = {0};
 	struct slice text, changed;
 	struct writer w;
-	size_t max = 0;
+	size_t max = 0, n_whole = 0;
 	uint8_t *p;
 
 	if (!q->n_params)
@@ -183,15 +202,19 @@ struct slice record_params(struct session *s, bool masked)
 		max += 32 + 2 * (q->params[i].value.n < RECORD_PARAM_MAX ? q->params[i].value.n
 									 : RECORD_PARAM_MAX);
 	max = max < RECORD_TEXT_MAX ? max : RECORD_TEXT_MAX;
-	p = arena_alloc(&s->request_arena, max);
+	p = arena_alloc(&s->request_arena, max + RECORD_CUT_MAX);
 	w = writer_of(p, p ? max : 0);
 	for (size_t i = 0; i < q->n_params && !w.bad; i++) {
 		char name[32];
+
+		n_whole = i;
 
 		snprintf(name, sizeof(name), "%s$%zu = ", i ? "\n" : "", i + 1);
 		wr_str(&w, name);
 		record_param(&w, &q->params[i]);
 	}
+	if (p && w.bad)
+		w.n += record_params_cut(w.p + w.n, q->n_params, n_whole);
 	text = slice_of(w.p, w.n);
 	if (masked && s->resource->masks &&
 		mask_text(s->resource->masks, text, s->worker->enforcer->mask_key,
