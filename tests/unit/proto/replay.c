@@ -211,7 +211,8 @@ static struct slice vector_in_head(const struct vector_in *in, size_t n)
 
 static void vector_settle(struct replay *r, const struct verdict *given)
 {
-	struct verdict copy = *given, *v = &copy;
+	const struct verdict refuse = {.kind = VERDICT_REFUSE, .message = SLICE_LIT("no")};
+	struct verdict copy = r->refuses_all && !r->is_login ? refuse : *given, *v = &copy;
 	struct slice span = vector_in_head(&r->in[SIDE_CLIENT], r->span_len);
 	struct event ev;
 	int err;
@@ -243,6 +244,7 @@ static void vector_on_request(struct replay *r)
 
 	vector_print_request(r, &r->sink.event.request);
 	r->is_whole = r->sink.event.request.is_whole;
+	r->is_login = request_is_login(&r->sink.event.request);
 	if (r->next_verdict == r->n_verdicts) {
 		vector_settle(r, &pass);
 		return;
@@ -454,6 +456,84 @@ static void vector_mutate(struct replay *r, struct buf *bytes)
 		vector_put(bytes, slice_of(memcpy(arena_alloc(&r->words, n), p, n), n - at));
 }
 
+/* The length of the message at the beginning of what one line feeds: what has no type by its line.
+ */
+static size_t vector_message(struct slice bytes, bool is_typed)
+{
+	size_t n = is_typed && bytes.n >= 5
+			   ? 1 + ((size_t)bytes.p[1] << 24 | (size_t)bytes.p[2] << 16 |
+					 (size_t)bytes.p[3] << 8 | bytes.p[4])
+			   : bytes.n;
+
+	return n && n < bytes.n ? n : bytes.n;
+}
+
+static void vector_damage(
+	struct replay *r, enum side side, struct buf *bytes, size_t at, size_t len, bool is_typed)
+{
+	uint8_t *p = bytes->mem + bytes->head + at;
+	size_t field = is_typed ? 1 : 0, cut;
+
+	switch (r->mangle.damage) {
+	case VECTOR_LENGTH:
+		for (size_t i = 0; i < 4 && field + i < len; i++)
+			p[field + i] = (uint8_t)(r->mangle.value >> (24 - 8 * i));
+		return;
+	case VECTOR_BYTE:
+		p[r->mangle.at] ^= (uint8_t)r->mangle.value;
+		return;
+	case VECTOR_CUT:
+	case VECTOR_END:
+		cut = len - r->mangle.at;
+		if (r->mangle.damage == VECTOR_END) {
+			r->has_ended[side] = true;
+			cut = buf_len(bytes) - at - r->mangle.at;
+		}
+		memmove(p + r->mangle.at, p + r->mangle.at + cut,
+			buf_len(bytes) - at - r->mangle.at - cut);
+		bytes->tail -= cut;
+		return;
+	}
+}
+
+/* Counts the messages of a line, and damages the one that is meant. */
+static void vector_count(struct replay *r, enum side side, struct buf *bytes, bool is_typed)
+{
+	size_t at = 0;
+
+	while (at < buf_len(bytes)) {
+		size_t len = vector_message(slice_skip(buf_slice(bytes), at), is_typed);
+		bool is_it = r->mangles && r->n_messages == r->mangle.message;
+
+		if (r->n_messages < VECTOR_MESSAGES_MAX)
+			r->messages[r->n_messages] = len;
+		r->n_messages++;
+		if (is_it) {
+			vector_damage(r, side, bytes, at, len, is_typed);
+			r->n_messages = VECTOR_MESSAGES_MAX;
+			return;
+		}
+		at += len;
+	}
+}
+
+void vector_mangle(struct replay *r, const struct vector_mangle *m)
+{
+	r->mangle = *m;
+	r->mangles = true;
+}
+
+size_t vector_messages(const struct replay *r, const size_t **ret_lens)
+{
+	*ret_lens = r->messages;
+	return r->n_messages < VECTOR_MESSAGES_MAX ? r->n_messages : VECTOR_MESSAGES_MAX;
+}
+
+void vector_refuse_all(struct replay *r)
+{
+	r->refuses_all = true;
+}
+
 static void vector_feed_line(struct replay *r, enum side side, struct slice line)
 {
 	struct buf bytes;
@@ -466,6 +546,11 @@ static void vector_feed_line(struct replay *r, enum side side, struct slice line
 	all = buf_slice(&bytes);
 	if (all.n > r->longest)
 		r->longest = all.n;
+	if (r->has_ended[side]) {
+		buf_deinit(&bytes);
+		return;
+	}
+	vector_count(r, side, &bytes, line.n && line.p[0] != '@' && line.p[0] != '~');
 	if (r->seed)
 		vector_mutate(r, &bytes);
 	all = buf_slice(&bytes);

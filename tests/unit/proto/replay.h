@@ -29,6 +29,29 @@ struct replay;
  * of every line that is longer. seed: what is fed is mutated at random from it; 0: not at all. */
 struct replay *vector_new(size_t cut, uint64_t seed);
 struct replay *vector_free(struct replay *r);
+/* One message of all that are fed, counted from 0, arrives otherwise than it was written. */
+enum vector_damage {
+	VECTOR_LENGTH, /* its length field says `value` */
+	VECTOR_BYTE,   /* the byte at `at` is xored with `value` */
+	VECTOR_CUT,    /* it ends at `at`, and what follows follows at once */
+	VECTOR_END,    /* it ends at `at`, and that side says nothing more */
+};
+
+struct vector_mangle {
+	size_t message;
+	enum vector_damage damage;
+	size_t at;
+	uint32_t value;
+};
+
+enum { VECTOR_MESSAGES_MAX = 256 };
+
+void vector_mangle(struct replay *r, const struct vector_mangle *m);
+/* The lengths of the messages that were fed so far, at most VECTOR_MESSAGES_MAX. */
+size_t vector_messages(const struct replay *r, const size_t **ret_lens);
+/* From now on every request but a login is refused, whatever the transcript says; anything but our
+ * own words that reaches the server then aborts. */
+void vector_refuse_all(struct replay *r);
 /* Plays a transcript; expected lines are skipped. */
 void vector_run(struct replay *r, struct slice transcript);
 /* Feeds bytes of one side, as they are. */

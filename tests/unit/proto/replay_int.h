@@ -38,6 +38,10 @@ struct replay {
 	struct arena words; /* texts of verdicts and settings */
 	struct slice mask[16], swap[2];
 	bool has_mask, rest_passes;
+	bool refuses_all, is_login;
+	struct vector_mangle mangle;
+	bool mangles, has_ended[2];
+	size_t messages[VECTOR_MESSAGES_MAX], n_messages;
 	uint8_t again[1024];
 	size_t n_again;
 };
