@@ -65,6 +65,7 @@ struct journal_rec {
 	int64_t at_ns;
 };
 enum { JOURNAL_CRC_FROM = offsetof(struct journal_rec, len) };
+_Static_assert(RECORD_N <= 32, "journal: kinds are bits of 32");
 _Static_assert(sizeof(struct journal_rec) % JOURNAL_ALIGN == 0, "journal: record header");
 
 struct journal {
@@ -78,7 +79,9 @@ struct journal {
 
 	/* reader only */
 	uint64_t released_pos, released_seq;
-	uint8_t *copy; /* size / 4 */
+	uint64_t seq_max; /* of the first record */
+	uint32_t kinds;   /* bits */
+	uint8_t *copy;    /* size / 4 */
 	bool is_abandoned;
 };
 
@@ -257,15 +260,21 @@ static int journal_open(const char *path, int *ret_fd)
 
 /* ---- the writer ---- */
 
-/* For the writer alone, whose memory nobody changes under it: a whole record at pos? */
-static bool journal_is_record(const struct journal *j, uint64_t pos)
+/* A whole record at pos: its length, which is read once, since another process may have the ring
+ * mapped too; 0: there is none. */
+static uint32_t journal_record_at(const struct journal *j, uint64_t pos, uint64_t *ret_seq)
 {
 	const struct journal_rec *rec = journal_at(j, pos);
+	uint32_t len;
 
-	if (atomic_load_explicit(&rec->commit, memory_order_acquire) != JOURNAL_COMMIT ||
-		rec->len < sizeof(*rec) || rec->len > j->size / 4)
-		return false;
-	return crc32c(slice_of(&rec->len, rec->len - JOURNAL_CRC_FROM)) == rec->crc;
+	if (atomic_load_explicit(&rec->commit, memory_order_acquire) != JOURNAL_COMMIT)
+		return 0;
+	len = *(const volatile uint32_t *)&rec->len;
+	*ret_seq = *(const volatile uint64_t *)&rec->seq;
+	if (len < sizeof(*rec) || len > j->size / 4 ||
+		crc32c(slice_of(&rec->len, len - JOURNAL_CRC_FROM)) != rec->crc)
+		return 0;
+	return len;
 }
 
 /* Goes on where the reader gave up what a dead writer had left. */
@@ -287,28 +296,27 @@ static void journal_restart(struct journal *j)
 static int journal_find_end(struct journal *j)
 {
 	uint64_t tail = atomic_load(&j->head->tail), last = atomic_load(&j->head->last);
-	const struct journal_rec *rec;
+	uint64_t seq;
+	uint32_t len;
 
 	j->pos = tail;
 	if (tail % JOURNAL_ALIGN)
 		return JOURNAL_E_BROKEN;
-	for (; journal_is_record(j, j->pos); j->pos += journal_padded(rec->len)) {
-		rec = journal_at(j, j->pos);
-		if (j->pos - tail + rec->len > j->size || (j->seq && rec->seq != j->seq))
+	for (; (len = journal_record_at(j, j->pos, &seq)); j->pos += journal_padded(len)) {
+		if (j->pos - tail + len > j->size || (j->seq && seq != j->seq) || seq == UINT64_MAX)
 			return JOURNAL_E_BROKEN;
-		j->seq = rec->seq + 1;
+		j->seq = seq + 1;
 	}
 	if (atomic_load(&journal_at(j, j->pos)->commit) || (last & 1 && (last ^ 1) > j->pos))
 		return JOURNAL_E_BROKEN;
 	if (j->seq)
 		return 0;
 	/* All drained: the last record is still there, right before the tail. */
-	rec = journal_at(j, last & ~UINT64_C(1));
 	if (!last)
 		j->seq = atomic_load(&j->head->reset_seq) ? atomic_load(&j->head->reset_seq) : 1;
-	else if (last % JOURNAL_ALIGN == 1 && journal_is_record(j, last ^ 1) &&
-		 (last ^ 1) + journal_padded(rec->len) == tail)
-		j->seq = rec->seq + 1;
+	else if (last % JOURNAL_ALIGN == 1 && (len = journal_record_at(j, last ^ 1, &seq)) &&
+		 (last ^ 1) + journal_padded(len) == tail && seq != UINT64_MAX)
+		j->seq = seq + 1;
 	else
 		return JOURNAL_E_BROKEN;
 	return 0;
@@ -502,6 +510,7 @@ int journal_open_reader_fd(int fd, struct journal **ret)
 		return err_raise(-ENOMEM);
 	j->pos = j->released_pos = atomic_load(&j->head->tail);
 	j->is_abandoned = atomic_load(&j->head->broken);
+	journal_expect(j, UINT32_MAX, UINT64_MAX - 1);
 	*ret = TAKE(j);
 	return 0;
 }
@@ -518,6 +527,12 @@ int journal_open_reader(const char *path, struct journal **ret)
 	if (r == JOURNAL_E_NOT_RING)
 		return JOURNAL_E_NOT_RING;
 	return r ? err_fold(r) : 0;
+}
+
+void journal_expect(struct journal *j, uint32_t kinds, uint64_t seq_max)
+{
+	j->kinds = kinds;
+	j->seq_max = seq_max;
 }
 
 uint64_t journal_birth(const struct journal *j)
@@ -556,7 +571,11 @@ static int journal_copy(struct journal *j, struct journal_rec *ret)
 		(j->seq && ret->seq != j->seq) ||
 		ret->crc != crc32c(slice_of(j->copy + JOURNAL_CRC_FROM, len - JOURNAL_CRC_FROM)))
 		return JOURNAL_E_BROKEN;
-	return 0;
+	if ((j->kinds >> ret->kind & 1) && (j->seq || ret->seq <= j->seq_max))
+		return 0;
+	log_error("journal.refused", "record=%s seq=%llu: not from this ring",
+		record_table[ret->kind].name, (unsigned long long)ret->seq);
+	return JOURNAL_E_BROKEN;
 }
 
 int journal_next(struct journal *j, enum record_kind *ret_kind, int64_t *ret_at_ns,

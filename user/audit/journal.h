@@ -86,6 +86,10 @@ ERR_CHECK int journal_open_reader_fd(int fd, struct journal **ret);
 /* Random number of this ring, drawn when it was made: its sequence began at 1 then. */
 uint64_t journal_birth(const struct journal *j);
 
+/* What is taken from this ring: these kinds (bit 1 << kind each), and as its first record none with
+ * a higher number than seq_max. Any other is JOURNAL_E_BROKEN. Without it: all kinds, any number.
+ */
+void journal_expect(struct journal *j, uint32_t kinds, uint64_t seq_max);
 /* The next record, decoded into *ret; its slices are valid until the next call. 0, JOURNAL_E_EMPTY,
  * JOURNAL_E_BROKEN. */
 ERR_CHECK int journal_next(struct journal *j, enum record_kind *ret_kind, int64_t *ret_at_ns,

@@ -165,7 +165,8 @@ int ledger_insert(struct ledger *l, enum record_kind kind, int64_t at_ns, const 
 }
 
 /* Says that a record was kept out: only a mistake of ours or a taken-over writer makes one. */
-static int ledger_put_conflict(struct ledger *l, int ring, uint64_t seq, enum record_kind kind)
+static int ledger_put_conflict(
+	struct ledger *l, int ring, uint64_t seq, enum record_kind kind, const char *why)
 {
 	struct record_event event = {.kind = SLICE_LIT("conflict")};
 	char detail[128];
@@ -173,9 +174,21 @@ static int ledger_put_conflict(struct ledger *l, int ring, uint64_t seq, enum re
 	log_error("ledger.conflict", "record=%s ring=%d seq=%llu", record_table[kind].name, ring,
 		(unsigned long long)seq);
 	snprintf(detail, sizeof(detail), "record=%s ring=%d seq=%llu text=\"%.60s\"",
-		record_table[kind].name, ring, (unsigned long long)seq, sqlite3_errmsg(l->db));
+		record_table[kind].name, ring, (unsigned long long)seq, why);
 	event.detail = slice_str(detail);
 	return ledger_insert(l, RECORD_EVENT, clock_wall_ns(), &event);
+}
+
+/* Events that the scribe makes of what it has seen itself: from a ring they are lies. */
+static bool ledger_is_own_event(const struct record_event *event)
+{
+	static const char *const kinds[] = {"conflict", "gap", "head-lost", "journal-broken",
+		"ledger-cut", "ledger-extended", "ledger-replaced", "ledger-unsigned", "pruned"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (slice_eq_str(event->kind, kinds[i]))
+			return true;
+	return false;
 }
 
 int ledger_put(struct ledger *l, int ring, uint64_t seq, enum record_kind kind, int64_t at_ns,
@@ -187,9 +200,12 @@ int ledger_put(struct ledger *l, int ring, uint64_t seq, enum record_kind kind, 
 		return err_raise(-EINVAL);
 	if (ring != LEDGER_NO_RING && seq <= l->rings[ring].seq)
 		return 0;
-	rc = ledger_insert(l, kind, at_ns, rec);
+	if (ring != LEDGER_NO_RING && kind == RECORD_EVENT && ledger_is_own_event(rec))
+		rc = ledger_put_conflict(l, ring, seq, kind, "an event of the scribe's own");
+	else
+		rc = ledger_insert(l, kind, at_ns, rec);
 	if ((rc & 0xff) == SQLITE_CONSTRAINT)
-		rc = ledger_put_conflict(l, ring, seq, kind);
+		rc = ledger_put_conflict(l, ring, seq, kind, sqlite3_errmsg(l->db));
 	if (rc != SQLITE_DONE) {
 		int r = ledger_error(l, rc);
 

@@ -47,7 +47,8 @@ ERR_CHECK int ledger_begin(struct ledger *l);
 /*
  * rec: struct record_* of the kind. A record that is there already (replayed after a crash: same
  * ring, same sequence) is skipped silently. One whose id is taken is kept out, and an event row
- * `conflict` says so: history is not changed. 0, LEDGER_E_UNWRITABLE.
+ * `conflict` says so: history is not changed. So is an event from a ring that only the scribe can
+ * have seen (ledger-cut, pruned …). 0, LEDGER_E_UNWRITABLE.
  */
 ERR_CHECK int ledger_put(struct ledger *l, int ring, uint64_t seq, enum record_kind kind,
 	int64_t at_ns, const void *rec);

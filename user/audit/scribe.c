@@ -17,6 +17,9 @@
 enum { SCRIBE_BATCH_ROWS = 4000, SCRIBE_BATCH_MS = 20 };
 /* While the ledger is unwritable. */
 enum { SCRIBE_RETRY_MS = 200, SCRIBE_RETRY_MAX_MS = 2000 };
+/* So many records between ledger and ring may be lost (an older ledger was put in its place); more
+ * were never written, and a number near the end of all numbers would end the ring for good. */
+#define SCRIBE_GAP_MAX (UINT64_C(1) << 40)
 enum { SCRIBE_TIDY_MS = 250, SCRIBE_PRUNE_MS = 5000 };
 
 static void scribe_deinit(struct scribe *s)
@@ -245,8 +248,12 @@ static int scribe_open_ledger(struct scribe *s)
 	}
 	for (size_t i = 0; !r && i < s->n_rings; i++) {
 		r = ledger_attach_ring(s->ledger, (int)i, journal_birth(s->rings[i].journal), &seq);
-		if (!r)
+		if (!r) {
 			journal_set_committed(s->rings[i].journal, seq);
+			journal_expect(s->rings[i].journal,
+				s->config->ring_kinds ? s->config->ring_kinds[i] : UINT32_MAX,
+				seq + SCRIBE_GAP_MAX);
+		}
 		/* Where the next writer begins is for the ledger to say, whatever the ring does. */
 		if (!r && s->rings[i].is_given_up)
 			journal_abandon(s->rings[i].journal, seq + 1);

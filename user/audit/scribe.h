@@ -36,8 +36,9 @@ struct scribe_signer {
 
 struct scribe_config {
 	const char *ledger_path;
-	const char **ring_paths; /* NULL-terminated; ring number = index */
-	const int *ring_fds;     /* the same rings, open already; NULL: opened by path */
+	const char **ring_paths;    /* NULL-terminated; ring number = index */
+	const int *ring_fds;        /* the same rings, open already; NULL: opened by path */
+	const uint32_t *ring_kinds; /* what is taken from each: 1 << kind; NULL: everything */
 	int wake_fd;
 	const int *commit_fds; /* eventfd per ring: written after a commit that was asked for */
 	int stop_fd;           /* readable (or closed) = drain what is there, commit, return */

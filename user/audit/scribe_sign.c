@@ -12,7 +12,7 @@
 
 /* A head is signed so long after the last one at the earliest; an answer is awaited so long, before
  * it is asked for again or, at the end, done without. */
-enum { SCRIBE_SIGN_MS = 1000, SCRIBE_SIGN_WAIT_MS = 5000, SCRIBE_SIGN_LAST_MS = 1000 };
+enum { SCRIBE_SIGN_MS = 1000, SCRIBE_SIGN_WAIT_MS = 5000, SCRIBE_SIGN_LAST_MS = 4000 };
 /* At the start it is waited for what was signed last. */
 enum { SCRIBE_KEPT_WAIT_MS = 5000 };
 

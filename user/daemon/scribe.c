@@ -14,10 +14,34 @@
 #include "util/fd.h"
 #include "util/log.h"
 
+/* What each kind of writer records; from an enforcer that was taken over nothing else is taken. */
+static const struct {
+	unsigned ring; /* and those behind it, up to the next row's */
+	uint32_t kinds;
+} scribe_table[] = {
+	{RING_WARDEN, 1 << RECORD_RUN | 1 << RECORD_RUN_END | 1 << RECORD_EVENT},
+	{RING_CONTROL, 1 << RECORD_DECISION | 1 << RECORD_HOLD_END | 1 << RECORD_EVENT},
+	{RING_WORKERS, 1 << RECORD_SESSION | 1 << RECORD_LOGIN | 1 << RECORD_SESSION_END |
+			       1 << RECORD_REQUEST | 1 << RECORD_HOLD | 1 << RECORD_DECISION |
+			       1 << RECORD_HOLD_END | 1 << RECORD_REPLY | 1 << RECORD_CONTENT |
+			       1 << RECORD_EVENT},
+};
+
+static uint32_t scribe_kinds(unsigned ring)
+{
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < sizeof(scribe_table) / sizeof(scribe_table[0]); i++)
+		if (ring >= scribe_table[i].ring)
+			kinds = scribe_table[i].kinds;
+	return kinds;
+}
+
 int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_orphans)
 {
 	_cleanup_(freep) char *copy = strdup(p->config->ledger);
 	const char *paths[RINGS_MAX + 1] = {NULL};
+	uint32_t kinds[RINGS_MAX];
 	const struct sandbox_scribe sandbox = {
 		.uid = p->config->scribe_user,
 		.gid = p->config->audit_group ? p->config->audit_group : p->config->scribe_gid,
@@ -28,6 +52,7 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 		.ledger_path = p->config->ledger,
 		.ring_paths = paths,
 		.ring_fds = p->ring_fds,
+		.ring_kinds = kinds,
 		.wake_fd = p->wake_fd,
 		.commit_fds = p->commit_fds,
 		.stop_fd = stop_fd,
@@ -55,8 +80,10 @@ int scribe_main(const struct process *p, int stop_fd, int ready_fd, bool close_o
 	if (r)
 		return 1;
 	umask(0027); /* the ledger: its group reads, others nothing */
-	for (unsigned i = 0; i < p->n_rings; i++)
+	for (unsigned i = 0; i < p->n_rings; i++) {
 		paths[i] = p->ring_paths[i];
+		kinds[i] = scribe_kinds(i);
+	}
 	r = sandbox_enter_scribe(&sandbox);
 	if (r < 0) {
 		log_error("scribe.sandbox", "errno=%d", -r);

@@ -36,6 +36,7 @@ void scribe_fixture_start(struct scribe_fixture *s, bool close_orphans)
 	if (!s->pid) {
 		struct scribe_config config = {.ledger_path = s->ledger,
 			.ring_paths = s->ring_paths,
+			.ring_kinds = s->kinds,
 			.wake_fd = s->wake,
 			.commit_fds = s->commit_fds,
 			.stop_fd = s->stop,

@@ -11,6 +11,7 @@ enum { SCRIBE_RINGS = 2, SCRIBE_RING_SIZE = 1 << 16 };
 struct scribe_fixture {
 	const char *ledger;
 	const char *ring_paths[SCRIBE_RINGS + 1];
+	const uint32_t *kinds;               /* as scribe.h has them */
 	struct journal *rings[SCRIBE_RINGS]; /* writers */
 	int wake, stop, commit_fds[SCRIBE_RINGS];
 	const struct scribe_signer *signer; /* NULL: nobody signs */

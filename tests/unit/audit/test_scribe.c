@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "audit/crc32c.h"
 #include "audit_fixture.h"
 #include "scribe_fixture.h"
 #include "util/clock.h"
@@ -241,6 +242,100 @@ Test(scribe, a_broken_ring_does_not_stop_the_others_and_is_mended_by_a_new_write
 	WAIT_UNTIL(n_requests() == 4);
 	scribe_fixture_stop(&s);
 	munmap(file, 4096 + SCRIBE_RING_SIZE);
+}
+
+/* Ring 0 is given up after one record, and goes on with a new writer. */
+static void expect_given_up_and_mended(void)
+{
+	WAIT_UNTIL(journal_is_broken(s.rings[0]));
+	cr_expect_eq(
+		fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'journal-broken'"), 1);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'conflict'"), 0);
+	journal_close(s.rings[0]);
+	cr_assert_eq(
+		journal_open_writer(s.ring_paths[0], SCRIBE_RING_SIZE, s.wake, &s.rings[0]), 0);
+	WAIT_UNTIL(journal_is_writable(s.rings[0]));
+	cr_assert_eq(append(0, 5, NULL), 0);
+	WAIT_UNTIL(n_requests() == 2);
+	WAIT_UNTIL(journal_committed(s.rings[0]) == 2);
+	cr_expect_eq(fixture_sql(db, "SELECT seq FROM ring_position WHERE ring = 0"), 2);
+}
+
+Test(scribe, what_its_writer_may_not_record_breaks_a_ring)
+{
+	static const uint32_t kinds[SCRIBE_RINGS] = {1 << RECORD_REQUEST, 1 << RECORD_RUN};
+	struct record_run run = {.id = 7, .name = SLICE_LIT("forged")};
+
+	s.kinds = kinds;
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(append(0, 1, NULL), 0);
+	WAIT_UNTIL(n_requests() == 1);
+	cr_assert_eq(journal_append(s.rings[0], RECORD_RUN, &run, NULL), 0);
+	expect_given_up_and_mended();
+	/* Who may has the id that the other wanted to take. */
+	run.name = SLICE_LIT("true");
+	cr_assert_eq(journal_append(s.rings[1], RECORD_RUN, &run, NULL), 0);
+	WAIT_UNTIL(fixture_sql(db, "SELECT count(*) FROM run WHERE name = 'true'") == 1);
+	scribe_fixture_stop(&s);
+}
+
+Test(scribe, events_of_its_own_are_taken_from_no_ring)
+{
+	struct record_event e = {.kind = SLICE_LIT("pruned"), .detail = SLICE_LIT("entry=1 ")};
+
+	scribe_fixture_start(&s, true);
+	cr_assert_eq(journal_append(s.rings[0], RECORD_EVENT, &e, NULL), 0);
+	e.kind = SLICE_LIT("ledger-replaced");
+	cr_assert_eq(journal_append(s.rings[0], RECORD_EVENT, &e, NULL), 0);
+	e.kind = SLICE_LIT("start");
+	cr_assert_eq(journal_append(s.rings[0], RECORD_EVENT, &e, NULL), 0);
+	WAIT_UNTIL(fixture_sql(db, "SELECT count(*) FROM event") == 3);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM event WHERE kind = 'conflict'"), 2);
+	scribe_fixture_stop(&s);
+}
+
+/* A record whose number is changed in the ring's memory, as a taken-over writer would. */
+Test(scribe, a_number_near_the_end_of_numbers_does_not_end_the_ring)
+{
+	static const uint64_t numbers[] = {UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63};
+	uint8_t *file;
+	uint32_t len;
+	int fd;
+
+	for (unsigned i = 0; i < 3; i++) {
+		scribe_fixture_start(&s, true);
+		if (!i)
+			cr_assert_eq(append(0, 1, NULL), 0);
+		WAIT_UNTIL(n_requests() == i + 1);
+		scribe_fixture_stop(&s);
+		fd = open(s.ring_paths[0], O_RDWR);
+		file = mmap(
+			NULL, 4096 + SCRIBE_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		cr_assert_neq(file, MAP_FAILED);
+		close(fd);
+		uint64_t tail;
+		memcpy(&tail, file + 128, sizeof(tail));
+		cr_assert_eq(append(0, 100 + i, NULL), 0);
+		uint8_t *rec = file + 4096 + tail % SCRIBE_RING_SIZE;
+		memcpy(rec + 16, &numbers[i], 8);
+		memcpy(&len, rec + 8, 4);
+		uint32_t crc = crc32c(slice_of(rec + 8, len - 8));
+		memcpy(rec + 4, &crc, 4);
+		munmap(file, 4096 + SCRIBE_RING_SIZE);
+		/* A scribe that starts knows no number yet. */
+		scribe_fixture_start(&s, true);
+		WAIT_UNTIL(journal_is_broken(s.rings[0]));
+		journal_close(s.rings[0]);
+		cr_assert_eq(
+			journal_open_writer(s.ring_paths[0], SCRIBE_RING_SIZE, s.wake, &s.rings[0]),
+			0);
+		WAIT_UNTIL(journal_is_writable(s.rings[0]));
+		cr_assert_eq(append(0, 2 + i, NULL), 0);
+		WAIT_UNTIL(n_requests() == i + 2);
+		cr_expect_eq(
+			fixture_sql(db, "SELECT seq FROM ring_position WHERE ring = 0"), i + 2);
+		scribe_fixture_stop(&s);
+	}
 }
 
 Test(scribe, a_gap_between_ledger_and_ring_is_written_down)
