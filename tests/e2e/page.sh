@@ -115,6 +115,16 @@ test_metrics_count_what_happened_and_are_served() {
 	served() { curl -sf --unix-socket "$T/metrics.sock" http://localhost/metrics | grep -q '^holdfast_up_seconds '; }
 	wait_until 10 served
 	kill "$server"
+	wait_until 10 gone "$server"
+	# The socket that it left is no obstacle, and what is no socket is not touched.
+	assert_eq "$(stat -c %F "$T/metrics.sock")" socket
+	hf metrics --listen "unix:$T/metrics.sock" &
+	server=$!
+	wait_until 10 served
+	kill "$server"
+	echo mine > "$T/notes"
+	assert_exit 2 hf metrics --listen "unix:$T/notes"
+	assert_eq "$(cat "$T/notes")" mine
 	assert_exit 2 hf metrics --listen 0.0.0.0:9464
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "cli/client.h"
@@ -129,12 +130,15 @@ static int metrics_print(void *arg, json_t *j)
 static int metrics_listen_unix(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct stat st;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -1;
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	unlink(path);
+	/* A socket that an earlier one left; anything else there is somebody's. */
+	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
+		unlink(path);
 	return fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 8) < 0
 		       ? -1
 		       : fd;

@@ -22,6 +22,9 @@
 /* How often the anchor hears of a new head. */
 #define ANCHOR_NS (60 * CLOCK_NS_PER_S)
 enum { ANCHOR_SECS_MAX = 30 };
+/* Questions of one turn, each of which may take two writes to the disk; an honest scribe has two in
+ * a second. And more than the channel holds. */
+enum { SIGNER_TURN = 4, SIGNER_QUEUE = 1024 };
 /* No honest number comes near it. */
 #define SIGNER_NUMBER_MAX (UINT64_C(1) << 48)
 
@@ -324,11 +327,17 @@ static bool signer_answer(struct signer *s)
 	return true;
 }
 
+static void signer_answer_some(struct signer *s, unsigned n)
+{
+	while (n-- && signer_answer(s))
+		continue;
+}
+
+/* A scribe that asks without end, as it never should, gets a share of the warden and no more. */
 static void signer_on_channel(struct loop_source *src, uint32_t events)
 {
 	(void)events;
-	while (signer_answer(src->owner))
-		continue;
+	signer_answer_some(src->owner, SIGNER_TURN);
 }
 
 int signer_watch(struct signer *s, struct loop *loop)
@@ -349,8 +358,7 @@ bool signer_attend(struct signer *s, int fd, int timeout_ms)
 
 		if (left_ms <= 0 || poll(fds, 2, (int)left_ms) <= 0)
 			return false;
-		while (signer_answer(s))
-			continue;
+		signer_answer_some(s, fds[0].revents ? SIGNER_QUEUE : SIGNER_TURN);
 		if (fds[0].revents)
 			return true;
 	}
@@ -359,8 +367,7 @@ bool signer_attend(struct signer *s, int fd, int timeout_ms)
 int signer_begin(struct signer *s)
 {
 	/* What a scribe that is gone still said. */
-	while (signer_answer(s))
-		continue;
+	signer_answer_some(s, SIGNER_QUEUE);
 	s->was_stopped = s->is_stopped;
 	s->is_stopped = false;
 	return err_trace(signer_drop_stopped(s));

@@ -413,3 +413,32 @@ Test(signer, the_same_head_is_not_signed_twice)
 	}
 	end();
 }
+
+static void stop_after(struct loop *l)
+{
+	loop_stop(l);
+}
+
+Test(signer, who_asks_without_end_has_a_share_of_a_turn)
+{
+	struct channel_message m = {.type = CHANNEL_NEWEST}, answer;
+	struct loop loop;
+	unsigned n_asked = 0, n_answered = 0;
+	int fd;
+
+	begin();
+	cr_assert_eq(loop_init(&loop, NULL), 0);
+	loop.after = stop_after;
+	cr_assert_eq(signer_watch(&signer, &loop), 0);
+	while (n_asked < 50 && !channel_send(signer.fds[SIGNER_SCRIBE], &m, -1))
+		n_asked++;
+	cr_assert_geq(n_asked, 20);
+	cr_assert_eq(loop_run(&loop), 0);
+	while (!channel_receive(signer.fds[SIGNER_SCRIBE], CHANNEL_IN_SCRIBE, &answer, &fd))
+		n_answered++;
+	cr_expect_geq(n_answered, 1);
+	cr_expect_leq(n_answered, 4);
+	loop_forget(&loop, &signer.src);
+	loop_deinit(&loop);
+	end();
+}
