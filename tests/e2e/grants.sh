@@ -89,6 +89,25 @@ test_a_grant_for_a_time_covers_later_runs_and_can_be_revoked() {
 	assert_eq "$(n_orders 'id = 7')" 1
 }
 
+# A parameter's declared type chooses the operator: text = text is not text = citext.
+test_a_shape_covers_parameters_of_its_types_only() {
+	typed() { in_run typed -- "$B/tests/e2e/pqtool" typed "$SHOP" "UPDATE orders SET total = 1 WHERE status = \$1 AND id = \$2" "$1=none" "$2=80"; }
+	bg first typed 25 23
+	h=$(wait_hold typed)
+	hf approve "$h" --shape --for 10m > /dev/null
+	finish "$BG"
+	typed 25 23 > "$T/again"
+	assert_has "$(cat "$T/again")" 'UPDATE 0'
+	for types in '1043 23' '25 20' '0 23'; do
+		# shellcheck disable=SC2086 # two of them
+		bg other typed $types
+		h=$(wait_hold typed) || fail "of types $types it went unasked"
+		deny "$h" > /dev/null
+		finish "$BG" || true
+	done
+	hf grants revoke "$(hf grants --json | jq -r 'select(.run_name == "typed") | .id')" > /dev/null
+}
+
 test_a_grant_releases_what_waits_already() {
 	bg one sql both "DELETE FROM orders WHERE id = 8"
 	one=$BG

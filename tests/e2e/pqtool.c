@@ -141,6 +141,27 @@ static int run_params(PGconn *c, const char *sql, int n, const char *const *valu
 	return status;
 }
 
+/* Each parameter as OID=VALUE: with the type that the client declares for it. */
+static int run_typed(PGconn *c, const char *sql, int n, char **typed)
+{
+	const char *values[16];
+	Oid types[16];
+	PGresult *res;
+	int status;
+
+	for (int i = 0; i < n && i < 16; i++) {
+		char *end;
+
+		types[i] = (Oid)strtoul(typed[i], &end, 10);
+		values[i] = *end ? end + 1 : end;
+	}
+	res = PQexecParams(c, sql, n < 16 ? n : 16, types, values, NULL, NULL, 0);
+	status = PQresultStatus(res) == PGRES_FATAL_ERROR;
+	print_result(res);
+	PQclear(res);
+	return status;
+}
+
 static int run_prepared(PGconn *c, const char *times, const char *sql)
 {
 	PGresult *res = PQprepare(c, "s1", sql, 0, NULL);
@@ -186,7 +207,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4) {
 		fprintf(stderr,
-			"usage: pqtool pipeline|binary|stream|prepared|params CONNINFO …\n");
+			"usage: pqtool pipeline|binary|stream|prepared|params|typed CONNINFO …\n");
 		return 2;
 	}
 	c = connect_or_die(argv[2]);
@@ -200,6 +221,8 @@ int main(int argc, char **argv)
 		status = run_prepared(c, argv[3], argv[4]);
 	else if (strcmp(argv[1], "params") == 0)
 		status = run_params(c, argv[3], argc - 4, (const char *const *)argv + 4);
+	else if (strcmp(argv[1], "typed") == 0)
+		status = run_typed(c, argv[3], argc - 4, argv + 4);
 	if (PQstatus(c) == CONNECTION_OK) {
 		PGresult *res = PQexec(c, "SELECT 'still usable'");
 

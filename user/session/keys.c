@@ -76,7 +76,8 @@ static struct slice keys_facts(struct session *s)
 	return wr_done(&w);
 }
 
-/* Parameters; of those that are free only that they are there, and how they are written. */
+/* Parameters; of those that are free only that they are there, how they are written, and which type
+ * the client declared: by it the server chooses the operator that compares them. */
 static struct slice keys_params(struct session *s, uint64_t free_params)
 {
 	const struct request *q = &s->asked.request;
@@ -84,7 +85,7 @@ static struct slice keys_params(struct session *s, uint64_t free_params)
 	struct writer w;
 
 	for (size_t i = 0; i < q->n_params; i++)
-		max += q->params[i].value.n + 8;
+		max += q->params[i].value.n + 12;
 	w = writer_of(arena_alloc(&s->request_arena, max), max);
 	if (!w.p)
 		return SLICE_NULL;
@@ -93,6 +94,7 @@ static struct slice keys_params(struct session *s, uint64_t free_params)
 		bool is_free = i < 64 && free_params & UINT64_C(1) << i;
 
 		wr_u8(&w, (uint8_t)(p->is_null | p->is_binary << 1 | is_free << 2));
+		wr_be32(&w, p->type);
 		if (!is_free)
 			wr_be32_bytes(&w, p->value);
 	}
