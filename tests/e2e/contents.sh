@@ -34,6 +34,9 @@ test_rows_are_there_as_the_agent_got_them() {
 	assert_eq "$(head -n 2 "$T/kept")" "$(printf '#id\tname\tssn\tcard\n=1\tAda Byron\t****\t************1111')"
 	assert_eq "$(sed -n 's/^=//p' "$T/kept" | tr '\t' '|')" "$(cat "$T/given")"
 	assert_eq "$(recorded seen1)" "full|$(wc -c < "$T/kept")"
+	sql one "COPY (SELECT id, ssn FROM customers ORDER BY id) TO STDOUT /* seen18 */" > "$T/given"
+	assert_eq "$(contents_of seen18 | sed -n 's/^=//p')" "$(cat "$T/given")"
+	assert_eq "$(contents_of seen18 | sed -n 2p)" "$(printf '=1\t****')"
 	if grep -aqE '078-05-1120|4111111111111111' "$HOLDFAST_LEDGER" "$HOLDFAST_LEDGER-wal" "$G/run/journal/"*; then fail 'a protected value was recorded'; fi
 }
 
