@@ -164,6 +164,23 @@ test_unit_of_the_configuration_is_controlled_and_again_after_its_restart() {
 	done
 }
 
+# Who may make a control group, a user below his own, can name it like the unit: that must not switch
+# the control of the unit off.
+test_group_of_the_same_name_does_not_free_the_unit() {
+	mkdir -p "$FAKE/a-user.slice/boot-$$.service"
+	outsider named "$FAKE/boot-$$.service"
+	wait_until 10 sh -c "grep -q '/$HF_CGROUP/runs/' /proc/$OUTSIDER/cgroup"
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'attach-ambiguous' AND detail LIKE '2 control groups are called boot-$$.service%'" 1
+	# And who is in the other one is controlled as well.
+	unit=$OUTSIDER
+	outsider decoy "$FAKE/a-user.slice/boot-$$.service"
+	wait_until 10 sh -c "grep -q '/$HF_CGROUP/runs/' /proc/$OUTSIDER/cgroup"
+	kill "$unit" "$OUTSIDER"
+	wait_until 10 gone "$unit"
+	wait_until 10 gone "$OUTSIDER"
+	rmdir "$FAKE/a-user.slice/boot-$$.service" "$FAKE/a-user.slice"
+}
+
 test_attached_run_survives_the_daemon() {
 	outsider lasting "$FAKE/lasting"
 	hf attach --pid "$OUTSIDER" --cut --name lasting > /dev/null

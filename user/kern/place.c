@@ -78,10 +78,30 @@ bool place_is_container(const char *folder, const char *id)
 struct place_search {
 	bool (*is_it)(const char *folder, const char *text);
 	const char *text;
-	char *path;
-	size_t max;
-	unsigned n_found;
+	struct place_paths *found;
 };
+
+static ERR_CHECK int place_add(struct place_paths *paths, const char *path)
+{
+	char **v = reallocarray(paths->v, paths->n + 1, sizeof(*v));
+
+	if (!v)
+		return err_raise(-ENOMEM);
+	paths->v = v;
+	v[paths->n] = strdup(path);
+	if (!v[paths->n])
+		return err_raise(-ENOMEM);
+	paths->n++;
+	return 0;
+}
+
+void place_paths_free(struct place_paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->v[i]);
+	free(paths->v);
+	*paths = (struct place_paths){0};
+}
 
 /* Below one that matches nothing else is looked for: a unit's groups are the unit's. */
 static int place_search(struct place_search *s, const char *at, unsigned depth)
@@ -99,9 +119,7 @@ static int place_search(struct place_search *s, const char *at, unsigned depth)
 			continue;
 		r = place_join(below, sizeof(below), at, e->d_name);
 		if (!r && s->is_it(e->d_name, s->text)) {
-			s->n_found++;
-			if (snprintf(s->path, s->max, "%s", below) >= (int)s->max)
-				r = err_raise(-ENAMETOOLONG);
+			r = place_add(s->found, below);
 		} else if (!r && depth < PLACE_DEPTH_MAX) {
 			r = place_search(s, below, depth + 1);
 		}
@@ -143,16 +161,35 @@ static int place_find_pid(const char *root, const char *text, char *path, size_t
 	return r == CGROUP_E_NONE ? PLACE_E_NONE : err_trace(r);
 }
 
-int place_find(const char *root, enum place_kind kind, const char *text, char *path, size_t max)
+/* Users make groups below user.slice (systemd's name for theirs); what is not there, and higher up,
+ * is likelier to be meant. */
+static int place_compare(const void *a, const void *b)
 {
-	struct place_search s = {.text = text, .path = path, .max = max};
-	int r;
+	const char *const *x = a, *const *y = b;
+	int of_user = !!strstr(*x, "/user.slice/") - !!strstr(*y, "/user.slice/"), depth = 0;
 
+	for (const char *at = *x; *at; at++)
+		depth += *at == '/';
+	for (const char *at = *y; *at; at++)
+		depth -= *at == '/';
+	return of_user ? of_user : depth ? depth : strcmp(*x, *y);
+}
+
+int place_find_all(
+	const char *root, enum place_kind kind, const char *text, struct place_paths *ret)
+{
+	struct place_search s = {.text = text, .found = ret};
+	char path[PATH_MAX];
+	int r = PLACE_E_NONE;
+
+	*ret = (struct place_paths){0};
 	switch (kind) {
 	case PLACE_PID:
-		return place_find_pid(root, text, path, max);
+		r = place_find_pid(root, text, path, sizeof(path));
+		break;
 	case PLACE_CGROUP:
-		return place_find_group(root, text, path, max);
+		r = place_find_group(root, text, path, sizeof(path));
+		break;
 	case PLACE_UNIT:
 		s.is_it = place_is_unit;
 		break;
@@ -160,10 +197,27 @@ int place_find(const char *root, enum place_kind kind, const char *text, char *p
 		s.is_it = place_is_container;
 		break;
 	}
-	r = s.is_it ? place_search(&s, root, 0) : PLACE_E_NONE;
+	if (s.is_it)
+		r = place_search(&s, root, 0);
+	else if (!r)
+		r = place_add(ret, path);
 	if (r)
-		return r;
-	return s.n_found == 1 ? 0 : s.n_found ? PLACE_E_AMBIGUOUS : PLACE_E_NONE;
+		return r == PLACE_E_NONE ? 0 : err_trace(r);
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), place_compare);
+	return 0;
+}
+
+int place_find(const char *root, enum place_kind kind, const char *text, char *path, size_t max)
+{
+	_cleanup_(place_paths_free) struct place_paths found;
+	int r = place_find_all(root, kind, text, &found);
+
+	if (r)
+		return err_trace(r);
+	if (found.n && snprintf(path, max, "%s", found.v[0]) >= (int)max)
+		return err_raise(-ENAMETOOLONG);
+	return found.n == 1 ? 0 : found.n ? PLACE_E_AMBIGUOUS : PLACE_E_NONE;
 }
 
 /* ---- processes --------------------------------------------------------------------------------

@@ -45,6 +45,16 @@ struct place_nets {
  */
 ERR_CHECK int place_find(
 	const char *root, enum place_kind kind, const char *text, char *path, size_t max);
+/* All that are called so (PLACE_UNIT, PLACE_CONTAINER; of other kinds there is one): users may name
+ * groups too, below their own. Those of the system first. To be freed by place_paths_free(), also
+ * after a failure. 0 (n may be 0), -errno. */
+struct place_paths {
+	char **v;
+	size_t n;
+};
+ERR_CHECK int place_find_all(
+	const char *root, enum place_kind kind, const char *text, struct place_paths *ret);
+void place_paths_free(struct place_paths *paths);
 /* Does this name of a folder stand for that unit or container? For place_find() and its test. */
 bool place_is_unit(const char *folder, const char *unit);
 bool place_is_container(const char *folder, const char *id);

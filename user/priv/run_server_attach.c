@@ -141,14 +141,16 @@ static bool server_parse_spec(const char *spec, struct run_attach_request *ret)
 static bool server_is_configured(const struct run_server *s, const char *from)
 {
 	for (const char *const *spec = s->config.attach; spec && *spec; spec++) {
+		_cleanup_(place_paths_free) struct place_paths found = {0};
 		struct run_attach_request req;
-		char path[RUN_FROM_MAX];
 
-		if (server_parse_spec(*spec, &req) &&
-			!place_find(
-				s->config.cgroup_root, req.kind, req.text, path, sizeof(path)) &&
-			!strcmp(path, from))
+		/* What cannot be looked up now may be named. */
+		if (!server_parse_spec(*spec, &req) ||
+			place_find_all(s->config.cgroup_root, req.kind, req.text, &found))
 			return true;
+		for (size_t i = 0; i < found.n; i++)
+			if (!strcmp(found.v[i], from))
+				return true;
 	}
 	return false;
 }
@@ -190,16 +192,16 @@ static struct served *server_find_from(const struct run_server *s, const char *f
 	return NULL;
 }
 
-static void server_gather_one(struct run_server *s, const struct run_attach_request *req)
+/* req names what is at `path`. */
+static void server_gather_one(
+	struct run_server *s, const struct run_attach_request *req, const char *path)
 {
 	struct place_census census = {0};
-	char path[RUN_FROM_MAX];
 	const char *why = "";
 	struct served *v;
 	unsigned n;
 
-	if (place_find(s->config.cgroup_root, req->kind, req->text, path, sizeof(path)) ||
-		place_count(path, &census) || !census.n)
+	if (place_count(path, &census) || !census.n)
 		return;
 	v = server_find_from(s, path);
 	/* Before they are moved: afterwards those that the run made itself are there too. */
@@ -211,12 +213,54 @@ static void server_gather_one(struct run_server *s, const struct run_attach_requ
 		log_error("run.attach", "id=%" PRIu64 " gathered=0", v->run->id);
 }
 
+/* Who may name a group like the unit must not switch its control off by that: all of them are taken
+ * in. Returns how many more there are than the one that is meant; the words for it in `text`. */
+static size_t server_gather_all(
+	struct run_server *s, const struct run_attach_request *req, char *text, size_t max)
+{
+	_cleanup_(place_paths_free) struct place_paths found = {0};
+	struct run_attach_request by_path = *req;
+	size_t n = 0;
+
+	if (place_find_all(s->config.cgroup_root, req->kind, req->text, &found)) {
+		log_error("run.attach", "what=\"%s\" found=0", req->text);
+		return 0;
+	}
+	if (found.n == 1) {
+		server_gather_one(s, req, found.v[0]);
+		return 0;
+	}
+	by_path.kind = PLACE_CGROUP;
+	by_path.name = slice_str(req->text);
+	for (size_t i = 0; i < found.n; i++) {
+		/* Named so by a run inside of its own group. */
+		if (run_peer_is_below(found.v[i], s->config.run.runs_path) ||
+			snprintf(by_path.text, sizeof(by_path.text), "%s", found.v[i]) >=
+				(int)sizeof(by_path.text))
+			continue;
+		n++;
+		server_gather_one(s, &by_path, found.v[i]);
+	}
+	if (n > 1)
+		snprintf(text, max,
+			"%zu control groups are called %.200s, all are taken in: %.200s …", n,
+			req->text, found.v[0]);
+	return n > 1 ? n - 1 : 0;
+}
+
 void run_server_gather(struct run_server *s)
 {
+	char text[512] = "";
+	size_t n = 0;
+
 	for (const char *const *spec = s->config.attach; spec && *spec; spec++) {
 		struct run_attach_request req;
 
 		if (server_parse_spec(*spec, &req))
-			server_gather_one(s, &req);
+			n += server_gather_all(s, &req, text, sizeof(text));
 	}
+	/* Once for each that appears, not once a second. */
+	if (n > s->n_ambiguous)
+		s->config.callbacks.on_event(s->config.callbacks.arg, "attach-ambiguous", 0, text);
+	s->n_ambiguous = n;
 }

@@ -41,7 +41,8 @@ struct run_server {
 	struct source listener;
 	struct list clients, runs;
 	size_t n_clients, n_runs;
-	uint8_t *packet; /* CTL_PACKET_MAX */
+	size_t n_ambiguous; /* groups of `attach:` beyond one for each, when that was told last */
+	uint8_t *packet;    /* CTL_PACKET_MAX */
 	char path[108];
 };
 

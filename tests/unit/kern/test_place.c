@@ -42,6 +42,7 @@ Test(place, folders_that_are_a_container)
 Test(place, is_found_once_or_not_at_all)
 {
 	char root[] = "/tmp/holdfast-place.XXXXXX", path[400], want[256], twice[256];
+	struct place_paths all;
 
 	cr_assert(mkdtemp(root));
 	snprintf(path, sizeof(path), "%s/system.slice", root);
@@ -68,6 +69,9 @@ Test(place, is_found_once_or_not_at_all)
 	snprintf(twice, sizeof(twice), "%s/web.service", root);
 	cr_assert_eq(mkdir(twice, 0755), 0);
 	cr_expect_eq(place_find(root, PLACE_UNIT, "web", path, sizeof(path)), PLACE_E_AMBIGUOUS);
+	cr_assert_eq(place_find_all(root, PLACE_UNIT, "web", &all), 0);
+	cr_expect_eq(all.n, 2);
+	place_paths_free(&all);
 	rmdir(twice);
 	snprintf(path, sizeof(path), "%s/inner", want);
 	rmdir(path);
