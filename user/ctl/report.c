@@ -123,7 +123,7 @@ void report_hold(const struct hold *h, const struct hold_past *past, bool is_eve
 	jsonw_string(j, "text", report_head(v->text, text_max));
 	jsonw_uint(j, "text_len", v->text_len);
 	jsonw_string(j, "params", report_head(v->params, text_max / 4));
-	jsonw_uint(j, "params_len", strlen(v->params));
+	jsonw_uint(j, "params_len", slice_str(v->params).n);
 	report_string(j, "effects", v->effects);
 	report_string(j, "objects", v->objects);
 	report_string(j, "rule", v->rule);
