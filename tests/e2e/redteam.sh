@@ -12,6 +12,9 @@ rules:
   - name: scratch-is-free
     when: {object: "scratch.*", effect: [insert, update, delete, import, define]}
     then: allow
+  - name: views-of-customers
+    when: {object: customers, effect: define}
+    then: allow
 masks:
   - name: ssn
     columns: ["public.customers.ssn"]

@@ -96,8 +96,10 @@ static bool masked_hold(struct asked *a, const char *message)
  * FETCH gives what was ruled when its cursor was made; what it gives is redacted in any case. */
 static struct mask_shown masked_unknown_rows(const struct session *s)
 {
-	const uint32_t code = EFFECT_BIT(EFFECT_EXECUTE) | EFFECT_BIT(EFFECT_UNKNOWN);
 	const struct facts *f = &s->asked.facts;
+	/* Code that is made, and does not run, gives no rows. */
+	const uint32_t code = EFFECT_BIT(EFFECT_UNKNOWN) |
+			      (f->flags & FACTS_OPAQUE_ROWS ? EFFECT_BIT(EFFECT_EXECUTE) : 0);
 	const struct lineage *l = f->lineage;
 
 	if (s->asked.request.kind != REQUEST_TEXT ||

@@ -45,7 +45,7 @@ static bool tree_with_shows(struct walk *w, uint32_t with, uint32_t node, struct
 	return false;
 }
 
-static bool tree_is_with_name(struct walk *w, uint32_t range_var)
+bool walk_is_with_name(struct walk *w, uint32_t range_var)
 {
 	struct slice name = json_raw(&w->tree, json_child(&w->tree, range_var, "relname"));
 
@@ -335,7 +335,7 @@ static void tree_node(struct walk *w, uint32_t node)
 		tree_member(w, node);
 	w->is_open |= n->kind == JSON_OBJECT && walk_is_range_var(w, node);
 	if (n->kind == JSON_OBJECT && !n->is_claimed && walk_is_range_var(w, node) &&
-		!tree_is_with_name(w, node))
+		!walk_is_with_name(w, node))
 		walk_add(w, EFFECT_READ, walk_object(w, node, false), TRI_UNKNOWN);
 }
 

@@ -448,14 +448,94 @@ static void statement_grant(struct walk *w, uint32_t tag)
 		walk_add_any(w, EFFECT_GRANT);
 }
 
-/* Parents get a child: their rows are more than before. */
+/* Is it of these kinds? Their members end with NULL. */
+static bool statement_kind_is(
+	struct walk *w, uint32_t tag, const char *member, const char *const kinds[])
+{
+	for (size_t i = 0; kinds[i]; i++)
+		if (walk_says(w, tag, member, kinds[i]))
+			return true;
+	return false;
+}
+
+/* All tables below a node are defined anew in some way. They stay unclaimed: they are read, too. */
+static void statement_define_tables(struct walk *w, uint32_t node)
+{
+	for (uint32_t i = node; i < w->tree.nodes[node].end; i++) {
+		bool was_claimed = w->tree.nodes[i].is_claimed;
+
+		if (!walk_is_range_var(w, i) || walk_is_with_name(w, i))
+			continue;
+		walk_add(w, EFFECT_DEFINE, walk_object(w, i, false), TRI_UNKNOWN);
+		w->tree.nodes[i].is_claimed = was_claimed;
+	}
+}
+
+/* Parents get a child: their rows are more than before. Referenced tables get triggers. */
 static void statement_create_table(struct walk *w, uint32_t tag)
 {
-	uint32_t parents = json_child(&w->tree, tag, "inhRelations");
+	uint32_t parents = json_child(&w->tree, tag, "inhRelations"),
+		 elements = json_child(&w->tree, tag, "tableElts");
 
 	for (uint32_t i = parents ? json_first(&w->tree, parents) : 0; i;
 		i = json_next(&w->tree, i))
 		walk_add(w, EFFECT_DEFINE, walk_object(w, i, false), TRI_UNKNOWN);
+	for (uint32_t i = elements; i && i < w->tree.nodes[elements].end; i++)
+		if (slice_eq_str(json_key(&w->tree, i), "pktable"))
+			statement_define_tables(w, i);
+}
+
+/* A view is another name for its tables: what is done to it is done to them. */
+static void statement_view(struct walk *w, uint32_t tag)
+{
+	uint32_t query = json_child(&w->tree, tag, "query");
+
+	if (!query)
+		return;
+	statement_define_tables(w, query);
+	for (uint32_t i = query; i < w->tree.nodes[query].end; i++) {
+		if (!walk_is_range_var(w, i) || walk_is_with_name(w, i) || !walk_is_system(w, i))
+			continue;
+		/* A change of pg_settings is SET, whatever it is called. */
+		w->facts->flags |= FACTS_LEXING;
+		walk_add_bare(w, EFFECT_ADMIN);
+	}
+}
+
+static void statement_code(struct walk *w, uint32_t tag)
+{
+	(void)tag;
+	walk_add_code(w);
+}
+
+/* Aggregates, operators and types have functions behind them; collations and configurations of
+ * text search have none. */
+static void statement_define(struct walk *w, uint32_t tag)
+{
+	static const char *const plain[] = {
+		"OBJECT_COLLATION", "OBJECT_TSDICTIONARY", "OBJECT_TSCONFIGURATION", NULL};
+
+	if (!statement_kind_is(w, tag, "kind", plain))
+		walk_add_code(w);
+}
+
+/* Where it goes there is something new, as if it had been made there. */
+static void statement_move(struct walk *w, uint32_t tag)
+{
+	uint32_t schema = json_child(&w->tree, tag, "newschema"),
+		 relation = json_child(&w->tree, tag, "relation"),
+		 object = json_child(&w->tree, tag, "object");
+	struct slice parts[2] = {SLICE_NULL, SLICE_NULL};
+
+	if (schema)
+		parts[0] = json_text(&w->tree, schema, w->arena);
+	if (relation)
+		parts[1] = json_text(&w->tree, json_child(&w->tree, relation, "relname"), w->arena);
+	for (uint32_t i = object; i && !parts[1].n && i < w->tree.nodes[object].end; i++)
+		if (w->tree.nodes[i].kind == JSON_ARRAY)
+			walk_strings(w, i, &parts[1], 1);
+	walk_add(w, EFFECT_DEFINE, parts[0].n && parts[1].n ? walk_name(w, parts, 2) : SLICE_NULL,
+		TRI_UNKNOWN);
 }
 
 static void statement_foreign_table(struct walk *w, uint32_t tag)

@@ -83,9 +83,14 @@ void walk_add_execute(struct walk *w, struct slice object)
 	walk_add(w, EFFECT_EXECUTE, object, TRI_UNKNOWN);
 }
 
+void walk_add_code(struct walk *w)
+{
+	walk_add_any(w, EFFECT_EXECUTE);
+}
+
 /* Writing to the server's own tables is not data: UPDATE pg_settings is SET, UPDATE pg_authid is
  * ALTER ROLE, and a new pg_proc row is code. */
-static bool walk_is_system(const struct walk *w, uint32_t range_var)
+bool walk_is_system(const struct walk *w, uint32_t range_var)
 {
 	uint32_t schema = json_child(&w->tree, range_var, "schemaname");
 	uint32_t name = json_child(&w->tree, range_var, "relname");

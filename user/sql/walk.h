@@ -50,6 +50,9 @@ void walk_add_any(struct walk *w, enum effect effect);
 void walk_add_unknown(struct walk *w);
 /* Code of somebody's runs. */
 void walk_add_execute(struct walk *w, struct slice object);
+/* Makes code that runs later without being named: behind a trigger, an operator, a cast, a view.
+ * Nothing runs now, so that no flag goes with it. */
+void walk_add_code(struct walk *w);
 /* A known table as the target of a change; under a plain EXPLAIN it is only read. */
 void walk_add_target(struct walk *w, enum effect effect, uint32_t range_var, enum tri bounded);
 void walk_add_name(
@@ -72,6 +75,10 @@ void walk_write_part(struct writer *out, struct slice part);
 /* The parts of a list of String nodes, the last `max` of them; returns how many. */
 size_t walk_strings(struct walk *w, uint32_t list, struct slice *parts, size_t max);
 bool walk_is_range_var(const struct walk *w, uint32_t node);
+/* pg_tree.c: does that range var name a WITH query that is visible from there? */
+bool walk_is_with_name(struct walk *w, uint32_t range_var);
+/* A relation of the server's own. */
+bool walk_is_system(const struct walk *w, uint32_t range_var);
 void walk_claim(struct walk *w, uint32_t subtree);
 
 /* The text of a constant, or false if the node is no constant. */
