@@ -104,6 +104,8 @@ enum facts_flag {
 	FACTS_HOLD_CURSOR = 1 << 17,
 	/* Names something that lives in this session only, as a temporary table does. */
 	FACTS_TEMPORARY = 1 << 18,
+	/* ROLLBACK TO: a transaction that failed goes on. */
+	FACTS_REVIVES_TX = 1 << 19,
 };
 
 /* What a text uses without saying what it does: see facts.uses. */

@@ -300,8 +300,15 @@ static int guard_look(struct session *s, bool commits)
 		return 0;
 	if (!s->proto->is_drained(s->state))
 		return GUARD_E_DRAIN;
-	/* What failed is rolled back, whatever it is told now. */
-	return s->proto->tx(s->state) == TX_FAILED ? 0 : guard_ask(s, commits);
+	if (s->proto->tx(s->state) != TX_FAILED)
+		return guard_ask(s, commits);
+	/* What failed answers nothing, and is rolled back, unless this text makes it go on. */
+	if (s->asked.facts.flags & FACTS_REVIVES_TX)
+		return guard_judge_unknown(s,
+			"it goes on with a transaction that failed and ends or changes it in the "
+			"same text, where nobody can look at what it did; send ROLLBACK TO by "
+			"itself");
+	return 0;
 }
 
 /* What the text alone makes of it. */

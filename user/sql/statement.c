@@ -245,7 +245,7 @@ static uint32_t statement_transaction_flags(struct walk *w, uint32_t tag)
 		{"TRANS_STMT_ROLLBACK", FACTS_ENDS_TX},
 		{"TRANS_STMT_SAVEPOINT", 0},
 		{"TRANS_STMT_RELEASE", 0},
-		{"TRANS_STMT_ROLLBACK_TO", 0},
+		{"TRANS_STMT_ROLLBACK_TO", FACTS_REVIVES_TX},
 	};
 	uint32_t chain = walk_says(w, tag, "chain", "true") ? FACTS_BEGINS_TX : 0;
 

@@ -48,7 +48,8 @@ static const struct {
 	uint32_t bit;
 } stand_names[] = {{"open", FACTS_OPEN}, {"stays", FACTS_STAYS}, {"id", FACTS_TAKES_ID},
 	{"locks", FACTS_ROW_LOCKS}, {"begins", FACTS_BEGINS_TX}, {"ends", FACTS_ENDS_TX},
-	{"commits", FACTS_COMMITS}, {"nostand", FACTS_NO_STAND}, {"hold", FACTS_HOLD_CURSOR}};
+	{"commits", FACTS_COMMITS}, {"nostand", FACTS_NO_STAND}, {"hold", FACTS_HOLD_CURSOR},
+	{"revives", FACTS_REVIVES_TX}};
 
 Test(classify, what_may_happen_unseen_and_where_a_transaction_ends)
 {
@@ -124,7 +125,7 @@ Test(classify, what_may_happen_unseen_and_where_a_transaction_ends)
 		{"ROLLBACK AND CHAIN", "begins ends"},
 		{"SAVEPOINT s", ""},
 		{"RELEASE s", ""},
-		{"ROLLBACK TO s", ""},
+		{"ROLLBACK TO s", "revives"},
 		{"PREPARE TRANSACTION 'x'", "ends commits"},
 		{"COMMIT PREPARED 'x'", "ends commits"},
 		{"ROLLBACK PREPARED 'x'", "ends commits"},
@@ -138,7 +139,7 @@ Test(classify, what_may_happen_unseen_and_where_a_transaction_ends)
 		{"ROLLBACK; BEGIN; SELECT * FROM t", "open begins ends"},
 		{"ROLLBACK AND CHAIN; SELECT * FROM t", "open begins ends"},
 		{"BEGIN; SELECT * FROM t", "open begins"},
-		{"SELECT * FROM t; ROLLBACK TO s", "open"},
+		{"SELECT * FROM t; ROLLBACK TO s", "open revives"},
 		{"SELECT * FROM t; ROLLBACK; SELECT * FROM t", "open ends nostand"},
 		{"BEGIN; SELECT * FROM t; COMMIT; BEGIN; SELECT * FROM t; ROLLBACK",
 			"open begins ends commits nostand"},
