@@ -261,21 +261,19 @@ static bool pg_belt_may_retry(const struct pg *st, const struct pg_place *p)
 int pg_belt_error(struct pg *st, struct slice unit, struct sink *sink, struct slice *ret_shown)
 {
 	struct pg_place *p = pg_head(st);
+	/* Never the server's words: whoever wrote the code may give that SQLSTATE to any. */
 	struct verdict v = {
-		.message = pg_error_message(unit),
+		.message = SLICE_LIT("cannot write in a read-only transaction"),
 		.hint = SLICE_LIT(
 			"holdfast let this through as a read, so it could not write. Run it "
 			"between BEGIN and COMMIT: the COMMIT will be judged."),
 	};
 
 	sink_skip(sink, unit.n);
-	if (pg_belt_may_retry(st, p)) {
-		p->is_retried = true;
-		*ret_shown = unit;
-		return 0;
-	}
 	*ret_shown = pg_words(sink->arena, NULL, 'E', "ERROR", "25006", &v);
-	sink_put(sink, SIDE_CLIENT, *ret_shown);
+	p->is_retried = pg_belt_may_retry(st, p);
+	if (!p->is_retried)
+		sink_put(sink, SIDE_CLIENT, *ret_shown);
 	return ret_shown->p ? 0 : PROTO_E_TOO_BIG;
 }
 
