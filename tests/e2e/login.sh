@@ -29,6 +29,8 @@ test_password_login() { assert_eq "$(login plain_user plain-secret)" plain_user;
 test_wrong_password_gets_the_servers_own_error() {
 	assert_exit 2 login scram_user wrong
 	assert_has "$OUT" 'password authentication failed for user "scram_user"'
+	wait_ledger "SELECT status, code, message FROM replies ORDER BY request DESC LIMIT 1" \
+		'error|28P01|password authentication failed for user "scram_user"'
 }
 
 test_passwords_are_nowhere_in_the_ledger() {

@@ -420,8 +420,9 @@ int pg_startup_server(struct pg *st, struct slice unit, struct sink *sink)
 		r = st->phase == PG_AUTHED ? pg_parameter_status(st, unit) : PROTO_E_MALFORMED;
 		return r ? r : pg_text(st, unit, false, sink);
 	case 'N':
-	case 'E':
 		return pg_text(st, unit, false, sink);
+	case 'E':
+		return pg_error(st, unit, sink);
 	case 'v':
 		if (st->phase != PG_AUTH)
 			return PROTO_E_MALFORMED;
