@@ -176,6 +176,11 @@ static int pg_client_bind(struct pg *st, struct slice unit, struct sink *sink)
 	size_t n_params;
 	int err;
 
+	/* Before anything is allocated: the unit may come again, and the arena keeps what it gave.
+	 */
+	err = pg_stmt_find(st, stmt_name, &stmt);
+	if (err)
+		return err;
 	rest = slice_of(r.p, rd_left(&r));
 	err = pg_params_read(&r, SLICE_NULL, sink->arena, &params, &n_params);
 	if (err)
@@ -184,9 +189,6 @@ static int pg_client_bind(struct pg *st, struct slice unit, struct sink *sink)
 		rd_be16(&r) * 2u); /* result formats: the server repeats them in RowDescription */
 	if (!rd_done(&r))
 		return PROTO_E_MALFORMED;
-	err = pg_stmt_find(st, stmt_name, &stmt);
-	if (err)
-		return err;
 	stmt = stmt ? (struct pg_stmt *)pg_ref(&stmt->named) : pg_stmt_unknown(st, stmt_name);
 	if (!stmt)
 		return PROTO_E_TOO_BIG;

@@ -272,6 +272,7 @@ static bool vector_client_unit(struct replay *r, size_t len)
 	struct vector_in *in = &r->in[SIDE_CLIENT];
 	struct slice all = vector_in_head(in, r->span_len + len),
 		     unit = slice_skip(all, r->span_len);
+	size_t used = r->arena.used;
 	struct event ev;
 	int err;
 
@@ -280,6 +281,9 @@ static bool vector_client_unit(struct replay *r, size_t len)
 	ev = r->sink.event;
 	if (err == PROTO_E_NOT_NOW) {
 		r->client_waits = true;
+		/* The arena is the request's: it gives nothing back before that one ends. */
+		if (r->arena.used != used)
+			vector_over(r, "a unit that waits took memory", -1);
 		vector_drain(r);
 		return false;
 	}
