@@ -182,14 +182,51 @@ static int pg_fields_new(
 	return pg_fields_read(st, unit, ret);
 }
 
-/* May an error or notice quote what stands in a row? Those of the server's parser carry a position
- * and quote the text that the client sent; these classes speak of the session. */
+/* Words of the server that hold nothing but themselves. A code is no proof: anybody's code may
+ * raise any, and the server's own functions quote their arguments under most of them. */
+static bool pg_words_are_constant(struct slice code, struct slice message)
+{
+	static const char *const words[] = {
+		"0A000 cached plan must not change result type",
+		"21000 more than one row returned by a subquery used as an expression",
+		"22003 bigint out of range",
+		"22003 integer out of range",
+		"22003 smallint out of range",
+		"22012 division by zero",
+		"25006 cannot execute DELETE in a read-only transaction",
+		"25006 cannot execute INSERT in a read-only transaction",
+		"25006 cannot execute MERGE in a read-only transaction",
+		"25006 cannot execute SELECT FOR UPDATE in a read-only transaction",
+		"25006 cannot execute UPDATE in a read-only transaction",
+		"25P02 current transaction is aborted, commands ignored until end of transaction "
+		"block",
+		"40001 could not serialize access due to concurrent delete",
+		"40001 could not serialize access due to concurrent update",
+		"40P01 deadlock detected",
+		"55P03 canceling statement due to lock timeout",
+		"57014 canceling statement due to statement timeout",
+		"57014 canceling statement due to user request",
+		"57P01 terminating connection due to administrator command",
+	};
+
+	for (size_t i = 0; code.n == 5 && i < sizeof(words) / sizeof(words[0]); i++)
+		if (!memcmp(code.p, words[i], 5) && slice_eq_str(message, words[i] + 6))
+			return true;
+	return false;
+}
+
+/*
+ * May an error or notice quote what stands in a row? Not if its words are constant, and not if it
+ * is the server's parser that speaks, of the text that the client sent: those carry a position
+ * ('P'). What goes wrong while something runs has none, or one in a text of its own ('p', 'q');
+ * where code runs while the text is looked at (the CHECK of a domain behind a constant), it says
+ * where it was ('W').
+ */
 static bool pg_words_may_quote(struct slice unit)
 {
-	static const char *const harmless[] = {"08", "0A", "24", "25", "26", "28", "34", "3B", "3D",
-		"3F", "40", "42501", "53", "54", "55", "57", NULL};
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	bool may_quote = true;
+	struct slice code = SLICE_NULL, message = SLICE_NULL;
+	bool has_position = false, has_context = false, has_more = false;
 	uint8_t type;
 
 	if (unit.p[0] != 'E' && unit.p[0] != 'N')
@@ -197,11 +234,35 @@ static bool pg_words_may_quote(struct slice unit)
 	while ((type = rd_u8(&r))) {
 		struct slice s = rd_cstr(&r);
 
-		may_quote = may_quote && type != 'P';
-		for (size_t i = 0; type == 'C' && harmless[i]; i++)
-			may_quote = may_quote && !slice_starts(s, harmless[i]);
+		switch (type) {
+		case 'C':
+			code = s;
+			break;
+		case 'M':
+			message = s;
+			break;
+		case 'P':
+			has_position = true;
+			break;
+		case 'W':
+		case 'p':
+		case 'q':
+			has_context = true;
+			break;
+		case 'S':
+		case 'V':
+		case 'F':
+		case 'L':
+		case 'R':
+			break;
+		default:
+			has_more = true;
+			break;
+		}
 	}
-	return may_quote;
+	if (has_context)
+		return true;
+	return !has_position && (has_more || !pg_words_are_constant(code, message));
 }
 
 /* Settings whose value is one of a few words, numbers or names that the server knows. */
