@@ -15,13 +15,21 @@ rules:
   - name: scratch-is-free
     when: {object: "scratch.*", effect: [insert, update, delete]}
     then: allow
+  - name: quick-counts
+    when: {object: quick, effect: insert}
+    then: allow
+    in_transaction: deny
+  - name: careful-counts
+    when: {object: careful, effect: insert}
+    then: allow
+    in_transaction: hold
   - name: short-patience
     when: {object: ["public.notes", "notes"], effect: delete}
     then: hold
     timeout: 1s
   - name: writes-need-a-human
     when: {tag: production-db, effect: [insert, update, delete, execute, unknown]}
-    unless: {object: ["scratch.*", "public.notes", "notes"]}
+    unless: {object: ["scratch.*", "public.notes", "notes", quick, careful]}
     then: hold
     timeout: 5m
 YAML
@@ -33,6 +41,22 @@ n_orders() { admin "SELECT count(*) FROM orders WHERE $1"; }
 test_reads_pass_without_anyone_being_asked() {
 	assert_eq "$(sql reader 'SELECT count(*) FROM orders')" 100
 	has_no_hold reader
+}
+
+test_rules_may_be_stricter_inside_transactions() {
+	local text
+	admin 'CREATE TABLE quick (id int); CREATE TABLE careful (id int)' > /dev/null
+	sql tx 'INSERT INTO quick VALUES (1)'
+	sql tx 'INSERT INTO careful VALUES (1)'
+	# One string, two messages, and without waiting for BEGIN to be answered.
+	for text in 'BEGIN; INSERT INTO quick VALUES (2); COMMIT' 'BEGIN'; do
+		assert_exit 1 in_run tx -- psql -XqAt -v ON_ERROR_STOP=1 "$SHOP" -c "$text" -c 'INSERT INTO quick VALUES (2)' -c COMMIT
+		assert_has "$OUT" 'denied by rule "quick-counts": not inside a transaction'
+	done
+	bg late in_run late -- psql -XqAt "$SHOP" -c BEGIN -c 'INSERT INTO careful VALUES (2)' -c COMMIT
+	approve "$(wait_hold late)" 'it may'
+	finish "$BG"
+	assert_eq "$(admin 'SELECT count(*) FROM quick')-$(admin 'SELECT count(*) FROM careful')" 1-2
 }
 
 test_approved_delete_returns_its_rows_in_the_same_call() {

@@ -54,7 +54,8 @@ static void show_resource(const struct target *t, bool resolved, bool by_runs)
 	show_at(t->ats, t->ats + t->n_ats, resolved, by_runs);
 	printf("      rules:");
 	for (size_t i = 0; i < t->n_rules; i++)
-		printf(" %s", t->rules[i].rule->name);
+		if (!t->rules[i].rule->only_in_transaction)
+			printf(" %s", t->rules[i].rule->name);
 	printf("%s\n      masks:", t->n_rules ? "" : " none, only default");
 	for (size_t i = 0; t->res.masks[i]; i++)
 		printf(" %s", t->res.masks[i]->name);
@@ -115,6 +116,8 @@ static void show_rule(const struct rule *r)
 		if (r->ticket_ms)
 			printf("; gives tickets for %llds", (long long)(r->ticket_ms / 1000));
 	}
+	if (r->has_in_transaction)
+		printf("; in a transaction: %s", ruling_keywords[r->in_transaction]);
 	if (r->has_recording)
 		printf("; records %s", recording_keywords[r->recording]);
 	printf("%s\n", r->is_durable ? "; durable against power loss" : "");
@@ -216,7 +219,8 @@ static void show_json_resource(struct json *j, const struct target *t)
 	jsonw_array_end(j);
 	jsonw_array(j, "rules");
 	for (size_t i = 0; i < t->n_rules; i++)
-		jsonw_string(j, NULL, slice_str(t->rules[i].rule->name));
+		if (!t->rules[i].rule->only_in_transaction)
+			jsonw_string(j, NULL, slice_str(t->rules[i].rule->name));
 	jsonw_array_end(j);
 	jsonw_array(j, "masks");
 	for (size_t i = 0; t->res.masks[i]; i++)
@@ -249,6 +253,8 @@ static void show_json_rule(struct json *j, const struct rule *r)
 		jsonw_int(j, "ticket_s", r->ticket_ms / 1000);
 	}
 	jsonw_string(j, "durability", slice_str(r->is_durable ? "power" : "process"));
+	if (r->has_in_transaction)
+		jsonw_string(j, "in_transaction", slice_str(ruling_keywords[r->in_transaction]));
 	if (r->has_recording)
 		jsonw_string(j, "record", slice_str(recording_keywords[r->recording]));
 	jsonw_object_end(j);

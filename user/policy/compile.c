@@ -179,19 +179,52 @@ static int compile_rank(struct policy *p, struct rule ***ret)
 	return 0;
 }
 
+/* What a rule is inside a transaction, where it says something else about that; in that order, NULL
+ * where it does not. */
+static int compile_inside(struct policy *p, struct rule *const *order, struct rule ***ret)
+{
+	struct rule **inside = arena_array(&p->arena, p->n_rules + 1, sizeof(*inside));
+
+	if (!inside)
+		return err_raise(-ENOMEM);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		inside[i] = NULL;
+		if (!order[i]->has_in_transaction)
+			continue;
+		inside[i] = arena_array(&p->arena, 1, sizeof(*inside[i]));
+		if (!inside[i])
+			return err_raise(-ENOMEM);
+		*inside[i] = *order[i];
+		inside[i]->then = order[i]->in_transaction;
+		inside[i]->only_in_transaction = true;
+		if (inside[i]->then == RULING_DENY)
+			inside[i]->message = "not inside a transaction, where others wait for its "
+					     "locks: ask outside of one";
+		p->asks_transaction = true;
+	}
+	*ret = inside;
+	return 0;
+}
+
 static int compile_bind(struct policy *p, struct rule *const *order)
 {
+	struct rule **inside = NULL;
+	int e = compile_inside(p, order, &inside);
+
+	if (e)
+		return err_trace(e);
 	for (size_t i = 0; i < p->n_targets; i++) {
 		struct target *t = &p->targets[i];
 
-		t->rules = arena_array(&p->arena, p->n_rules, sizeof(*t->rules));
+		t->rules = arena_array(&p->arena, 2 * p->n_rules, sizeof(*t->rules));
 		if (!t->rules)
 			return err_raise(-ENOMEM);
 		for (size_t j = 0; j < p->n_rules; j++) {
 			const struct rule *r = order[j];
+			const struct rule *both[] = {r, inside[j]};
 
-			if (cond_fits(&r->when, t))
-				t->rules[t->n_rules++] = (struct bound_rule){.rule = r,
+			for (size_t k = 0; k < 2 && both[k] && cond_fits(&r->when, t); k++)
+				t->rules[t->n_rules++] = (struct bound_rule){.rule = both[k],
 					.effects = r->when.effects,
 					.may_unless = r->has_unless && cond_fits(&r->unless, t)};
 		}

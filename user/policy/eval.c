@@ -193,7 +193,8 @@ static void eval_fact(const struct policy *p, const struct target *target,
 		const struct bound_rule *b = &target->rules[j];
 		enum tri matches;
 
-		if (!(b->effects & bit) || !eval_concerns(b->rule, f))
+		if (!(b->effects & bit) || !eval_concerns(b->rule, f) ||
+			(b->rule->only_in_transaction && s->in_transaction == TRI_NO))
 			continue;
 		matches = eval_rule(b, s, f, &o);
 		if (matches == TRI_NO || (matches == TRI_UNKNOWN && b->rule->then == RULING_ALLOW))

@@ -108,6 +108,8 @@ static void explain_rule(FILE *to, const struct rule *r, const struct target *t,
 	object_init(&o, f);
 	when = cond_match(&r->when, s, f, &o);
 	fprintf(to, "  %-5s  %-28s  ", ruling_keywords[r->then], r->name);
+	if (r->has_in_transaction)
+		fprintf(to, "(in a transaction: %s) ", ruling_keywords[r->in_transaction]);
 	if (!cond_fits(&r->when, t)) {
 		fputs("does not apply: it is not for this resource\n", to);
 		return;

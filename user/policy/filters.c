@@ -113,6 +113,11 @@ bool policy_needs_lineage(const struct policy *p)
 	return p->asks_filters || names_columns;
 }
 
+bool policy_asks_transaction(const struct policy *p)
+{
+	return p->asks_transaction;
+}
+
 bool policy_asks_filters(const struct policy *p)
 {
 	return p->asks_filters;

@@ -86,6 +86,10 @@ struct rule {
 	int64_t timeout_ms, ticket_ms;
 	bool needs_reason;
 	bool is_durable, is_default;
+	/* `in_transaction:`: stricter there. compile.c makes a rule of its own of it, for targets
+	 * only, which is only_in_transaction. */
+	bool has_in_transaction, only_in_transaction;
+	enum ruling_kind in_transaction;
 	bool has_recording; /* `record:` is there */
 	enum recording recording;
 	/* Place in the total order "strictest first" that makes the order in the file irrelevant.
@@ -139,8 +143,9 @@ struct policy {
 	char version[13];
 	bool is_partial; /* resources had errors: what refers to them cannot be checked */
 	bool is_observe;
-	bool asks_filters; /* some rule has filters_on */
-	bool has_dns;      /* names are what runs resolve, not what we did */
+	bool asks_filters;     /* some rule has filters_on */
+	bool asks_transaction; /* … in_transaction */
+	bool has_dns;          /* names are what runs resolve, not what we did */
 	struct {
 		struct endpoint *upstreams;
 		size_t n_upstreams;

@@ -32,6 +32,7 @@ static const char *const parse_detectors[] = {
 static const char *const parse_modes[] = {"enforce", "observe", NULL};
 static const char *const parse_via[] = {"agent", "host", NULL};
 static const char *const parse_tls[] = {"inspect", "passthrough", "refuse", NULL};
+static const char *const parse_stricter[] = {"hold", "deny", NULL};
 static const char *const parse_durability[] = {"process", "power", NULL};
 
 /* What the checks at the end of the file need to know about `default:`. */
@@ -187,7 +188,7 @@ struct parse_rule {
 	struct rule *r;
 	/* Keys that only some rulings have. */
 	const struct yaml_node *message, *approvers, *break_glass, *quorum, *reason, *timeout,
-		*ticket;
+		*ticket, *in_transaction;
 	bool has_then;
 };
 
@@ -299,6 +300,17 @@ static void parse_rule_record(struct binder *b, const struct yaml_node *n, void 
 	r->has_recording = parse_record(b, n, &r->recording);
 }
 
+static void parse_rule_in_transaction(struct binder *b, const struct yaml_node *n, void *obj)
+{
+	struct parse_rule *in = obj;
+	size_t word;
+
+	in->in_transaction = n;
+	in->r->has_in_transaction = bind_word(b, n, "in_transaction", parse_stricter, &word);
+	if (in->r->has_in_transaction)
+		in->r->in_transaction = word ? RULING_DENY : RULING_HOLD;
+}
+
 static void parse_rule_durability(struct binder *b, const struct yaml_node *n, void *obj)
 {
 	size_t word;
@@ -320,6 +332,7 @@ static const struct bind_key parse_rule_keys[] = {
 	{.name = "timeout", .bind = parse_rule_timeout},
 	{.name = "ticket", .bind = parse_rule_ticket},
 	{.name = "durability", .bind = parse_rule_durability},
+	{.name = "in_transaction", .bind = parse_rule_in_transaction},
 	{.name = "record", .bind = parse_rule_record},
 	{.name = NULL},
 };
@@ -339,6 +352,8 @@ static void parse_rule_check(struct binder *b, const struct parse_rule *in)
 	for (size_t i = 0; i < sizeof(of_hold) / sizeof(of_hold[0]); i++)
 		if (of_hold[i].at && in->has_then && in->r->then != RULING_HOLD)
 			bind_error(b, of_hold[i].at, "%s: only for `then: hold`", of_hold[i].key);
+	if (in->r->has_in_transaction && in->has_then && in->r->in_transaction <= in->r->then)
+		bind_error(b, in->in_transaction, "in_transaction: must be stricter than `then`");
 	if (in->quorum)
 		terms_check_quorum(b, in->approvers ? in->approvers : in->quorum, in->r);
 	if (in->has_then && in->r->then == RULING_ALLOW && in->message)

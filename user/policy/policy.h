@@ -119,6 +119,8 @@ struct policy_subject {
 	/* What masks protect, by the catalog, may decide about its rows; by names alone, as the
 	 * facts have them, policy_eval() sees for itself. */
 	bool filters_masked;
+	/* Is the request in a transaction block, where others wait for its locks? */
+	enum tri in_transaction;
 	/* The request, where less of it is judged; NULL: what is given to policy_eval(). */
 	const struct facts *whole;
 };
@@ -194,6 +196,8 @@ void policy_print_terms(const struct ruling *r, FILE *to);
  * Prints nothing if there is neither. */
 void policy_print_instead(
 	const struct policy *p, const struct policy_subject *s, const struct ruling *r, FILE *to);
+/* Does any rule say `in_transaction:`? */
+bool policy_asks_transaction(const struct policy *p);
 /* Does any rule ask filters_on? */
 bool policy_asks_filters(const struct policy *p);
 /* … or does any mask name columns, so that the lineage of texts is needed? */

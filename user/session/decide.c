@@ -253,6 +253,7 @@ struct policy_subject decide_subject(const struct session *s)
 		.run = slice_str(s->run.name),
 		.role = q->user.n ? q->user : slice_str(s->role),
 		.database = q->database.n ? q->database : slice_str(s->database),
+		.in_transaction = guard_in_transaction(s),
 	};
 }
 

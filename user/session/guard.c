@@ -345,6 +345,15 @@ int guard_may_split(struct session *s)
 	return s->guard.mixed == w.batch + 1 ? 0 : GUARD_E_SPLIT;
 }
 
+enum tri guard_in_transaction(const struct session *s)
+{
+	const struct facts *f = &s->asked.facts;
+
+	if (f->n_statements > 1 && f->flags & FACTS_BEGINS_TX)
+		return TRI_YES;
+	return s->is_logged_in && s->proto->tx(s->state) != TX_NONE ? TRI_YES : TRI_NO;
+}
+
 int guard_check(struct session *s)
 {
 	struct guard *g = &s->guard;
@@ -353,6 +362,10 @@ int guard_check(struct session *s)
 
 	if (s->asked.is_guarded)
 		return 0;
+	/* Something before it may have begun a transaction. */
+	if (s->is_logged_in && policy_asks_transaction(s->policy) &&
+		!s->proto->is_drained(s->state))
+		return GUARD_E_DRAIN;
 	if (!guard_is_on(s)) {
 		g->answer = GUARD_UNASKED;
 		g->is_retry = false;

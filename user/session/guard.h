@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "proto/proto.h"
+#include "fact/facts.h"
 #include "util/err.h"
 #include "util/slice.h"
 
@@ -68,6 +69,8 @@ enum {
 		3, /* end the batch (proto.h: split), wait as for GUARD_E_DRAIN, call again */
 };
 
+/* Is the request at hand in a transaction block? Exact once guard_check() is done with it. */
+enum tri guard_in_transaction(const struct session *s);
 /* Before the request at hand is ruled on, its facts complete: asks what has to be asked, and adds
  * to the facts what came of it. 0, GUARD_E_*, or < 0. */
 ERR_CHECK int guard_check(struct session *s);

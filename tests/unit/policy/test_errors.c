@@ -264,7 +264,10 @@ static const struct error_case rule_cases[] = {
 	{"unknown key", RULE("when: {}, then: hold, tickets: 1h, x: 1"),
 		"6:35: rule: unknown key \"tickets\"; did you mean \"ticket\"?\n"
 		"6:48: rule: unknown key \"x\"; known: name, when, unless, then, message, "
-		"approvers, quorum, reason, break_glass, timeout, ticket, durability, record\n"},
+		"approvers, quorum, reason, break_glass, timeout, ticket, durability, "
+		"in_transaction, record\n"},
+	{"in_transaction that is not stricter", RULE("when: {}, then: hold, in_transaction: hold"),
+		"6:51: in_transaction: must be stricter than `then`\n"},
 	{"hold keys without hold",
 		RULE("when: {}, then: deny, approvers: user:a, quorum: 1, timeout: 1m"),
 		"6:46: approvers: only for `then: hold`\n6:62: quorum: only for `then: hold`\n"

@@ -509,3 +509,70 @@ Test(policy_eval, resource_of_another_policy_is_denied)
 	policy_free(p);
 	policy_free(q);
 }
+
+Test(eval, a_rule_may_be_stricter_inside_a_transaction)
+{
+	struct policy *p = pt_policy(
+		"version: 1\ndefault: deny\n"
+		"resources: [{name: db, at: [\"10.0.0.1:1\"], protocol: postgres}]\n"
+		"rules:\n"
+		"  - {name: a, when: {effect: insert}, then: allow, in_transaction: hold}\n"
+		"  - {name: b, when: {effect: delete, object: t}, then: hold, "
+		"in_transaction: deny}\n"
+		"  - {name: c, when: {effect: read}, then: allow}\n");
+	static const struct {
+		enum effect effect;
+		const char *object;
+		enum ruling_kind outside, inside;
+	} rows[] = {
+		{EFFECT_INSERT, "t", RULING_ALLOW, RULING_HOLD},
+		{EFFECT_DELETE, "t", RULING_HOLD, RULING_DENY},
+		{EFFECT_READ, "t", RULING_ALLOW, RULING_ALLOW},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fact fact = pt_fact(rows[i].effect, rows[i].object, TRI_UNKNOWN);
+		const struct facts f = {.list = &fact, .n = 1};
+		struct policy_subject s = {.resource = policy_resource_at(p, 0)};
+
+		cr_expect_eq(policy_eval(p, &s, &f).kind, rows[i].outside, "row %zu outside", i);
+		s.in_transaction = TRI_YES;
+		cr_expect_eq(policy_eval(p, &s, &f).kind, rows[i].inside, "row %zu inside", i);
+		s.in_transaction = TRI_UNKNOWN;
+		cr_expect_eq(policy_eval(p, &s, &f).kind, rows[i].inside, "row %zu unknown", i);
+	}
+	cr_expect(policy_asks_transaction(p));
+	policy_free(p);
+}
+
+/* What is seen through other objects (fact_sight): no allow is needed, and none helps. */
+Test(eval, what_a_view_shows_meets_only_what_stops)
+{
+	struct policy *p =
+		pt_policy("version: 1\ndefault: deny\n"
+			  "resources: [{name: db, at: [\"10.0.0.1:1\"], protocol: postgres}]\n"
+			  "rules:\n"
+			  "  - {name: view, when: {effect: read, object: v}, then: allow}\n"
+			  "  - {name: keys, when: {effect: read, object: keys}, then: deny}\n"
+			  "  - {name: code, when: {effect: execute}, then: hold}\n"
+			  "  - {name: named, when: {effect: execute, object: bad}, then: deny}\n");
+	struct fact list[2] = {pt_fact(EFFECT_READ, "v", TRI_UNKNOWN),
+		pt_fact(EFFECT_READ, "people", TRI_UNKNOWN)};
+	const struct facts f = {.list = list, .n = 2};
+	const struct policy_subject s = {.resource = policy_resource_at(p, 0)};
+
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_DENY, "said, it is denied by default");
+	list[1].sight = FACT_SHOWN;
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_ALLOW);
+	list[1].object = SLICE_LIT("keys");
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_DENY);
+	list[1] = pt_fact(EFFECT_EXECUTE, "f", TRI_UNKNOWN);
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_HOLD, "a call is held");
+	list[1].sight = FACT_READ_OFF;
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_ALLOW);
+	list[1].object = SLICE_LIT("bad");
+	cr_expect_eq(policy_eval(p, &s, &f).kind, RULING_DENY);
+	/* Nothing but such facts: as if nothing were known. */
+	cr_expect_eq(policy_eval(p, &s, &(struct facts){.list = list, .n = 0}).kind, RULING_DENY);
+	policy_free(p);
+}
