@@ -139,6 +139,16 @@ test_removal_that_looks_like_retention_is_found() {
 	take_away
 }
 
+# The rows are all there; but not what `audit` shows of them.
+test_what_people_look_at_is_compared_with_the_rows() {
+	sql=$(sqlite3 "$G/kept/ledger.db" "SELECT sql FROM sqlite_schema WHERE name = 'requests'")
+	tampered 'schema: view requests is not as this version makes it' "DROP VIEW requests;
+		$sql WHERE request.text NOT LIKE '%DELETE%'"
+	assert_lacks "$(hf audit --ledger "$T/copy/ledger.db")" DELETE 'that it was worth it'
+	tampered 'unfound: request ' "INSERT INTO words (words) VALUES ('delete-all')"
+	tampered 'unsigned: ' 'DELETE FROM checkpoint WHERE number = 1'
+}
+
 test_row_appended_while_nothing_runs_is_found() {
 	cp -a "$G/kept" "$T/copy"
 	forge "$T/copy/ledger.db" none

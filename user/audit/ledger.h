@@ -31,6 +31,9 @@ enum {
 
 struct ledger;
 
+/* The SQL that makes an empty one. */
+const char *ledger_schema(void);
+
 /* Opens or creates (mode 0640), migrates, checks. 0, LEDGER_E_UNWRITABLE, LEDGER_E_VERSION;
  * -EUCLEAN: corrupt, or no ledger. */
 ERR_CHECK int ledger_open(const char *path, struct ledger **ret);

@@ -22,6 +22,11 @@ enum {
 	MIGRATE_LINK_ROWS = 4000, /* entries of one link, where old rows enter the chain */
 };
 
+const char *ledger_schema(void)
+{
+	return schema_sql;
+}
+
 /* A prepared statement that is finalized with its scope. */
 static void migrate_finalizep(sqlite3_stmt **stmt)
 {

@@ -11,6 +11,7 @@
 
 #include "audit/ledger.h"
 #include "audit/row.h"
+#include "audit/verify_int.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/reader.h"
@@ -19,7 +20,6 @@ enum {
 	VERIFY_SQL_MAX = 4096,
 	VERIFY_SNAPSHOT_MS = 200, /* a reader pins the WAL no longer than this */
 	VERIFY_BUSY_MS = 5000,
-	VERIFY_RINGS = 256,
 	VERIFY_ROWS_MAX = 32 << 20, /* of one table, among which inserted ones are looked for */
 };
 
@@ -36,22 +36,9 @@ const char *const verify_words[VERIFY_WHAT_N] = {
 	[VERIFY_PRUNED] = "pruned",
 	[VERIFY_EXTENDED] = "extended",
 	[VERIFY_POSITION] = "position",
+	[VERIFY_SCHEMA] = "schema",
+	[VERIFY_UNFOUND] = "unfound",
 	[VERIFY_DAMAGED] = "damaged",
-};
-
-struct verify {
-	const struct verify_config *config;
-	struct verify_report *report;
-	sqlite3 *db;
-	sqlite3_stmt *link, *checkpoint, *prune, *rows[RECORD_N];
-	uint8_t id[CHAIN_ID_SIZE];
-	struct chain chain; /* what the links should be */
-	struct buf scratch;
-	uint64_t all; /* entries there were at the start */
-	struct checkpoint next_checkpoint;
-	bool has_next_checkpoint, is_first_link, is_damaged;
-	uint64_t n_chained[RECORD_N];
-	uint64_t position[VERIFY_RINGS];
 };
 
 /* ---- SQLite ---- */
@@ -73,7 +60,7 @@ static int verify_error(struct verify *v, int rc)
 	return 0;
 }
 
-static int verify_prepare(struct verify *v, const char *sql, sqlite3_stmt **ret)
+int verify_prepare(struct verify *v, const char *sql, sqlite3_stmt **ret)
 {
 	int rc = sqlite3_prepare_v2(v->db, sql, -1, ret, NULL);
 
@@ -81,7 +68,7 @@ static int verify_prepare(struct verify *v, const char *sql, sqlite3_stmt **ret)
 }
 
 /* The one number of a query; otherwise what it was. */
-static void verify_number(struct verify *v, const char *sql, uint64_t *ret)
+void verify_number(struct verify *v, const char *sql, uint64_t *ret)
 {
 	sqlite3_stmt *stmt = NULL;
 
@@ -104,7 +91,7 @@ static bool verify_blob(sqlite3_stmt *stmt, int column, uint8_t *to, int n)
 /* ---- findings ---- */
 
 /* Says which checkpoints are around it, and tells. */
-static void verify_find(struct verify *v, struct verify_finding f)
+void verify_find(struct verify *v, struct verify_finding f)
 {
 	char sql[128];
 
@@ -174,6 +161,10 @@ static void verify_event(
 			f.last = b;
 		}
 		verify_find(v, f);
+	} else if (slice_eq_str(event->kind, "ledger-replaced")) {
+		/* Up to here the numbers went to another ledger. */
+		if (sscanf(detail, "checkpoint=%" SCNu64 " ", &a) == 1)
+			v->replaced = a;
 	}
 }
 
@@ -276,6 +267,14 @@ static int verify_checkpoint(struct verify *v, bool is_here, const uint8_t head[
 	bool is_good = is_here && !memcmp(head, c->head, SHA256_SIZE) &&
 		       (!v->config->key || !checkpoint_verify(v->config->key, c));
 
+	/* Numbers begin with 1, or behind those of the ledger whose place this one took; what was
+	 * pruned is behind a checkpoint that stays. */
+	if (!v->report->n_checkpoints && !v->is_pruned && c->number != 1 &&
+		c->number != v->replaced + 1)
+		verify_find(v, (struct verify_finding){.what = VERIFY_UNSIGNED,
+				       .first = v->report->first,
+				       .last = c->entry,
+				       .until = c->number});
 	v->report->n_checkpoints++;
 	v->report->last_checkpoint = c->number;
 	v->report->last_checkpoint_at_ns = c->at_ns;
@@ -317,6 +316,7 @@ static int verify_first_link(struct verify *v, uint64_t first)
 		/* Who removes rows without the warden's word has not pruned. */
 		if (!verify_permit(v, c->number, c->entry, c->head))
 			verify_find_entries(v, VERIFY_GAP, 1, first - 1);
+		v->is_pruned = true;
 		chain_deinit(&v->chain);
 		chain_init(&v->chain, first, c->head);
 		return err_trace(verify_checkpoint(v, true, c->head));
@@ -603,6 +603,7 @@ static int verify_open(struct verify *v)
 	if (rc)
 		return VERIFY_E_NO_LEDGER;
 	verify_number(v, "PRAGMA user_version", &version);
+	v->version = version;
 	if (version < 2 || version > LEDGER_VERSION)
 		return VERIFY_E_VERSION;
 	has_id = sqlite3_prepare_v2(v->db, "SELECT id FROM identity", -1, &stmt, NULL) ==
@@ -679,6 +680,8 @@ int verify_run(const struct verify_config *config, struct verify_report *ret)
 		r = verify_prepare_all(&v);
 		if (!r && !v.is_damaged)
 			r = verify_all(&v);
+		if (!r && !v.is_damaged)
+			r = verify_read(&v);
 		r = r ? err_trace(r) : 0;
 	}
 	verify_deinit(&v);

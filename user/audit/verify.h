@@ -32,6 +32,8 @@ enum verify_what {
 	VERIFY_PRUNED,    /* an event says that rows were removed, and the warden did not */
 	VERIFY_EXTENDED,  /* rows were appended while nothing ran that may */
 	VERIFY_POSITION,  /* how far a ring was drained is not what the chain says */
+	VERIFY_SCHEMA,    /* a view, table, index or trigger is not as this version makes it */
+	VERIFY_UNFOUND,   /* a row that is there, but not in an index that is searched */
 	VERIFY_DAMAGED,   /* SQLite cannot read it */
 	VERIFY_WHAT_N
 };
@@ -41,6 +43,7 @@ extern const char *const verify_words[VERIFY_WHAT_N];
 struct verify_finding {
 	enum verify_what what;
 	const char *table; /* NULL: of no table */
+	const char *name;  /* instead of a row: "view requests"; valid during the call */
 	int64_t row;
 	uint64_t first, last;  /* entries of the chain that it is about; 0 = none */
 	uint64_t after, until; /* numbers of the checkpoints around it; 0 = none */
@@ -52,7 +55,9 @@ struct verify_report {
 	uint64_t n_unsigned;      /* entries behind the last checkpoint */
 	uint64_t last_checkpoint; /* its number */
 	int64_t last_checkpoint_at_ns;
-	uint64_t n_heads; /* kept elsewhere, of this ledger, found here */
+	uint64_t n_heads;    /* kept elsewhere, of this ledger, found here */
+	uint64_t n_searched; /* requests that were looked for in the index of words */
+	bool has_old_schema; /* of an earlier version: what its views show was not checked */
 	uint64_t n_findings;
 };
 

@@ -138,6 +138,8 @@ static void audit_finding_json(const struct verify_finding *f)
 	jsonw_init(&j, AUDIT_JSON_MAX);
 	jsonw_object(&j, NULL);
 	jsonw_string(&j, "finding", slice_str(verify_words[f->what]));
+	if (f->name)
+		jsonw_string(&j, "name", slice_str(f->name));
 	if (f->table) {
 		jsonw_string(&j, "table", slice_str(f->table));
 		jsonw_int(&j, "id", f->row);
@@ -168,6 +170,8 @@ static const char *const audit_sentences[VERIFY_WHAT_N] = {
 	[VERIFY_PRUNED] = "says that rows were removed, and the warden did not sign that",
 	[VERIFY_EXTENDED] = "rows were appended while nothing ran that may",
 	[VERIFY_POSITION] = "is not what the chain says",
+	[VERIFY_SCHEMA] = "is not as this version makes it",
+	[VERIFY_UNFOUND] = "is not in an index where people look for it",
 	[VERIFY_DAMAGED] = "the file is damaged from here on: SQLite cannot read it",
 };
 
@@ -181,7 +185,9 @@ static void audit_on_finding(void *arg, const struct verify_finding *f)
 		return;
 	}
 	printf("%s: ", verify_words[f->what]);
-	if (f->table)
+	if (f->name)
+		printf("%s ", f->name);
+	else if (f->table)
 		printf("%s %" PRId64 " ", f->table, f->row);
 	printf("%s", audit_sentences[f->what]);
 	if (f->first && f->first == f->last)
@@ -202,11 +208,12 @@ static void audit_report_json(const struct verify_report *r)
 	printf("{\"verified\":%s,\"rows\":%" PRIu64 ",\"commits\":%" PRIu64
 	       ",\"first_entry\":%" PRIu64 ",\"last_entry\":%" PRIu64 ",\"checkpoints\":%" PRIu64
 	       ",\"last_checkpoint\":%" PRIu64 ",\"last_checkpoint_at\":%" PRId64
+	       ",\"searched\":%" PRIu64 ",\"views_checked\":%s"
 	       ",\"unsigned_entries\":%" PRIu64 ",\"heads\":%" PRIu64 ",\"findings\":%" PRIu64
 	       "}\n",
 		r->n_findings ? "false" : "true", r->n_rows, r->n_links, r->first, r->last,
-		r->n_checkpoints, r->last_checkpoint, r->last_checkpoint_at_ns, r->n_unsigned,
-		r->n_heads, r->n_findings);
+		r->n_checkpoints, r->last_checkpoint, r->last_checkpoint_at_ns, r->n_searched,
+		r->has_old_schema ? "false" : "true", r->n_unsigned, r->n_heads, r->n_findings);
 }
 
 static void audit_report(const struct verify_report *r)
@@ -216,6 +223,9 @@ static void audit_report(const struct verify_report *r)
 	printf("%s: %" PRIu64 " rows in %" PRIu64 " commits, %" PRIu64 " checkpoints\n",
 		r->n_findings ? "NOT verified" : "verified", r->n_rows, r->n_links,
 		r->n_checkpoints);
+	if (r->has_old_schema)
+		puts("made by an earlier version: what its views show was not checked; the daemon "
+		     "of this one brings it forward");
 	if (r->first > 1)
 		printf("entries before %" PRIu64 " were pruned\n", r->first);
 	if (r->n_checkpoints)

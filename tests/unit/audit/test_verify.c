@@ -17,6 +17,7 @@ static struct checkpoint heads[16];
 static size_t n_heads;
 static struct verify_finding found[512];
 static size_t n_found;
+static char found_names[8][64];
 static struct verify_report report;
 
 static void sign(struct ledger *l)
@@ -97,6 +98,9 @@ static void tamper(const char *sql)
 static void on_finding(void *arg, const struct verify_finding *f)
 {
 	(void)arg;
+	if (n_found < 8)
+		snprintf(
+			found_names[n_found], sizeof(found_names[0]), "%s", f->name ? f->name : "");
 	if (n_found < 512)
 		found[n_found++] = *f;
 }
@@ -387,6 +391,94 @@ Test(verify, what_the_scribe_noticed_is_a_finding_for_ever)
 	cr_expect_eq(found[0].last, 9);
 }
 
+/* ---- what people read ---- */
+
+/* Exactly these findings of the schema, in this order. */
+static void expect_schema(const char *sql, size_t n, const char *const names[])
+{
+	tamper(sql);
+	check();
+	cr_assert_eq(n_found, n, "%zu findings after: %s", n_found, sql);
+	for (size_t i = 0; i < n; i++) {
+		cr_expect_eq(found[i].what, VERIFY_SCHEMA);
+		cr_expect_str_eq(found_names[i], names[i]);
+	}
+}
+
+/* tamper() wants a row to change. */
+#define SOMETHING "INSERT OR REPLACE INTO settled VALUES ('x', 1);"
+
+Test(verify, views_that_show_something_else_are_found)
+{
+	expect_schema(SOMETHING "DROP VIEW decisions; CREATE VIEW decisions AS SELECT 1 AS id "
+				"WHERE 0; DROP VIEW runs",
+		2, (const char *const[]){"view decisions", "view runs"});
+}
+
+Test(verify, triggers_tables_and_columns_that_are_not_ours_are_found)
+{
+	expect_schema(SOMETHING
+		"CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END;"
+		"CREATE TABLE \"x\x1b[2J\" (a);"
+		"ALTER TABLE run ADD COLUMN more TEXT NOT NULL DEFAULT 'x'; DROP INDEX run_of_name",
+		4,
+		(const char *const[]){
+			"table run", "trigger t", "table x?[2J", "index run_of_name"});
+}
+
+Test(verify, an_index_that_lacks_a_row_is_found)
+{
+	tamper("DROP INDEX request_of_session;"
+	       "CREATE INDEX request_of_session ON request (session) WHERE id <> 27;"
+	       "PRAGMA writable_schema = ON;"
+	       "UPDATE sqlite_schema SET sql = 'CREATE INDEX request_of_session ON request "
+	       "(session)' WHERE name = 'request_of_session'");
+	check();
+	cr_assert_eq(n_found, 1);
+	cr_expect_eq(found[0].what, VERIFY_UNFOUND);
+	cr_expect_str_eq(found_names[0], "a row of table request");
+}
+
+Test(verify, an_index_of_words_that_was_emptied_is_found)
+{
+	check();
+	cr_expect_eq(report.n_searched, COMMITS * PER_COMMIT);
+	tamper(SOMETHING "INSERT INTO words (words) VALUES ('delete-all')");
+	check();
+	cr_expect_eq(n_found, COMMITS * PER_COMMIT);
+	cr_expect_eq(found[0].what, VERIFY_UNFOUND);
+}
+
+Test(verify, a_request_without_its_words_is_found)
+{
+	/* All of it, and then so that the words alone are missing. */
+	tamper("INSERT INTO words (words, rowid, doc) VALUES ('delete', 27, 'SELECT 1 zzeread "
+	       "zzvallow')");
+	check();
+	expect(VERIFY_UNFOUND, "request", 27);
+	tamper("INSERT INTO words_docsize VALUES (27, x'05')");
+	check();
+	expect(VERIFY_UNFOUND, "request", 27);
+}
+
+Test(verify, a_version_that_it_is_not_of_hides_no_views)
+{
+	tamper(SOMETHING "DROP VIEW decisions; PRAGMA user_version = 3");
+	check();
+	cr_assert_eq(n_found, 1);
+	cr_expect_str_eq(found_names[0], "pragma user_version");
+	cr_expect(report.has_old_schema);
+}
+
+Test(verify, the_first_checkpoints_are_missed)
+{
+	tamper("DELETE FROM checkpoint WHERE number = 1");
+	check_with(&heads[n_heads - 1], 1);
+	cr_assert_eq(n_found, 1);
+	cr_expect_eq(found[0].what, VERIFY_UNSIGNED);
+	cr_expect_eq(found[0].until, 2);
+}
+
 Test(verify, a_forged_checkpoint_is_found)
 {
 	tamper("UPDATE checkpoint SET signature = zeroblob(64) WHERE number = 2");
@@ -612,7 +704,9 @@ static void make_version_3(const char *path)
 		"INSERT INTO chain SELECT * FROM new.chain;"
 		"INSERT INTO checkpoint SELECT * FROM new.checkpoint;"
 		"INSERT INTO identity SELECT * FROM new.identity;"
-		"INSERT INTO ring_position SELECT * FROM new.ring_position",
+		"INSERT INTO ring_position SELECT * FROM new.ring_position;"
+		"INSERT INTO words (rowid, doc) SELECT id, text || ' zzeread zzvallow' FROM "
+		"new.request",
 		fixture_path("new.db"));
 	cr_assert_eq(sqlite3_exec(old, sql, NULL, NULL, &why), SQLITE_OK, "%s", why);
 	sqlite3_close(old);
