@@ -30,6 +30,11 @@ struct origin {
 };
 _Static_assert(sizeof(struct origin) == 80, "abi: origin");
 
+/* On a packet for the enforcer's UDP socket: a run's own hook let it out, to an address that stands
+ * for this run. Setting a mark takes CAP_NET_ADMIN or CAP_NET_RAW, so nobody else's packet has it
+ * who could not send whatever he likes anyway. */
+#define QUESTION_MARK 0x68664453u
+
 /* One entry of the maps `targets` (what may be reached) and `inbound` (who may reach what a run
  * listens on, and at which port of it). v4 as v4-mapped; the first 32 bits are the trie's own. */
 struct reach_key {

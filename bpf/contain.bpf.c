@@ -169,8 +169,12 @@ static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct p
 {
 	if (!packet_is_ours(p, true, token_net(), config.port))
 		return false;
-	if (p->is_udp)
+	if (p->is_udp) {
+		/* The address was checked where the message was sent (sendmsg.bpf.c,
+		 * connect.bpf.c), but anybody on this host may send to it. */
+		skb->mark = QUESTION_MARK;
 		return is_own_udp_at(skb, p->dst, p->dst_port);
+	}
 	return !packet_is_syn(p) || !p->has_data || is_own_listener_at(skb, p->dst, p->dst_port);
 }
 

@@ -8,6 +8,10 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75 /* Linux 5.19 */
+#endif
+
 int udp_listen(uint16_t port, bool reuse_port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -18,6 +22,7 @@ int udp_listen(uint16_t port, bool reuse_port)
 		return err_raise(-errno);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)) < 0 ||
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof(on)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0 ||
 		bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return err_raise(-errno);
@@ -47,7 +52,7 @@ int udp_receive(int fd, uint8_t *buf, size_t max, size_t *ret_n, struct udp_ends
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(uint32_t))];
 	} control = {0};
 	struct iovec iov = {.iov_base = buf, .iov_len = max};
 	struct msghdr msg = {.msg_name = &ret->peer,
@@ -59,11 +64,14 @@ int udp_receive(int fd, uint8_t *buf, size_t max, size_t *ret_n, struct udp_ends
 	ssize_t n = recvmsg(fd, &msg, 0);
 	struct in_pktinfo info = {0};
 
+	ret->mark = 0;
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? UDP_E_AGAIN : err_raise(-errno);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
 		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
+		else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK)
+			memcpy(&ret->mark, CMSG_DATA(c), sizeof(ret->mark));
 	ret->to = info.ipi_addr;
 	*ret_n = (size_t)n;
 	return 0;

@@ -16,6 +16,7 @@
 struct udp_ends {
 	struct sockaddr_in peer;
 	struct in_addr to;
+	uint32_t mark; /* the packet's; 0: none */
 };
 
 enum { UDP_E_AGAIN = 1 }; /* nothing there */

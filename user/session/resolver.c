@@ -397,8 +397,10 @@ static void resolver_on_udp(struct loop_source *src, uint32_t events)
 
 		if (e)
 			return;
-		/* An address that stands for nobody was not chosen by our hooks. */
-		if (origin_of_token(r->origins_fd, from.ends.to.s_addr, &origin) ||
+		/* Not let out by the hook of a run, or to an address that stands for nobody: it is
+		 * somebody else's, who sends to the address that stands for a run. */
+		if (from.ends.mark != QUESTION_MARK ||
+			origin_of_token(r->origins_fd, from.ends.to.s_addr, &origin) ||
 			!enforcer_find_run(r->worker->enforcer, origin.cgroup, &from.run))
 			continue;
 		resolver_question(r, &from, slice_of(r->received, n));
