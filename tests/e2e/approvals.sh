@@ -348,4 +348,22 @@ test_a_stopped_enforcer_keeps_nobody_waiting_for_ever() {
 	hf status > /dev/null
 }
 
+# An attached group may hold processes of several users: each of them may be an agent's.
+test_nobody_with_a_process_in_an_attached_group_decides() {
+	group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/holdfast-people-$$
+	mkdir "$group"
+	for who in "$ANN" "$BOB"; do
+		(echo 0 > "$group/cgroup.procs" && exec setpriv --reuid="$who" --regid=nogroup --init-groups tail -f /dev/null) &
+	done
+	wait_until 10 sh -c "[ \"\$(xargs ps -o comm= -p < '$group/cgroup.procs' 2> /dev/null | grep -c tail)\" = 2 ]"
+	hf attach --cgroup "/${group##*/}" --name people > /dev/null
+	bg psql sql asked "DELETE FROM notes WHERE id = 4242"
+	h=$(wait_hold asked)
+	for who in "$ANN" "$BOB"; do assert_exit 4 as "$who" "$B/holdfast" approve "$h" -m mine; done
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "people").id')"
+	wait_until 10 assert_exit 0 as "$BOB" "$B/holdfast" approve "$h" -m 'from outside'
+	finish "$BG"
+	wait_until 10 rmdir "$group"
+}
+
 run_tests

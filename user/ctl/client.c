@@ -2,10 +2,13 @@
 /* Control connections: see client.h. */
 #include "ctl/client.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl/commands.h"
@@ -24,14 +27,26 @@ struct ctl_packet {
 
 /* ---- who is it ------------------------------------------------------------------------------- */
 
+enum ctl_place { CTL_OUTSIDE, CTL_IN_RUN, CTL_NOWHERE };
+
+static enum ctl_place ctl_is_in_run(const struct ctl *c, pid_t pid)
+{
+	size_t n = strlen(c->config.runs_path);
+	char path[4096];
+
+	if (cgroup_of_pid(c->config.cgroup_root, pid, path, sizeof(path)))
+		return CTL_NOWHERE;
+	return !strncmp(path, c->config.runs_path, n) && (!path[n] || path[n] == '/') ? CTL_IN_RUN
+										      : CTL_OUTSIDE;
+}
+
 /*
  * A peer is an agent if its process is in a run's cgroup, if its uid is one that runs use, or if we
  * cannot tell: a process that is gone by now is nobody who may decide.
  */
 static bool ctl_client_is_agent(const struct ctl *c, pid_t pid, uid_t uid)
 {
-	size_t n = strlen(c->config.runs_path), pos = 0;
-	char path[4096];
+	size_t pos = 0;
 	void *run;
 	bool is_agent = uid >= c->config.agent_uid_first && uid <= c->config.agent_uid_last;
 
@@ -39,9 +54,28 @@ static bool ctl_client_is_agent(const struct ctl *c, pid_t pid, uid_t uid)
 	while (!is_agent && map_next(&c->enforcer->runs, &pos, NULL, &run))
 		is_agent = ((const struct run_info *)run)->uid == uid;
 	pthread_mutex_unlock(&c->enforcer->runs_lock);
-	if (is_agent || cgroup_of_pid(c->config.cgroup_root, pid, path, sizeof(path)))
-		return true;
-	return !strncmp(path, c->config.runs_path, n) && (!path[n] || path[n] == '/');
+	return is_agent || ctl_is_in_run(c, pid) != CTL_OUTSIDE;
+}
+
+bool ctl_client_has_run_process(const struct ctl_client *cl)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *e;
+	bool has = !proc; /* cannot be told: as above */
+
+	/* Of root nobody keeps root. */
+	while (cl->uid && proc && !has && (e = readdir(proc))) {
+		pid_t pid = isdigit((unsigned char)e->d_name[0])
+				    ? (pid_t)strtol(e->d_name, NULL, 10)
+				    : 0;
+		struct stat st;
+
+		if (pid && !fstatat(dirfd(proc), e->d_name, &st, 0) && st.st_uid == cl->uid)
+			has = ctl_is_in_run(cl->ctl, pid) == CTL_IN_RUN;
+	}
+	if (proc)
+		closedir(proc);
+	return cl->uid && has;
 }
 
 static int ctl_client_identify(struct ctl_client *cl)

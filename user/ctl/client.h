@@ -41,6 +41,9 @@ void ctl_client_free(struct ctl_client *cl);
 struct ctl_client *ctl_client_find(struct ctl *c, uint64_t id);
 /* Of the approvers' group, by its login and by the accounts of this host as they are now. */
 bool ctl_client_is_approver(const struct ctl_client *cl);
+/* Has this user any process in a run, whichever he asks from? Of an attached group several users
+ * can be, and only one of them is written down with the run. Looks through /proc. */
+bool ctl_client_has_run_process(const struct ctl_client *cl);
 /*
  * Asked before each answer, not only when it connects: a process can be attached, or a run begun as
  * its user, in between. True: it was told so, recorded, and closed.

@@ -89,7 +89,7 @@ ERR_CHECK static int ctl_may_vote(const struct ctl_client *cl, const struct hold
 		.uid = cl->uid,
 		.gids = cl->gids,
 		.n_gids = cl->n_gids,
-		.is_in_run = cl->is_in_run,
+		.is_in_run = cl->is_in_run || ctl_client_has_run_process(cl),
 		.may_self = cl->ctl->config.self_approval,
 		.approver_gid = cl->ctl->config.approver_gid,
 	};
