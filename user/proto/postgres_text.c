@@ -215,6 +215,25 @@ static bool pg_words_are_constant(struct slice code, struct slice message)
 	return false;
 }
 
+/* The server's commands that look for a name, which stands in the client's own message or text.
+ * Code that gives such a command a name of its own making says where it was ('W'). */
+static bool pg_words_are_of_a_name(struct slice code, struct slice routine)
+{
+	static const char *const routines[] = {
+		"26000 FetchPreparedStatement",
+		"26000 exec_bind_message",
+		"26000 exec_describe_statement_message",
+		"34000 PerformPortalFetch",
+		"34000 exec_describe_portal_message",
+		"34000 exec_execute_message",
+	};
+
+	for (size_t i = 0; code.n == 5 && i < sizeof(routines) / sizeof(routines[0]); i++)
+		if (!memcmp(code.p, routines[i], 5) && slice_eq_str(routine, routines[i] + 6))
+			return true;
+	return false;
+}
+
 /*
  * May an error or notice quote what stands in a row? Not if its words are constant, and not if it
  * is the server's parser that speaks, of the text that the client sent: those carry a position
@@ -225,7 +244,7 @@ static bool pg_words_are_constant(struct slice code, struct slice message)
 static bool pg_words_may_quote(struct slice unit)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
-	struct slice code = SLICE_NULL, message = SLICE_NULL;
+	struct slice code = SLICE_NULL, message = SLICE_NULL, routine = SLICE_NULL;
 	bool has_position = false, has_context = false, has_more = false;
 	uint8_t type;
 
@@ -253,7 +272,9 @@ static bool pg_words_may_quote(struct slice unit)
 		case 'V':
 		case 'F':
 		case 'L':
+			break;
 		case 'R':
+			routine = s;
 			break;
 		default:
 			has_more = true;
@@ -262,7 +283,10 @@ static bool pg_words_may_quote(struct slice unit)
 	}
 	if (has_context)
 		return true;
-	return !has_position && (has_more || !pg_words_are_constant(code, message));
+	if (has_position)
+		return false;
+	return has_more ||
+	       (!pg_words_are_constant(code, message) && !pg_words_are_of_a_name(code, routine));
 }
 
 /* Settings whose value is one of a few words, numbers or names that the server knows. */
