@@ -6,9 +6,10 @@ wiretalk.py PORT WORD…      a word is one message, or `wait`
   "Q text"        Query                     "P name text"   Parse ("-" is no name)
   "B portal name [value…]" Bind; x*N is N bytes of x   "D portal" / "d name"   Describe
   "E portal [n]"  Execute                   "C portal" / "c name"   Close
+  "F number [argument…]" FunctionCall
   S H             Sync, Flush               X               Terminate
   wait            sends what was said since the last one in one segment, and reads up to the
-                  ReadyForQuery of every Query and Sync in it
+                  ReadyForQuery of every Query, FunctionCall and Sync in it
   drain           the same, and reads up to the answer of the last Execute
 """
 import os
@@ -43,6 +44,10 @@ def unit(word):
     if kind == "E":
         portal, _, n = rest.partition(" ")
         return message("E", name(portal) + struct.pack("!i", int(n or 0)))
+    if kind == "F":
+        oid, *words = rest.split(" ")
+        body = b"".join(struct.pack("!i", len(w)) + w.encode() for w in words)
+        return message("F", struct.pack("!ihh", int(oid), 0, len(words)) + body + struct.pack("!h", 0))
     return message(kind)
 
 
@@ -113,7 +118,7 @@ def main():
             said.append(word)
             continue
         server.s.sendall(b"".join(unit(w) for w in said))
-        left = sum(w[0] in "QS" for w in said) if word == "wait" else sum(w[0] == "E" for w in said)
+        left = sum(w[0] in "QSF" for w in said) if word == "wait" else sum(w[0] == "E" for w in said)
         ends = "Z" if word == "wait" else "CsIE"
         said = []
         while left:

@@ -298,7 +298,7 @@ static int pg_client_call(struct pg *st, struct slice unit, struct sink *sink)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
 	uint32_t oid = rd_be32(&r);
-	struct request req = {.kind = REQUEST_CALL};
+	struct request req = {.kind = REQUEST_CALL, .function = oid};
 	int err = pg_params_read(&r, SLICE_NULL, sink->arena, &req.params, &req.n_params);
 
 	if (err)

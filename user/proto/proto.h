@@ -133,7 +133,7 @@ enum event_kind {
 enum request_kind {
 	REQUEST_TEXT,  /* `text` in the resource's query language, with params */
 	REQUEST_LOGIN, /* `settings`, `user`, `database`: the start of the session */
-	REQUEST_CALL,  /* a call by number (FunctionCall): `text` describes it; effect is EXECUTE */
+	REQUEST_CALL,  /* a call by number (FunctionCall): `text` describes it */
 	/* Replication: the start-up, which has no `text`, or a command, which is SQL as likely as
 	 * not. Effect is ADMIN, and whatever the text does besides. */
 	REQUEST_REPLICATION,
@@ -154,6 +154,7 @@ struct request {
 	enum request_kind kind;
 	uint64_t seq;      /* counts up per session; EV_REPLY names it again */
 	struct slice text; /* REQUEST_TEXT: exactly what the server will parse */
+	uint32_t function; /* REQUEST_CALL: its number */
 	const struct param *params;
 	size_t n_params;
 	const struct setting *settings; /* REQUEST_LOGIN: those that are not on the harmless list */

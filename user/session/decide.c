@@ -6,18 +6,16 @@
 #include <stdlib.h>
 
 #include "session/catalog.h"
+#include "session/finding.h"
 #include "session/held.h"
 #include "session/hint.h"
 #include "session/keys.h"
 #include "session/masked.h"
-#include "session/parser.h"
 #include "session/record.h"
 #include "session/relay.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/writer.h"
-
-enum { EXECUTE_DEPTH_MAX = 4 };
 
 /* ---- parking --------------------------------------------------------------------------------- */
 
@@ -82,163 +80,13 @@ static int decide_park(struct session *s, enum park park)
 
 /* ---- facts ----------------------------------------------------------------------------------- */
 
-static int decide_add_fact(struct session *s, enum effect effect, bool no_object)
-{
-	struct facts one = {.list = &(struct fact){.effect = effect,
-				    .bounded = TRI_UNKNOWN,
-				    .no_object = no_object},
-		.n = 1};
-
-	return err_trace(sql_facts_merge(&s->asked.facts, &one, &s->request_arena));
-}
-
-/* What the name stands for when that EXECUTE runs: what the same text made of it before, else what
- * the session knows. If PREPARE fails, so does all that is behind it. */
-static struct slice decide_execute_text(const struct session *s, const struct execute *e)
-{
-	const struct facts *f = &s->asked.facts;
-
-	for (size_t i = e->n_names; i-- > 0;) {
-		const struct name_change *c = &f->names[i];
-
-		if (c->kind == NAME_REMOVE_ALL)
-			return SLICE_NULL;
-		if (slice_eq(c->name, e->name))
-			return c->kind == NAME_DEFINE ? c->text : SLICE_NULL;
-	}
-	return s->proto->name_text(s->state, e->name);
-}
-
-/* Facts of the statements that EXECUTE names; a name nobody knows is unknown. */
-static int decide_add_executes(struct session *s, unsigned depth)
-{
-	struct facts *f = &s->asked.facts;
-	size_t n = f->n_executes;
-	struct execute *executes = f->executes;
-	int r = 0;
-
-	f->n_executes = 0;
-	for (size_t i = 0; !r && i < n; i++) {
-		struct slice text = decide_execute_text(s, &executes[i]);
-		struct facts inner;
-
-		r = text.p && depth < EXECUTE_DEPTH_MAX
-			    ? sql_classify(NULL, text, 0, &s->request_arena, &inner)
-			    : SQL_E_DEEP;
-		if (r == SQL_E_DEEP) {
-			f->flags |= FACTS_OPAQUE_ROWS;
-			r = decide_add_fact(s, EFFECT_UNKNOWN, false);
-		} else if (!r) {
-			r = sql_facts_merge(f, &inner, &s->request_arena);
-			/* What runs inside sees the names that this EXECUTE saw. */
-			for (size_t j = 0; !r && j < f->n_executes; j++)
-				f->executes[j].n_names = executes[i].n_names;
-			if (!r && f->n_executes)
-				r = decide_add_executes(s, depth + 1);
-		}
-	}
-	return err_trace(r);
-}
-
-static int decide_setting_facts(struct session *s)
-{
-	const struct request *q = &s->asked.request;
-	int r = decide_add_fact(s, EFFECT_SESSION, true);
-
-	for (size_t i = 0; !r && i < q->n_settings; i++) {
-		struct facts f;
-
-		r = sql_classify_setting(
-			q->settings[i].name, q->settings[i].value, &s->request_arena, &f);
-		if (!r)
-			r = sql_facts_merge(&s->asked.facts, &f, &s->request_arena);
-	}
-	return err_trace(r);
-}
-
-/* What the text alone cannot say. */
-static int decide_complete_facts(struct session *s)
-{
-	struct asked *a = &s->asked;
-	bool is_readable = true;
-	int r = 0;
-
-	a->has_facts = true;
-	/* Start-up parameters are no text in the server's language: nothing to misread. */
-	if (!request_is_login(&a->request) && a->request.kind != REQUEST_CALL)
-		s->proto->lexing(s->state, &is_readable);
-	if (a->facts.n_executes)
-		r = decide_add_executes(s, 0);
-	if (!r && a->request.kind == REQUEST_REPLICATION)
-		r = decide_add_fact(s, EFFECT_ADMIN, true);
-	if (!r && (a->request.is_suspect || a->request.is_doubtful || !is_readable))
-		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
-	return err_trace(r);
-}
-
-static int decide_text_facts(struct session *s)
-{
-	struct asked *a = &s->asked;
-	bool is_readable;
-	uint64_t lexing = s->proto->lexing(s->state, &is_readable);
-	int r = sql_classify(
-		s->worker->sql_cache, a->request.text, lexing, &s->request_arena, &a->facts);
-
-	if (r == SQL_E_DEEP) {
-		r = parser_ask(s->worker->enforcer->parser, s->worker->index, s->id, a->request.seq,
-			a->request.text);
-		return r ? err_trace(r) : decide_park(s, PARK_FACTS);
-	}
-	return r ? err_trace(r) : decide_complete_facts(s);
-}
-
-static int decide_find_facts(struct session *s)
-{
-	struct asked *a = &s->asked;
-	int r = 0;
-
-	switch (a->request.kind) {
-	case REQUEST_TEXT:
-		return decide_text_facts(s);
-	case REQUEST_LOGIN:
-		r = decide_setting_facts(s);
-		break;
-	case REQUEST_CALL:
-		r = decide_add_fact(s, EFFECT_EXECUTE, false);
-		break;
-	case REQUEST_REPLICATION:
-		if (!a->request.text.p) {
-			r = decide_setting_facts(s);
-			break;
-		}
-		r = sql_classify_replication(a->request.text, &s->request_arena, &a->facts);
-		if (r == SQL_E_NOT_REPLICATION)
-			return decide_text_facts(s);
-		break;
-	case REQUEST_OPAQUE:
-		r = decide_add_fact(s, EFFECT_UNKNOWN, false);
-		break;
-	}
-	return r ? err_trace(r) : decide_complete_facts(s);
-}
-
 int decide_facts(struct session *s, const struct facts *facts, int error)
 {
-	bool is_readable;
 	int r;
 
 	if (s->park != PARK_FACTS)
 		return 0;
-	s->asked.facts = (struct facts){0};
-	r = error < 0 ? decide_add_fact(s, EFFECT_UNKNOWN, false)
-		      : sql_facts_merge(&s->asked.facts, facts, &s->request_arena);
-	if (!r && error >= 0) {
-		sql_cache_keep(s->worker->sql_cache, s->asked.request.text,
-			s->proto->lexing(s->state, &is_readable), facts);
-		r = sql_facts_keep(&s->asked.facts, &s->request_arena);
-	}
-	if (!r)
-		r = decide_complete_facts(s);
+	r = finding_parsed(s, facts, error);
 	return r ? err_trace(r) : decide_advance(s);
 }
 
@@ -344,11 +192,11 @@ static int decide_settle(struct session *s, const struct verdict *v)
 	if (v->kind == VERDICT_PASS)
 		keys_note_passed(s);
 	if (v->kind == VERDICT_PASS && (flags & FACTS_CATALOG)) {
-		s->doubts_catalog |= masked_changes_names(s);
+		s->doubts_catalog |= masked_may_change_names(s);
 		catalog_mark_stale(s);
 	}
 	if (v->kind == VERDICT_PASS &&
-		(masked_changes_names(s) || (s->doubts_catalog && (flags & FACTS_TX_CONTROL))))
+		(masked_may_change_names(s) || (s->doubts_catalog && (flags & FACTS_TX_CONTROL))))
 		catalog_renaming_begin(s);
 	r = relay_settle(s, v);
 	return r == RELAY_E_CLOSED ? DECIDE_E_CLOSED : r ? err_trace(r) : 0;
@@ -489,7 +337,8 @@ static int decide_prepare(struct session *s)
 		if (r < 0)
 			return err_trace(r);
 	}
-	return decide_find_facts(s);
+	r = finding_facts(s);
+	return r == FINDING_E_PARSER ? decide_park(s, PARK_FACTS) : err_trace(r);
 }
 
 /* 0: the guard has nothing more to find out. */

@@ -16,6 +16,14 @@ bool masked_changes_names(const struct session *s)
 	return (s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & effects);
 }
 
+bool masked_may_change_names(const struct session *s)
+{
+	const uint32_t code = EFFECT_BIT(EFFECT_EXECUTE);
+
+	return masked_changes_names(s) ||
+	       ((s->asked.facts.flags & FACTS_CATALOG) && (facts_effects(&s->asked.facts) & code));
+}
+
 static bool masked_touches(const struct session *s)
 {
 	const struct facts *f = &s->asked.facts;

@@ -6,6 +6,8 @@
 
 /* Names mean something else behind it, and from its first statement on. */
 bool masked_changes_names(const struct session *s);
+/* The same, and what code of somebody's may do: for those that come behind it. */
+bool masked_may_change_names(const struct session *s);
 /* May its conditions hang on columns that masks protect? */
 bool masked_filters(const struct session *s);
 /* Sets touches and proof of the request at hand, whose facts and ruling are complete, and makes the

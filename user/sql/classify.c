@@ -131,6 +131,42 @@ int sql_classify_setting(
 	return classify_one(EFFECT_ADMIN, FACTS_LEXING, arena, ret);
 }
 
+int sql_classify_call(uint32_t oid, struct arena *arena, struct facts *ret)
+{
+	static const struct {
+		uint32_t oid;
+		const char *name;
+	} known[] = {
+		{715, "lo_create"},
+		{764, "lo_import"},
+		{765, "lo_export"},
+		{767, "lo_import"},
+		{952, "lo_open"},
+		{953, "lo_close"},
+		{954, "loread"},
+		{955, "lowrite"},
+		{956, "lo_lseek"},
+		{957, "lo_creat"},
+		{958, "lo_tell"},
+		{964, "lo_unlink"},
+		{1004, "lo_truncate"},
+		{3170, "lo_lseek64"},
+		{3171, "lo_tell64"},
+		{3172, "lo_truncate64"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		const char *text;
+
+		if (known[i].oid != oid)
+			continue;
+		text = arena_printf(arena, "SELECT pg_catalog.%s()", known[i].name);
+		return text ? pg_tree_facts(slice_str(text), false, arena, ret)
+			    : err_raise(-ENOMEM);
+	}
+	return SQL_E_NOT_KNOWN;
+}
+
 /* ---- copying and merging --------------------------------------------------------------------- */
 
 static int classify_dup(struct arena *a, struct slice *s)

@@ -25,6 +25,7 @@ enum {
 	 * ordinary stack: call sql_classify_deep() on a parser thread instead. */
 	SQL_E_DEEP = 1,
 	SQL_E_NOT_REPLICATION = 2,
+	SQL_E_NOT_KNOWN = 3,
 	SQL_INLINE_MAX = 2048,
 	/* Longer text than this is not parsed at all: one fact, unknown. */
 	SQL_TEXT_MAX = 256 * 1024,
@@ -65,6 +66,10 @@ void sql_cache_keep(
 /* Facts of a start-up parameter, judged as `SET name = value`. */
 ERR_CHECK int sql_classify_setting(
 	struct slice name, struct slice value, struct arena *arena, struct facts *ret);
+
+/* Facts of a function by its number: those for large objects, which libpq calls so. Numbers of the
+ * server's own never change. 0; SQL_E_NOT_KNOWN: any other; -ENOMEM. */
+ERR_CHECK int sql_classify_call(uint32_t oid, struct arena *arena, struct facts *ret);
 
 /* Facts of a command of the replication grammar (`admin`; those that stream data say so by the
  * flags of a binary COPY). 0; SQL_E_NOT_REPLICATION: the server reads this text as SQL; -ENOMEM. */

@@ -233,6 +233,26 @@ Test(classify, flags_tell_the_session_what_else_to_expect)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+Test(classify, calls_by_number_are_known_for_large_objects_alone)
+{
+	static const struct {
+		uint32_t oid;
+		int r;
+		enum effect effect;
+	} rows[] = {{952, 0, EFFECT_UPDATE}, {964, 0, EFFECT_DESTROY}, {954, 0, EFFECT_EXECUTE},
+		{764, 0, EFFECT_ADMIN}, {2624, SQL_E_NOT_KNOWN, 0}, {2078, SQL_E_NOT_KNOWN, 0},
+		{0, SQL_E_NOT_KNOWN, 0}, {16384, SQL_E_NOT_KNOWN, 0}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct facts f = {0};
+
+		cr_expect_eq(sql_classify_call(rows[i].oid, &arena, &f), rows[i].r);
+		cr_expect(rows[i].r || facts_effects(&f) & EFFECT_BIT(rows[i].effect), "%u",
+			rows[i].oid);
+		arena_reset(&arena);
+	}
+}
+
 Test(classify, prepare_names_the_statement_and_gives_its_text)
 {
 	static const struct {
