@@ -19,7 +19,7 @@
 enum {
 	BENEATH_E_WAIT = 1, /* park with PARK_SIDE; the worker resumes it */
 	BENEATH_OWN_MAX = 8192,
-	BENEATH_WAIT_S = 25, /* more than the side connection takes to fail */
+	BENEATH_WAIT_S = 70, /* more than the side connection takes to fail */
 };
 
 struct hidden;

@@ -20,7 +20,7 @@ enum { SIDE_READ = 64 * 1024, SIDE_KEY_MAX = 512 };
  * questions are short, and the server is somebody's. */
 static const char side_options[] =
 	"-c search_path=pg_catalog,pg_temp -c default_transaction_read_only=on "
-	"-c statement_timeout=8000 -c lock_timeout=1000 "
+	"-c statement_timeout=25000 -c lock_timeout=1000 "
 	"-c idle_in_transaction_session_timeout=10000 -c jit=off "
 	"-c max_parallel_workers_per_gather=0 -c standard_conforming_strings=on";
 

@@ -29,7 +29,7 @@ enum {
 	SIDE_PLACES_MAX = 1024,
 	SIDE_OPEN_MAX = 64,  /* connections at a time */
 	SIDE_JOBS_MAX = 256, /* that wait at one place */
-	SIDE_JOB_S = 10,     /* from question to answer, logging in included */
+	SIDE_JOB_S = 30,     /* from question to answer, logging in included */
 	SIDE_IDLE_S = 60,    /* then the connection is closed */
 	SIDE_BACKOFF_S = 2,  /* before it is tried again after a failure */
 	SIDE_ANSWER_MAX = 64 * 1024 * 1024,

@@ -652,7 +652,8 @@ int hidden_apply(const struct hidden *h, unsigned flags, struct facts *f, struct
 	more.list = arena_array(arena, f->n + t.n_facts + 2, sizeof(*more.list));
 	if (!more.list)
 		return err_raise(-ENOMEM);
-	memcpy(more.list, f->list, f->n * sizeof(*more.list));
+	if (f->n)
+		memcpy(more.list, f->list, f->n * sizeof(*more.list));
 	for (size_t i = 0; i < f->n; i++)
 		if (hidden_is_read_off(h, flags, &more.list[i]))
 			more.list[i].sight = FACT_READ_OFF;
