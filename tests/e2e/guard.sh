@@ -272,6 +272,7 @@ test_no_way_of_hiding_a_write_in_a_transaction_gets_past_its_commit() {
 	guarded op 'Q BEGIN' wait 'Q SELECT 1 <?> 2' wait 'Q COMMIT' wait
 	guarded cast 'Q BEGIN' wait "Q SELECT 'x'::text::temper" wait 'Q END' wait
 	guarded plan 'Q BEGIN' wait 'Q EXPLAIN SELECT * FROM by_plan' wait 'Q COMMIT' wait
+	guarded twice 'Q BEGIN' wait 'Q SELECT * FROM by_view' wait 'Q BEGIN' wait 'Q COMMIT' wait
 	guarded chain 'Q BEGIN' wait 'Q SELECT * FROM by_view' wait 'Q COMMIT AND CHAIN' wait
 	guarded cursor 'Q BEGIN' wait 'Q DECLARE c CURSOR FOR SELECT * FROM by_view' wait 'Q FETCH c' wait 'Q COMMIT' wait
 	guarded sqlprep 'Q PREPARE p AS SELECT * FROM by_view' wait 'Q BEGIN' wait 'Q EXECUTE p' wait 'Q COMMIT' wait
@@ -349,6 +350,9 @@ test_two_phase_commit_is_no_way_round() {
 test_what_an_application_does_passes_unasked() {
 	free plain 'Q BEGIN' wait 'Q SELECT count(*) FROM orders' wait 'Q COMMIT' wait
 	free empty 'Q BEGIN' wait 'Q COMMIT' wait
+	free taken 'P - INSERT INTO scratch.t VALUES (57)' 'B - -' 'E -' 'P - SELECT id FROM orders LIMIT 1' 'B - -' 'E -' 'P - BEGIN' 'B - -' 'E -' S wait \
+		'Q COMMIT' wait
+	free twice 'Q BEGIN' wait 'Q SELECT 1 FROM orders' wait 'Q INSERT INTO scratch.t VALUES (56)' wait 'Q BEGIN' wait 'Q COMMIT' wait
 	free writes 'Q BEGIN' wait 'Q SELECT 1 FROM orders' wait 'Q INSERT INTO scratch.t VALUES (52)' wait \
 		'Q SELECT 1 FROM scratch.t' wait 'Q COMMIT' wait
 	assert_eq "$(admin 'SELECT count(*) FROM scratch.t WHERE id = 52')" 1

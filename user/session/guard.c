@@ -405,7 +405,13 @@ static void guard_note_control(struct session *s, const struct tx_where *w)
 	}
 	if (!(flags & (FACTS_BEGINS_TX | FACTS_ENDS_TX)))
 		return;
-	g->has_ids = g->is_accounted = g->has_hold_cursor = false;
+	/* BEGIN in a block that is open: a warning, and the block goes on with all that is in it.
+	 */
+	if (!(flags & FACTS_ENDS_TX) && guard_is_inside(s, w) == TRI_YES)
+		return;
+	/* BEGIN behind a write of its batch takes that into the block. */
+	g->is_accounted = !(flags & FACTS_ENDS_TX) && g->mixed == w->batch + 1;
+	g->has_ids = g->has_hold_cursor = false;
 	g->has_control = true;
 	g->control_batch = w->batch;
 	g->control_opens = flags & FACTS_BEGINS_TX;
