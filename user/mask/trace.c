@@ -10,7 +10,16 @@
 #include "mask/transform.h"
 #include "util/utf8.h"
 
-enum { TRACE_HASH_DIGITS = 16, TRACE_STARS_MIN = 5 };
+/* What a mask makes has so many groups at most (an IBAN with a space after every character), so
+ * many digits behind them, and a domain. Beyond that nothing is looked at: any star may begin one,
+ * and a text of stars would be read from each of them to its end. */
+enum {
+	TRACE_HASH_DIGITS = 16,
+	TRACE_STARS_MIN = 5,
+	TRACE_GROUPS_MAX = 34,
+	TRACE_DIGITS_MAX = 4,
+	TRACE_DOMAIN_MAX = 256,
+};
 
 static bool trace_is_lower_hex(uint8_t c)
 {
@@ -46,7 +55,7 @@ static struct stars trace_stars(struct slice s, size_t at)
 	struct stars found = {.end = at};
 	size_t i = at;
 
-	while (text_at(s, i) == '*') {
+	while (text_at(s, i) == '*' && found.groups < TRACE_GROUPS_MAX) {
 		while (text_at(s, i) == '*') {
 			found.n++;
 			i++;
@@ -57,8 +66,9 @@ static struct stars trace_stars(struct slice s, size_t at)
 			i++;
 	}
 	i = found.rest = found.end;
-	while (byte_is_digit(text_at(s, i)) ||
-		(trace_is_separator(text_at(s, i)) && byte_is_digit(text_at(s, i + 1)))) {
+	while (found.digits <= TRACE_DIGITS_MAX &&
+		(byte_is_digit(text_at(s, i)) ||
+			(trace_is_separator(text_at(s, i)) && byte_is_digit(text_at(s, i + 1))))) {
 		found.digits += byte_is_digit(s.p[i++]);
 		found.rest = i;
 	}
@@ -81,13 +91,15 @@ static bool trace_at_stars(struct slice s, size_t at, bool *ret_is_whole)
 	*ret_is_whole = at == 1;
 	if (found.n == 3 && found.groups == 1 && at && text_at(s, found.end) == '@' &&
 		byte_is_alnum(text_at(s, found.end + 1)))
-		return memchr(s.p + found.end, '.', s.n - found.end);
+		return memchr(s.p + found.end, '.',
+			s.n - found.end < TRACE_DOMAIN_MAX ? s.n - found.end : TRACE_DOMAIN_MAX);
 	while (before && at - before < 3 &&
 		(byte_is_alnum(s.p[before - 1]) || trace_is_separator(s.p[before - 1])))
 		before--;
 	*ret_is_whole = before == 0 && found.rest == s.n;
-	return found.n >= TRACE_STARS_MIN && found.digits >= 2 && found.digits <= 4 &&
-	       (!is_apart || found.groups > 1) && text_ends_word(s, found.rest);
+	return found.n >= TRACE_STARS_MIN && found.digits >= 2 &&
+	       found.digits <= TRACE_DIGITS_MAX && (!is_apart || found.groups > 1) &&
+	       text_ends_word(s, found.rest);
 }
 
 /* x***, and *** for what was shorter: too common to be looked for inside a text. */
