@@ -27,5 +27,16 @@ CREATE FUNCTION public.pure_sql(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELE
 CREATE FUNCTION public.person_number(int) RETURNS text STABLE LANGUAGE sql AS 'SELECT ssn FROM public.people WHERE id = $1';
 CREATE FUNCTION public.all_people() RETURNS SETOF people STABLE LANGUAGE sql AS 'SELECT * FROM public.people';
 CREATE FUNCTION public.people_dynamic() RETURNS SETOF text STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'SELECT s'||'sn FROM public.people'; END $$;
+CREATE VIEW public.view_of_code AS SELECT name, public.person_number(owner) AS x FROM pets;
+CREATE VIEW public.view_of_view AS SELECT * FROM view_of_code;
+CREATE FUNCTION public.people_below(int, int) RETURNS text STABLE LANGUAGE sql AS 'SELECT ssn FROM public.people WHERE id = $1';
+CREATE OPERATOR public.@@# (LEFTARG = int, RIGHTARG = int, FUNCTION = people_below);
+CREATE VIEW public.view_of_operator AS SELECT owner OPERATOR(public.@@#) 1 AS x FROM pets;
+CREATE FUNCTION public.people_error(int) RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RAISE '%', (SELECT ssn FROM public.people WHERE id = $1); END $$;
+CREATE VIEW public.view_of_error AS SELECT public.people_error(owner) AS x FROM pets;
+CREATE FUNCTION public.people_check(text) RETURNS bool STABLE LANGUAGE plpgsql AS $$ BEGIN RAISE '%', (SELECT ssn FROM public.people WHERE id = 1); END $$;
+CREATE DOMAIN public.people_word AS text CHECK (public.people_check(VALUE));
+CREATE VIEW public.view_of_check AS SELECT name::public.people_word AS x FROM pets;
+CREATE VIEW public.view_of_digest AS SELECT id, encode(digest(name, 'sha1'), 'hex') AS x FROM pets;
 CREATE ROLE row_reader LOGIN;
 ANALYZE;
