@@ -25,7 +25,7 @@ admin "CREATE VIEW scratch.v AS SELECT 'harmless'::text AS x; GRANT ALL ON scrat
 start_daemon || exit 1
 
 talk() { local name=$1; shift; in_run "$name" -- /usr/bin/python3 "$E2E_ROOT/tests/e2e/wiretalk.py" "$E2E_PGPORT" "$@"; }
-harmless() { admin "CREATE OR REPLACE VIEW scratch.v AS SELECT 'harmless'::text AS x"; }
+harmless() { sql turner "CREATE OR REPLACE VIEW scratch.v AS SELECT 'harmless'::text AS x"; }
 turn_view() { sql turner "CREATE OR REPLACE VIEW scratch.v AS SELECT ssn AS x FROM public.customers"; }
 waits_for_notes() { [ "$(admin "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'notes'::regclass")" = 1 ]; }
 
@@ -81,6 +81,21 @@ test_an_approval_shows_what_is_computed_and_no_column_that_is_masked() {
 	approve "$h"
 	finish "$BG"
 	assert_eq "$(out held | tail -n 1)" 'ADA@EXAMPLE.COM|a***@example.com|****'
+}
+
+test_a_catalog_that_does_not_answer_is_not_believed_and_cuts_nobody() {
+	mkfifo "$T/go"
+	bg lock psql -XqAt -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -c BEGIN -c 'LOCK TABLE pg_catalog.pg_rewrite' -c "SELECT 'locked'" -f "$T/go"
+	lock=$BG
+	exec 9> "$T/go"
+	wait_until 10 file_has "$T/lock.out" locked
+	sql other "CREATE TEMP TABLE another (x int)"
+	got=$(talk slow "Q SELECT 7" wait "Q SELECT 8" wait)
+	echo 'COMMIT;' >&9
+	exec 9>&-
+	finish "$lock"
+	assert_eq "$(grep -c 'D NULL' <<< "$got")" 2
+	assert_lacks "$got" CLOSED
 }
 
 run_tests

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "session/cancel.h"
 #include "session/relay.h"
 #include "sql/catalog.h"
 #include "util/clock.h"
@@ -15,6 +16,12 @@ enum { CATALOG_PATTERNS_MAX = 256, CATALOGS_MAX = 1024 };
 #define CATALOG_MAX_AGE_NS (60 * CLOCK_NS_PER_S)
 /* Stale ones are asked again at most this often, but by the session that changed something. */
 #define CATALOG_MIN_AGE_NS (1 * CLOCK_NS_PER_S)
+
+/* A question that is not answered by then is withdrawn, and not put again for a while; a server
+ * that does not even answer that is gone. */
+#define CATALOG_PATIENCE_NS (10 * CLOCK_NS_PER_S)
+#define CATALOG_PAUSE_NS    (60 * CLOCK_NS_PER_S)
+#define CATALOG_GONE_NS     (60 * CLOCK_NS_PER_S)
 
 static void catalog_free(struct catalog *c)
 {
@@ -72,6 +79,8 @@ bool catalog_is_due(struct session *s)
 		s->catalog = catalog_of(s);
 	c = s->catalog;
 	if (!c)
+		return false;
+	if (s->catalog_not_before_ns && clock_mono_ns() < s->catalog_not_before_ns)
 		return false;
 	if (c->names_epoch != atomic_load(&s->worker->enforcer->names_epoch))
 		return true;
@@ -160,6 +169,19 @@ int catalog_ask(struct session *s)
 	mask_catalog_free(s->coming);
 	s->coming = mask_catalog_new(s->resource->masks);
 	return s->coming ? 0 : err_raise(-ENOMEM);
+}
+
+bool catalog_tick(struct session *s, int64_t waited_ns)
+{
+	int64_t now = clock_mono_ns();
+
+	if (waited_ns > CATALOG_GONE_NS)
+		return false;
+	if (waited_ns <= CATALOG_PATIENCE_NS || now < s->catalog_not_before_ns)
+		return true;
+	s->catalog_not_before_ns = now + CATALOG_PAUSE_NS;
+	cancel_send(s);
+	return true;
 }
 
 /* A decimal id as the server printed it; anything else is 0, which matches nothing. */

@@ -22,6 +22,9 @@ void catalog_drop_all(struct worker *w);
 bool catalog_is_due(struct session *s);
 /* Puts the question. 0: asked; 1: not now (PROTO_E_NOT_NOW); < 0. */
 ERR_CHECK int catalog_ask(struct session *s);
+/* Once a second while the session waits for the answer, since when: after a while the question is
+ * withdrawn and nothing believed. False: not even that was answered. */
+bool catalog_tick(struct session *s, int64_t waited_ns);
 /* An EV_ANSWER. *ret_done: the answer is complete. */
 ERR_CHECK int catalog_on_answer(struct session *s, const struct event *ev, bool *ret_done);
 /* What is known, or NULL: nothing is, so that every column of a table is unproven. */

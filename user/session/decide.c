@@ -507,7 +507,7 @@ int decide_advance(struct session *s)
 	bool enforces;
 	int r;
 
-	if (s->park == PARK_ASK && s->asked.asks_again && s->asked.outcome == HOLD_OPEN) {
+	if (decide_asks_again(s)) {
 		s->is_answered = false;
 		s->park = PARK_HOLD;
 		return decide_released(s, s->asked.agreed_by, NULL, NULL);
@@ -546,6 +546,11 @@ int decide_request(struct session *s)
 static bool decide_agrees(enum hold_event event)
 {
 	return event == HOLD_EV_APPROVE || event == HOLD_EV_GRANT;
+}
+
+bool decide_asks_again(const struct session *s)
+{
+	return s->park == PARK_ASK && s->asked.asks_again && s->asked.outcome == HOLD_OPEN;
 }
 
 /* Names may have changed while it waited, and with them what it shows. 0: nothing to ask. */

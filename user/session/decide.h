@@ -23,6 +23,8 @@ ERR_CHECK int decide_advance(struct session *s);
  */
 ERR_CHECK int decide_released(
 	struct session *s, enum hold_event event, const char *by, const char *reason);
+/* Does what was held and agreed to wait for the catalog's answer, before it is let through? */
+bool decide_asks_again(const struct session *s);
 /* Who asks, and where, as the policy is asked about the request at hand. */
 struct policy_subject decide_subject(const struct session *s);
 /* The facts came from the parser thread; error < 0: there are none. */

@@ -25,7 +25,7 @@ enum {
 	UNIT_ARENA_MAX = 16 * 1024 * 1024,
 	PLAN_ARENA_MAX = 4 * 1024 * 1024,
 	OPAQUE_IN_MAX = 256 * 1024,
-	PARKED_FACTS_NS_MAX = 10 /* seconds a parser or catalog answer may take */,
+	PARKED_FACTS_NS_MAX = 10 /* seconds a parser's answer may take */,
 };
 
 struct session *session_find(struct worker *w, uint64_t id)
@@ -376,16 +376,16 @@ void session_tick(struct session *s, int64_t now_ns)
 		return;
 	if (s->park == PARK_HOLD) {
 		r = held_tick(s, now_ns);
-	} else if (s->park == PARK_FACTS || (s->park == PARK_ASK && !s->asked.has_facts)) {
-		/* What is asked on behalf of a request that is known may wait for locks as long as
-		 * the request itself would: the client has limits and a cancel for that. */
-		if (now_ns - s->parked_since_ns > PARKED_FACTS_NS_MAX * CLOCK_NS_PER_S) {
-			if (s->park == PARK_ASK) {
-				session_close(s, "the server did not answer the catalog question");
-				return;
-			}
-			/* Loss of the answer is unknown, never yes. */
+	} else if (s->park == PARK_FACTS) {
+		/* Loss of the answer is unknown, never yes. */
+		if (now_ns - s->parked_since_ns > PARKED_FACTS_NS_MAX * CLOCK_NS_PER_S)
 			r = decide_facts(s, NULL, -ETIMEDOUT);
+	} else if (s->park == PARK_ASK && (!s->asked.has_facts || decide_asks_again(s))) {
+		/* What else is asked on behalf of a request that is known may wait for locks as
+		 * long as the request itself would: the client has limits and a cancel for that. */
+		if (!catalog_tick(s, now_ns - s->parked_since_ns)) {
+			session_close(s, "the server did not answer the catalog question");
+			return;
 		}
 	}
 	if (s->park == PARK_SIDE && now_ns - s->parked_since_ns > BENEATH_WAIT_S * CLOCK_NS_PER_S) {

@@ -191,12 +191,13 @@ struct session {
 	struct mask_plan *plan;
 	uint32_t plan_columns; /* columns_id the plan was made for */
 	uint64_t plan_seq;
-	struct mask_catalog *coming; /* the answer to our question so far */
-	struct catalog *catalog;     /* worker's; NULL: not needed or not known yet */
-	uint64_t catalog_epoch;      /* when our question was put */
-	uint64_t names_epoch;        /* the same */
-	uint64_t n_own_names;        /* of enforcer.names_epoch, how many are this session's */
-	bool is_renaming;            /* counted in enforcer.n_renaming */
+	struct mask_catalog *coming;   /* the answer to our question so far */
+	struct catalog *catalog;       /* worker's; NULL: not needed or not known yet */
+	uint64_t catalog_epoch;        /* when our question was put */
+	uint64_t names_epoch;          /* the same */
+	int64_t catalog_not_before_ns; /* it took too long: not asked again until then */
+	uint64_t n_own_names;          /* of enforcer.names_epoch, how many are this session's */
+	bool is_renaming;              /* counted in enforcer.n_renaming */
 	bool doubts_catalog; /* changed names since the last answer, or got none: believes nothing
 			      */
 };
