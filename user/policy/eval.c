@@ -25,6 +25,32 @@ static enum tri cond_bounded(enum tri want, enum tri is)
 	return is == TRI_UNKNOWN ? TRI_UNKNOWN : is == want ? TRI_YES : TRI_NO;
 }
 
+/* What filters_on says hangs on the whole request, not on the pair: it is found out once a rule. */
+enum { FILTERS_MEMO_MAX = 64 };
+struct filters_memo {
+	size_t n;
+	const struct cond *cond[FILTERS_MEMO_MAX];
+	enum tri is[FILTERS_MEMO_MAX];
+};
+
+static enum tri cond_filters_once(const struct cond *c, const struct policy_subject *s)
+{
+	struct filters_memo *m = s->memo;
+	const struct lineage *l;
+	unsigned source;
+	enum tri is;
+
+	for (size_t i = 0; m && i < m->n; i++)
+		if (m->cond[i] == c)
+			return m->is[i];
+	is = cond_filters(c, s, &l, &source);
+	if (m && m->n < FILTERS_MEMO_MAX) {
+		m->cond[m->n] = c;
+		m->is[m->n++] = is;
+	}
+	return is;
+}
+
 static enum tri cond_part(const struct cond *c, enum cond_part part, const struct policy_subject *s,
 	const struct fact *f, const struct object *o)
 {
@@ -41,12 +67,8 @@ static enum tri cond_part(const struct cond *c, enum cond_part part, const struc
 		return pattern_list_text(&c->role, s->role);
 	case COND_DATABASE:
 		return pattern_list_text(&c->database, s->database);
-	case COND_FILTERS: {
-		const struct lineage *l;
-		unsigned source;
-
-		return cond_filters(c, s, &l, &source);
-	}
+	case COND_FILTERS:
+		return cond_filters_once(c, s);
 	}
 	return TRI_UNKNOWN;
 }
@@ -253,8 +275,11 @@ struct ruling policy_eval(
 {
 	const struct target *target = policy_target(p, s->resource);
 	struct policy_subject of = *s;
+	struct filters_memo memo;
 	struct tally t = {0};
 
+	memo.n = 0;
+	of.memo = &memo;
 	if (bug(!target))
 		return (struct ruling){.kind = RULING_DENY, .rule = "default"};
 	of.whole = s->whole ? s->whole : f;

@@ -123,6 +123,7 @@ struct policy_subject {
 	enum tri in_transaction;
 	/* The request, where less of it is judged; NULL: what is given to policy_eval(). */
 	const struct facts *whole;
+	struct filters_memo *memo; /* policy_eval()'s own */
 };
 
 struct policy;

@@ -181,7 +181,7 @@ static void target_star(struct lin *l, struct lin_item *item, uint32_t tag,
 		item->rel = s->rels;
 		if (!table.n)
 			return;
-		for (struct lin_rel *r = s->rels; r; r = r->next) {
+		for (struct lin_rel *r = s->rels; r && lin_step(l); r = r->next) {
 			if (!slice_eq(r->name, table))
 				continue;
 			item->rel = r;
@@ -232,19 +232,28 @@ void lin_targets(struct lin *l, struct lin_output *o, uint32_t list, const struc
 
 void lin_scope_add(struct lin_scope *s, struct lin_rel *r)
 {
-	struct lin_rel **at = &s->rels;
+	struct lin_rel **at = s->last ? &s->last->next : &s->rels;
 
 	while (*at)
 		at = &(*at)->next;
 	*at = r;
+	s->last = r;
 }
 
-static const struct lin_output *with_find(const struct lin_with *with, struct slice name)
+/* False: there was no budget to look. */
+static bool with_find(struct lin *l, const struct lin_with *with, struct slice name,
+	const struct lin_output **ret)
 {
-	for (; with; with = with->outer)
-		if (slice_eq(with->name, name))
-			return with->output;
-	return NULL;
+	*ret = NULL;
+	for (; with; with = with->outer) {
+		if (!lin_step(l))
+			return false;
+		if (!slice_eq(with->name, name))
+			continue;
+		*ret = with->output;
+		return true;
+	}
+	return true;
 }
 
 /* Names for the columns of a table, whose order is not known, stand for any of them. */
@@ -305,9 +314,9 @@ struct lin_rel *lin_table(struct lin *l, uint32_t node, const struct lin_with *w
 
 	if (!r)
 		return NULL;
-	if (!schema.n)
-		r->output = with_find(with, name);
-	if (!r->output) {
+	if (!schema.n && !with_find(l, with, name, &r->output))
+		r->from.may_be_anything = true;
+	else if (!r->output) {
 		r->object = schema.n ? walk_name(l->w, parts, 2) : walk_name(l->w, parts + 1, 1);
 		if (!r->object.n)
 			r->from.may_be_anything = true;
@@ -532,11 +541,11 @@ static void filter_position(struct lin *l, struct slice number, const struct lin
 	const struct lin_item *item = o->first;
 
 	l->w->looked_at_constant = true;
-	while (item && !item->is_star && at > 1) {
+	while (item && !item->is_star && at > 1 && lin_step(l)) {
 		item = item->next;
 		at--;
 	}
-	if (!item || item->is_star || !at)
+	if (!item || item->is_star || at != 1)
 		filter_output(l, o);
 	else
 		lin_filter(l, &item->from);

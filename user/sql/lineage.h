@@ -46,6 +46,7 @@ struct lin_rel {
 struct lin_scope {
 	const struct lin_scope *outer;
 	struct lin_rel *rels;
+	struct lin_rel *last;       /* where lin_scope_add() goes on */
 	struct lineage_set windows; /* of the query's WINDOW clause */
 };
 
@@ -61,10 +62,16 @@ struct lin_name {
 	struct slice object, name;
 };
 
+/* Every turn of a loop over rels, columns of an output or nodes is a step; what the agent writes
+ * decides how many there are, and an event loop takes them. */
+enum { LIN_DEPTH_MAX = 40, LIN_STEPS_MAX = 50000, LIN_SLOTS = 2 * LINEAGE_SOURCES_MAX };
+
 struct lin {
 	struct walk *w;
 	struct lin_name *sources;
 	size_t n_sources, sources_cap;
+	uint16_t slots[LIN_SLOTS]; /* by hash: index of a source, plus one */
+	uint64_t seed;             /* agents choose the names that are hashed */
 	struct lineage_set filters;
 	struct lineage_set *inner_filters; /* those of a subquery in an expression, besides */
 	struct lineage_set *plan;          /* EXPLAIN: what its output hangs on */
@@ -75,8 +82,6 @@ struct lin {
 	bool is_filter;     /* inside a condition already */
 	bool has_full_join; /* some column may be one of two */
 };
-
-enum { LIN_DEPTH_MAX = 40, LIN_STEPS_MAX = 50000 };
 
 static inline uint32_t lin_child(const struct lin *l, uint32_t node, const char *key)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and expressions → sets of sources: see lineage.h. */
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "sql/functions.h"
 #include "sql/lineage.h"
@@ -52,13 +54,20 @@ struct slice lin_text(struct lin *l, uint32_t node, const char *member)
 
 uint16_t lin_source(struct lin *l, enum lineage_kind kind, struct slice object, struct slice name)
 {
+	uint64_t hash = XXH3_64bits_withSeed(
+		name.p, name.n, XXH3_64bits_withSeed(object.p, object.n, l->seed + kind));
 	struct lin_name *grown;
+	uint16_t *slot;
 
-	for (size_t i = 0; i < l->n_sources; i++) {
-		const struct lin_name *s = &l->sources[i];
+	for (;; hash++) {
+		const struct lin_name *s;
 
+		slot = &l->slots[hash % LIN_SLOTS];
+		if (!*slot)
+			break;
+		s = &l->sources[*slot - 1];
 		if (s->kind == kind && slice_eq(s->object, object) && slice_eq(s->name, name))
-			return (uint16_t)i;
+			return *slot - 1;
 	}
 	if (l->n_sources == LINEAGE_SOURCES_MAX)
 		return UINT16_MAX;
@@ -67,7 +76,8 @@ uint16_t lin_source(struct lin *l, enum lineage_kind kind, struct slice object, 
 		return UINT16_MAX;
 	l->sources = grown;
 	l->sources[l->n_sources] = (struct lin_name){kind, object, name};
-	return (uint16_t)l->n_sources++;
+	*slot = (uint16_t)++l->n_sources;
+	return *slot - 1;
 }
 
 void lin_add(struct lin *l, struct lineage_set *to, enum lineage_kind kind, struct slice object,
@@ -97,10 +107,20 @@ static void expr_add_anything(struct lin *l, struct lineage_set *to)
 		l->plan->may_be_anything = true;
 }
 
+static bool expr_step(struct lin *l, struct lineage_set *to)
+{
+	if (lin_step(l))
+		return true;
+	expr_add_anything(l, to);
+	return false;
+}
+
 /* One level deeper, if there is budget left. */
 static bool expr_enter(struct lin *l, struct lineage_set *to)
 {
-	if (lin_step(l) && l->depth < LIN_DEPTH_MAX) {
+	if (!expr_step(l, to))
+		return false;
+	if (l->depth < LIN_DEPTH_MAX) {
 		l->depth++;
 		return true;
 	}
@@ -171,6 +191,7 @@ void lin_add_output(struct lin *l, struct lineage_set *to, const struct lin_outp
 /* What `name` may be among the columns of the rels up to `end`. */
 struct lookup {
 	struct slice name;
+	bool takes_row; /* it is the name of a function that takes any row */
 	bool is_found;  /* something has such a column, or may have */
 	bool is_direct; /* and all that do are columns of tables */
 };
@@ -203,7 +224,7 @@ static void lookup_rel(
 {
 	if (r->object.n) {
 		lin_add(l, to, LINEAGE_COLUMN, r->object, u->name);
-		if (expr_takes_any_row(u->name))
+		if (u->takes_row)
 			lin_add(l, to, LINEAGE_ROW, r->object, SLICE_NULL);
 		u->is_found = true;
 		return;
@@ -232,7 +253,7 @@ static void lookup_rels(struct lin *l, struct lookup *u, struct lineage_set *to,
 void lin_add_output_name(
 	struct lin *l, struct lineage_set *to, struct slice name, const struct lin_output *o)
 {
-	struct lookup u = {.name = name};
+	struct lookup u = {.name = name, .takes_row = expr_takes_any_row(name)};
 
 	lookup_output(l, &u, to, o);
 }
@@ -241,11 +262,13 @@ void lin_add_output_name(
 bool lin_add_name(
 	struct lin *l, struct lineage_set *to, struct slice name, const struct lin_scope *s)
 {
-	struct lookup u = {.name = name, .is_direct = true};
+	struct lookup u = {.name = name, .takes_row = expr_takes_any_row(name), .is_direct = true};
 
 	for (; s; s = s->outer) {
 		lookup_rels(l, &u, to, s->rels, NULL);
 		for (const struct lin_rel *r = s->rels; r; r = r->next) {
+			if (!expr_step(l, to))
+				return false;
 			if (!slice_eq(r->name, name))
 				continue;
 			rel_add_whole(l, to, r);
@@ -262,11 +285,13 @@ bool lin_add_name(
 static bool expr_add_qualified(struct lin *l, struct lineage_set *to, struct slice table,
 	struct slice name, const struct lin_scope *s)
 {
-	struct lookup u = {.name = name, .is_direct = true};
+	struct lookup u = {.name = name, .takes_row = expr_takes_any_row(name), .is_direct = true};
 	bool has_table = false;
 
 	for (; s; s = s->outer) {
 		for (const struct lin_rel *r = s->rels; r; r = r->next) {
+			if (!expr_step(l, to))
+				return false;
 			if (!slice_eq(r->name, table))
 				continue;
 			has_table = true;
@@ -274,7 +299,7 @@ static bool expr_add_qualified(struct lin *l, struct lineage_set *to, struct sli
 			if (r->object.n)
 				continue;
 			/* Not a column of a query: then a function of its row. */
-			if (!u.is_found || expr_takes_any_row(name))
+			if (!u.is_found || u.takes_row)
 				rel_add_whole(l, to, r);
 			expr_add_code(l, to, LINEAGE_ATTRIBUTE, name);
 		}
@@ -293,6 +318,8 @@ static bool expr_add_star(
 		return lin_add_whole(l, to, s ? s->rels : NULL, NULL) && !l->has_full_join;
 	for (; s; s = s->outer) {
 		for (const struct lin_rel *r = s->rels; r; r = r->next) {
+			if (!expr_step(l, to))
+				return false;
 			if (!slice_eq(r->name, table))
 				continue;
 			has_table = true;

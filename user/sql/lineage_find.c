@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The statements of a text, and the block that is kept of them: see lineage.h. */
+#include <sys/random.h>
+
 #include "sql/lineage.h"
 
 /* What a text gives: the columns of its only result, if that is what they are. */
@@ -215,6 +217,8 @@ const struct lineage *lineage_find(struct walk *w, uint32_t stmts)
 	struct find f = {0};
 	size_t n = 0;
 
+	/* Without one it is only easier to guess. */
+	(void)!getrandom(&l.seed, sizeof(l.seed), GRND_NONBLOCK);
 	for (uint32_t i = stmts ? json_first(&w->tree, stmts) : 0; i; i = json_next(&w->tree, i)) {
 		find_statement(&l, lin_tag(&l, json_child(&w->tree, i, "stmt")), &f);
 		n++;

@@ -359,3 +359,54 @@ Test(lineage, too_much_may_be_anything, .timeout = 20)
 	cr_expect(lineage_column(l, 0)->from.may_be_anything);
 	free(sql);
 }
+
+/* ---- what it costs --------------------------------------------------------------------------- */
+
+/* A list of n names, "a0,b0,…" or "c0,c1,…". */
+static char *names_put(char *at, int n, const char *prefix)
+{
+	for (int i = 0; i < n; i++)
+		at += prefix ? sprintf(at, "%s%s%d", i ? "," : "", prefix, i)
+			     : sprintf(at, "%s%c%d", i ? "," : "", 'a' + i % 26, i / 26 % 10);
+	return at;
+}
+
+/* What an event loop takes upon itself: 2 KiB, in which every column may be of every table. At tens
+ * of milliseconds each, so many of them do not end in time. */
+Test(lineage, short_texts_cost_little, .timeout = 60)
+{
+	char text[SQL_INLINE_MAX + 1], *at = text;
+
+	at = stpcpy(at, "SELECT ");
+	at = names_put(at, 560, NULL);
+	at = stpcpy(at, " FROM ");
+	names_put(at, 100, NULL);
+	cr_assert_leq(strlen(text), SQL_INLINE_MAX);
+	for (int i = 0; i < 1000; i++) {
+		cr_assert(lineage_of(text));
+		arena_reset(&arena);
+	}
+}
+
+/* The parser's thread is everybody's: texts as long as they may be, with as many names of each kind
+ * as fit. */
+Test(lineage, long_texts_cost_by_their_length, .timeout = 30)
+{
+	static const char *const heads[] = {"SELECT ", "SELECT DISTINCT ON (c0) ", "SELECT *, "};
+	static const char *const tails[] = {"", " ORDER BY t1.x, 1, 7", " WHERE t1.x = t2.x"};
+	char *text = malloc(SQL_TEXT_MAX);
+
+	cr_assert(text);
+	for (size_t i = 0; i < 36; i++) {
+		char *at = stpcpy(text, heads[i % 3]);
+
+		at = names_put(at, 20000, "c");
+		at = stpcpy(at, " FROM ");
+		at = names_put(at, 17000, "t");
+		strcpy(at, tails[i % 3]);
+		cr_assert_leq(strlen(text), SQL_TEXT_MAX);
+		cr_expect(lineage_of(text));
+		arena_reset(&arena);
+	}
+	free(text);
+}
