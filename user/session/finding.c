@@ -187,9 +187,12 @@ static int finding_text(struct session *s)
 		s->worker->sql_cache, a->request.text, lexing, &s->request_arena, &a->facts);
 
 	if (r == SQL_E_DEEP) {
-		r = parser_ask(s->worker->enforcer->parser, s->worker->index, s->id, a->request.seq,
-			a->request.text);
-		return r ? err_trace(r) : FINDING_E_PARSER;
+		r = parser_ask(s->worker->enforcer->parser, s->run.id, s->worker->index, s->id,
+			a->request.seq, a->request.text);
+		if (r <= 0)
+			return r ? err_trace(r) : FINDING_E_PARSER;
+		/* It has too many waiting: what is not parsed is not known. */
+		r = sql_classify_nothing(&s->request_arena, &a->facts);
 	}
 	return r ? err_trace(r) : finding_complete(s);
 }
@@ -230,7 +233,7 @@ int finding_parsed(struct session *s, const struct facts *facts, int error)
 	int r;
 
 	s->asked.facts = (struct facts){0};
-	r = error < 0 ? finding_add(s, EFFECT_UNKNOWN, false)
+	r = error < 0 ? sql_classify_nothing(&s->request_arena, &s->asked.facts)
 		      : sql_facts_merge(&s->asked.facts, facts, &s->request_arena);
 	if (!r && error >= 0) {
 		sql_cache_keep(s->worker->sql_cache, s->asked.request.text,

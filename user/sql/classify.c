@@ -9,8 +9,7 @@
 #include "sql/shape.h"
 #include "util/utf8.h"
 
-/* Nothing is known, so everything is possible. */
-static int classify_unknown(struct arena *arena, struct facts *ret)
+int sql_classify_nothing(struct arena *arena, struct facts *ret)
 {
 	*ret = (struct facts){
 		.list = arena_array(arena, 1, sizeof(*ret->list)),
@@ -26,7 +25,7 @@ static int classify_unknown(struct arena *arena, struct facts *ret)
 
 static int classify_one(enum effect effect, uint32_t flags, struct arena *arena, struct facts *ret)
 {
-	int r = classify_unknown(arena, ret);
+	int r = sql_classify_nothing(arena, ret);
 
 	if (r)
 		return err_trace(r);
@@ -75,7 +74,7 @@ int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing, st
 	int r;
 
 	if (text.n > SQL_TEXT_MAX)
-		return classify_unknown(arena, ret);
+		return sql_classify_nothing(arena, ret);
 	if (cache) {
 		shape.n = sql_shape(text, shape_bytes);
 		r = classify_from_cache(cache, CACHE_SHAPE, shape, lexing, arena, ret);
@@ -86,14 +85,14 @@ int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing, st
 	}
 	switch (sql_prescan(text)) {
 	case PRESCAN_HOPELESS:
-		return classify_unknown(arena, ret);
+		return sql_classify_nothing(arena, ret);
 	case PRESCAN_SLOW:
 		return SQL_E_DEEP;
 	case PRESCAN_QUICK:
 		break;
 	}
 	if (!utf8_is_valid(text))
-		return classify_unknown(arena, ret);
+		return sql_classify_nothing(arena, ret);
 	if (text.n > SQL_INLINE_MAX)
 		return SQL_E_DEEP;
 	return classify_parse(cache, text, shape, lexing, arena, ret);
@@ -103,7 +102,7 @@ static int classify_deep(
 	struct slice text, bool wants_lineage, struct arena *arena, struct facts *ret)
 {
 	if (text.n > SQL_TEXT_MAX || sql_prescan(text) == PRESCAN_HOPELESS || !utf8_is_valid(text))
-		return classify_unknown(arena, ret);
+		return sql_classify_nothing(arena, ret);
 	return pg_tree_facts(text, wants_lineage, arena, ret);
 }
 

@@ -53,7 +53,11 @@ void sql_cache_want_lineage(struct sql_cache *c, bool wants);
  */
 ERR_CHECK int sql_classify(struct sql_cache *cache, struct slice text, uint64_t lexing,
 	struct arena *arena, struct facts *ret);
-/* The same without the limit and the cache, for threads with SQL_PARSER_STACK. 0, -ENOMEM. */
+/* Facts of a text that nobody could look at: nothing is known, so everything is possible. 0,
+ * -ENOMEM. */
+ERR_CHECK int sql_classify_nothing(struct arena *arena, struct facts *ret);
+/* As sql_classify(), without the limit and the cache, for threads with SQL_PARSER_STACK. 0,
+ * -ENOMEM. */
 ERR_CHECK int sql_classify_deep(struct slice text, struct arena *arena, struct facts *ret);
 
 /* The same without lineage, for what functions do. */
