@@ -6,6 +6,7 @@ raw.py startup HOST PORT name=value…     a start-up message as given; prints h
 raw.py cancel HOST PORT PID KEY          a CancelRequest
 raw.py garbage HOST PORT                 bytes that are no protocol; prints how the connection ends
 raw.py flood HOST PORT                   login, then a unit that claims to be 2 GiB long
+raw.py pile HOST PORT N                  N logins, each with a Query of 16 MiB but for its end; says how many live
 raw.py call HOST PORT                    login, then a FunctionCall; prints the answer
 raw.py early HOST PORT SQL               start-up and a Query in one segment
 raw.py selfcancel HOST PORT              login, runs pg_sleep, cancels it with the keys it was given
@@ -127,6 +128,18 @@ def cmd_flood(host, port):
         print("CUT")
         return
     print("SWALLOWED 256 MiB")
+
+
+def cmd_pile(host, port, n):
+    alive = []
+    for _ in range(int(n)):
+        s = login(host, port)
+        try:
+            s.sendall(b"Q" + struct.pack("!I", (16 << 20) - 1) + b"x" * ((16 << 20) - 64))
+            alive.append(s)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    print(len(alive) - len(select.select(alive, [], [], 1)[0]), "live")
 
 
 def cmd_call(host, port):

@@ -141,6 +141,21 @@ test_unit_of_two_gibibytes_is_cut_and_recorded() {
 	assert_eq "$(sql calm 'SELECT 44')" 44
 }
 
+test_unfinished_requests_of_one_run_fill_no_more_than_its_share() {
+	for p in $(enforcer_pid); do echo 5 > "/proc/$p/clear_refs"; done
+	peak() { for p in $(enforcer_pid); do sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$p/status"; done; }
+	before=$(peak)
+	got=$(in_run pile -- /usr/bin/python3 "$RAW" pile 127.0.0.1 "$E2E_PGPORT" 26)
+	after=$(peak)
+	echo "# 26 unfinished requests of 16 MiB: enforcer peak $after KiB, $before KiB before" >> "$E2E_TMP/numbers"
+	[ $((after - before)) -lt $((340 * 1024)) ] || fail "from $before to $after KiB"
+	assert_lacks "$got" '26 live'
+	wait_ledger "SELECT count(*) > 0 FROM events WHERE kind = 'session-fatal' AND detail LIKE '%more in memory than a run may'" 1
+	assert_eq "$(sql calm 'SELECT 45')" 45
+	got=$(in_run pile -- /usr/bin/python3 "$RAW" pile 127.0.0.1 "$E2E_PGPORT" 2)
+	assert_has "$got" '2 live'
+}
+
 test_opaque_resource_passes_bytes_and_says_so_in_the_ledger() {
 	bg echo raw echo "$ECHO_PORT"
 	echo_pid=$BG

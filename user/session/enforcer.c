@@ -49,6 +49,7 @@ int enforcer_add_run(struct enforcer *e, const struct run_info *run)
 	r = map_put(&e->runs, map_id(&copy->cgroup), copy, &old);
 	copy->n_sessions = old ? ((const struct run_info *)old)->n_sessions : 0;
 	copy->n_holds = old ? ((const struct run_info *)old)->n_holds : 0;
+	copy->n_bytes = old ? ((const struct run_info *)old)->n_bytes : 0;
 	pthread_mutex_unlock(&e->runs_lock);
 	free(old);
 	if (r)
@@ -124,6 +125,22 @@ void enforcer_give_place(struct enforcer *e, uint64_t cgroup)
 		run->n_sessions--;
 	e->n_sessions--;
 	pthread_mutex_unlock(&e->runs_lock);
+}
+
+bool enforcer_charge(struct enforcer *e, uint64_t cgroup, size_t before, size_t now)
+{
+	struct run_info *run;
+	bool has_room = true;
+
+	pthread_mutex_lock(&e->runs_lock);
+	run = map_get(&e->runs, map_id(&cgroup));
+	if (run) {
+		run->n_bytes -= run->n_bytes < before ? run->n_bytes : before;
+		run->n_bytes += now;
+		has_room = now <= before || run->n_bytes <= ENFORCER_RUN_BYTES_MAX;
+	}
+	pthread_mutex_unlock(&e->runs_lock);
+	return has_room;
 }
 
 bool enforcer_take_hold(struct enforcer *e, uint64_t cgroup)

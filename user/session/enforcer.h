@@ -13,7 +13,12 @@
 #include "session/names.h"
 #include "util/map.h"
 
-enum { ENFORCER_WORKERS_MAX = 32 };
+enum {
+	ENFORCER_WORKERS_MAX = 32,
+	/* What the sessions of a run may have in memory, all of them together: one large request
+	 * and its reply have room, thirty unfinished ones do not. */
+	ENFORCER_RUN_BYTES_MAX = 256 * 1024 * 1024,
+};
 
 struct parser;
 struct sides;
@@ -24,7 +29,7 @@ struct run_info {
 	uint64_t id, cgroup;
 	uint32_t uid, owner_uid;
 	char name[64];
-	uint64_t n_sessions, n_holds; /* enforcer.c's own */
+	uint64_t n_sessions, n_holds, n_bytes; /* enforcer.c's own */
 };
 
 struct enforcer {
@@ -72,6 +77,9 @@ void enforcer_divide(struct enforcer *e, uint64_t n_descriptors);
 /* A place for one more session of the run. False: it has had its share, or all are taken. */
 bool enforcer_take_place(struct enforcer *e, uint64_t cgroup);
 void enforcer_give_place(struct enforcer *e, uint64_t cgroup);
+/* Memory of the run's sessions: `now` bytes instead of `before`. False: that is more than a run may
+ * have (it is counted all the same, until it is given back). */
+bool enforcer_charge(struct enforcer *e, uint64_t cgroup, size_t before, size_t now);
 /* The same for one more request of the run that waits for people. */
 bool enforcer_take_hold(struct enforcer *e, uint64_t cgroup);
 void enforcer_give_hold(struct enforcer *e, uint64_t cgroup);

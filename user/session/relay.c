@@ -82,19 +82,6 @@ int relay_apply(struct session *s, enum side from, struct slice bytes, const str
 
 /* ---- events of the server's side ------------------------------------------------------------- */
 
-static struct inflight *relay_find_inflight(struct session *s, uint64_t seq)
-{
-	struct inflight_queue *q = &s->inflight;
-
-	for (size_t i = 0; i < q->n; i++) {
-		struct inflight *f = &q->ring[(q->head + i) & (q->cap - 1)];
-
-		if (f->seq == seq)
-			return f;
-	}
-	return NULL;
-}
-
 static void relay_count_reply(
 	struct metrics *m, const struct reply *reply, const struct inflight *f)
 {
@@ -109,7 +96,7 @@ static void relay_count_reply(
 static void relay_on_reply(struct session *s, const struct reply *reply)
 {
 	struct inflight_queue *q = &s->inflight;
-	struct inflight *f = relay_find_inflight(s, reply->seq);
+	struct inflight *f = rows_inflight(s, reply->seq);
 
 	if (!f || f->is_done)
 		return;
@@ -699,6 +686,13 @@ int relay_flush(struct session *s)
 /* The border where a session's fatal errors end. */
 static void relay_end(struct session *s, int r)
 {
+	static const char too_much[] = "the connections of this run keep more in memory than a "
+				       "run may";
+
+	if (!session_charge(s)) {
+		r = relay_fatal(s, REFUSAL_LIMIT, too_much);
+		session_close(s, too_much);
+	}
 	if (!r)
 		r = relay_flush(s);
 	if (!r && s->is_stalled && !relay_is_stalled(s)) {

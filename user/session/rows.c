@@ -9,7 +9,7 @@
 #include "session/record.h"
 #include "session/relay.h"
 
-static struct inflight *rows_inflight(struct session *s, uint64_t seq)
+struct inflight *rows_inflight(struct session *s, uint64_t seq)
 {
 	for (size_t i = 0; i < s->inflight.n; i++) {
 		struct inflight *f =

@@ -4,6 +4,8 @@
 
 #include "session/session.h"
 
+/* The request in flight whose reply that is, or NULL. */
+struct inflight *rows_inflight(struct session *s, uint64_t seq);
 /* An EV_ROW, EV_VALUE (or EV_BIG_ROW) or EV_TEXT is in the unit sink. For rows and text the ops
  * follow in the sink; for values MASK_E_FULL: the session must end. */
 ERR_CHECK int rows_on_row(struct session *s, struct slice unit);

@@ -287,6 +287,21 @@ void session_close(struct session *s, const char *reason)
 	list_remove(&s->link);
 	list_append(&w->dead, &s->link);
 	enforcer_give_place(w->enforcer, s->origin.cgroup);
+	(void)!enforcer_charge(w->enforcer, s->origin.cgroup, s->n_charged, 0);
+	s->n_charged = 0;
+}
+
+bool session_charge(struct session *s)
+{
+	size_t before = s->n_charged;
+
+	if (s->is_dead)
+		return true;
+	s->n_charged = s->client.in.cap + s->client.out.cap + s->server.in.cap + s->server.out.cap +
+		       s->ahead.cap + s->retry.cap + s->request_arena.used + s->unit_arena.used +
+		       s->plan_arena.used + s->pool.used;
+	return s->n_charged == before ||
+	       enforcer_charge(s->worker->enforcer, s->origin.cgroup, before, s->n_charged);
 }
 
 void session_finish(struct session *s, const char *reason)

@@ -155,6 +155,7 @@ struct session {
 	struct peer client, server;
 	struct buf ahead;
 	struct buf retry; /* the request under way that may have to be put again */
+	size_t n_charged; /* bytes that its run is charged with for it */
 	size_t span_len;
 	enum park park;
 	int64_t parked_since_ns;
@@ -237,5 +238,8 @@ void session_free(struct session *s);
 struct session *session_find(struct worker *w, uint64_t id);
 /* Follows a policy reload: new resource, or the end if the target is no longer named. */
 ERR_CHECK int session_sync_policy(struct session *s);
+/* Tells its run's account what it has in memory by now. False: it has grown beyond what the run may
+ * have. */
+bool session_charge(struct session *s);
 /* Once a second: deadlines, words to waiting clients. */
 void session_tick(struct session *s, int64_t now_ns);
