@@ -9,6 +9,7 @@
 #include "session/finding.h"
 #include "session/held.h"
 #include "session/hint.h"
+#include "session/keep.h"
 #include "session/keys.h"
 #include "session/masked.h"
 #include "session/record.h"
@@ -19,55 +20,12 @@
 
 /* ---- parking --------------------------------------------------------------------------------- */
 
-static int decide_dup(struct arena *a, struct slice *s)
-{
-	struct slice copy = arena_dup(a, *s);
-
-	if (s->n && !copy.p)
-		return err_raise(-ENOMEM);
-	*s = copy;
-	return 0;
-}
-
-/* Copies what the request points to into the request arena: while it waits, the decoder is called
- * for other things and its memory may move. */
-static int decide_keep_request(struct session *s)
-{
-	struct request *q = &s->asked.request;
-	struct arena *a = &s->request_arena;
-	struct param *params = arena_array(a, q->n_params + 1, sizeof(*params));
-	struct setting *settings = arena_array(a, q->n_settings + 1, sizeof(*settings));
-	int r = 0;
-
-	if (!params || !settings)
-		return err_raise(-ENOMEM);
-	for (size_t i = 0; !r && i < q->n_params; i++) {
-		params[i] = q->params[i];
-		r = decide_dup(a, &params[i].value);
-	}
-	for (size_t i = 0; !r && i < q->n_settings; i++) {
-		settings[i] = q->settings[i];
-		r = decide_dup(a, &settings[i].name);
-		if (!r)
-			r = decide_dup(a, &settings[i].value);
-	}
-	q->params = params;
-	q->settings = settings;
-	if (!r)
-		r = decide_dup(a, &q->text);
-	if (!r)
-		r = decide_dup(a, &q->user);
-	if (!r)
-		r = decide_dup(a, &q->database);
-	return r ? r : decide_dup(a, &q->application);
-}
-
 static int decide_park(struct session *s, enum park park)
 {
 	int r = 0;
 
 	if (s->park == PARK_NONE) {
-		r = decide_keep_request(s);
+		r = keep_request(s);
 		if (!r && s->asked.has_facts)
 			r = sql_facts_keep(&s->asked.facts, &s->request_arena);
 	}
