@@ -335,19 +335,6 @@ test_decisions_reach_syslog_whole() {
 	sed 's/^[^{]*//' "$T/heard" | jq -es --arg long "$long" 'map(.reason) == ["short \"quoted\"", $long] and all(.type == "decision" and (.auth | startswith("ctl.sock")))' > /dev/null
 }
 
-test_a_stopped_enforcer_keeps_nobody_waiting_for_ever() {
-	enforcer=$(enforcer_pid)
-	# shellcheck disable=SC2086
-	kill -STOP $enforcer
-	rc=0
-	OUT=$(timeout 40 "$B/holdfast" status 2>&1) || rc=$?
-	# shellcheck disable=SC2086
-	kill -CONT $enforcer
-	assert_eq "$rc" 3
-	assert_has "$OUT" 'does not answer'
-	hf status > /dev/null
-}
-
 # An attached group may hold processes of several users: each of them may be an agent's.
 test_nobody_with_a_process_in_an_attached_group_decides() {
 	group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/holdfast-people-$$
@@ -364,6 +351,19 @@ test_nobody_with_a_process_in_an_attached_group_decides() {
 	wait_until 10 assert_exit 0 as "$BOB" "$B/holdfast" approve "$h" -m 'from outside'
 	finish "$BG"
 	wait_until 10 rmdir "$group"
+}
+
+test_a_stopped_enforcer_keeps_nobody_waiting_for_ever() {
+	enforcer=$(enforcer_pid)
+	# shellcheck disable=SC2086
+	kill -STOP $enforcer
+	rc=0
+	OUT=$(timeout 40 "$B/holdfast" status 2>&1) || rc=$?
+	# shellcheck disable=SC2086
+	kill -CONT $enforcer
+	assert_eq "$rc" 3
+	assert_has "$OUT" 'does not answer'
+	hf status > /dev/null
 }
 
 run_tests
