@@ -150,8 +150,9 @@ test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units, kernel, runs, polic
 soak: ## test with the full numbers: fuzz (FUZZ_SECS=600 a target), large results, many kills (two hours)
 	$(Q)SOAK=1 FUZZ_SECS=$(if $(filter file,$(origin FUZZ_SECS)),600,$(FUZZ_SECS)) $(MAKE) B=$(B) test
 
-bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3)
+bench: all $(BENCHES) ## pgbench: direct, HAProxy, pgbouncer, holdfast, interleaved (BENCH_SECS=5 BENCH_ROUNDS=3); what others pay
 	$(Q)B=$(B) tests/bench/run
+	$(Q)B=$(B) tests/bench/outside
 
 benchledger: all $(BENCHES) ## what the ledger costs: rows/s, latency by durability, size, retention (BENCH_SECS=5)
 	$(Q)B=$(B) tests/bench/ledger

@@ -56,7 +56,9 @@ static __always_inline __u64 run_of(struct cgroup *group, int *ret_level)
  * A child of whoever is looking, the warden, that has executed nothing yet: it is ours, on its way
  * into the run, and may for a moment still hold what the warden holds, its listeners above all.
  * Nothing of an agent looks so: its processes are the command, which has executed, or children of
- * it.
+ * it. cut_is_ours() (user/priv/cut.c) knows our sockets themselves, and neither stands for the
+ * other: that one misses what the warden has closed since the fork and the child still holds, this
+ * one the child's own child, the command on its way to exec below the run's pid 1.
  */
 static __always_inline int is_on_its_way(const struct task_struct *task)
 {

@@ -197,6 +197,25 @@ test_attached_run_survives_the_daemon() {
 	kill "$OUTSIDER"
 }
 
+# Hooks are on our own group alone: beside and above what is attached nobody runs a program of ours.
+test_processes_that_nobody_attached_pass_no_hook() {
+	outsider inside "$FAKE/inside"
+	outsider beside "$FAKE/beside"
+	hf attach --pid "$(cat "$FAKE/inside/cgroup.procs")" --name inside > /dev/null
+	counts() { hf status --json | jq -c .counts; }
+	before=$(counts)
+	for i in 1 2 3; do
+		tell beside "new SELECT $i /* beside-$i */"
+		wait_until 10 file_has "$T/beside.out" "done SELECT $i /* beside-$i */"
+	done
+	assert_eq "$(counts)" "$before"
+	tell inside "new SELECT 1 /* inside */"
+	wait_until 10 file_has "$T/inside.out" 'done SELECT 1 /* inside */'
+	[ "$(counts)" != "$before" ] || fail 'the counters see nothing: they prove nothing'
+	hf kill "$(run_of inside)"
+	kill "$OUTSIDER"
+}
+
 # Root outside can do so, and an attached process with capabilities.
 test_process_that_is_moved_out_of_its_run_is_told_loudly() {
 	bg both in_run both -- sh -c 'echo up; tail -f /dev/null & tail -f /dev/null'

@@ -28,6 +28,7 @@ const char *cut_kind(const struct sweep_socket *found)
 									     : "other";
 }
 
+/* Beside is_on_its_way() of bpf/sweep.bpf.c, where it says why there are both. */
 bool cut_is_ours(const struct sweep_socket *found)
 {
 	DIR *d = opendir("/proc/self/fd");
