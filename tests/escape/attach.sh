@@ -197,6 +197,57 @@ test_attached_run_survives_the_daemon() {
 	kill "$OUTSIDER"
 }
 
+# Children and grandchildren are born all the time, before, while and after they are moved.
+test_tree_that_forks_while_it_is_attached_is_in_whole() {
+	mkdir -p "$FAKE/forks"
+	(
+		echo 0 > "$FAKE/forks/cgroup.procs"
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c '
+import os, select
+print("up", flush=True)
+while True:
+    if os.fork() == 0:
+        os.fork()
+        select.select([], [], [], 0.2)
+        os._exit(0)
+    select.select([], [], [], 0.004)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+' "forks-$$"
+	) > "$T/forks.out" 2>&1 &
+	wait_until 15 file_has "$T/forks.out" up
+	hf attach --pid $! --name forks > /dev/null
+	id=$(run_of forks)
+	for _ in $(seq 10); do
+		assert_eq "$(cat "$FAKE/forks/cgroup.procs")" ''
+		pgrep -f "forks-$$\$" | sed 's|.*|/proc/&/cgroup|' | xargs -r grep -hs '^0::' | grep -v "/runs/$id\$" > "$T/outside" || true
+		assert_eq "$(cat "$T/outside")" ''
+	done
+	hf kill "$id"
+}
+
+test_what_dies_or_goes_while_it_is_attached() {
+	# Ended, but not waited for.
+	bg parent /usr/bin/python3 -c 'import os, signal; pid = os.fork(); pid or os._exit(0); print(pid, flush=True); signal.pause()'
+	wait_until 10 test -s "$T/parent.out"
+	wait_until 10 sh -c "grep -q '^State:.Z' /proc/$(cat "$T/parent.out")/status"
+	hf attach --pid "$(cat "$T/parent.out")" --name dead > /dev/null 2>&1 || true
+	wait_until 10 sh -c "[ -z \"\$('$B/holdfast' status --json | jq -r '.. | objects | select(.name? == \"dead\") | .id')\" ]"
+	kill "$BG"
+	# Where it came from is gone: it stays, and can still be ended.
+	outsider stays "$FAKE/stays"
+	hf attach --pid "$OUTSIDER" --name stays > /dev/null
+	rmdir "$FAKE/stays"
+	assert_exit 1 hf release "$(run_of stays)"
+	assert_has "$OUT" 'is gone'
+	hf kill "$(run_of stays)"
+	wait_until 10 gone "$OUTSIDER"
+	is_up
+}
+
 # Hooks are on our own group alone: beside and above what is attached nobody runs a program of ours.
 test_processes_that_nobody_attached_pass_no_hook() {
 	outsider inside "$FAKE/inside"
