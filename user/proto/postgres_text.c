@@ -234,6 +234,18 @@ static bool pg_words_are_of_a_name(struct slice code, struct slice routine)
 	return false;
 }
 
+/* Who is refused while logging in is told names of its own startup message; nothing of a row has
+ * been read yet. (Codes of PostgreSQL's auth.c, postinit.c and hba.c.) */
+static bool pg_words_are_of_login(struct slice code)
+{
+	static const char *const codes[] = {"28000", "28P01", "3D000", "42501", "53300", "57P03"};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (slice_eq_str(code, codes[i]))
+			return true;
+	return false;
+}
+
 /*
  * May an error or notice quote what stands in a row? Not if its words are constant, and not if it
  * is the server's parser that speaks, of the text that the client sent: those carry a position
@@ -241,7 +253,7 @@ static bool pg_words_are_of_a_name(struct slice code, struct slice routine)
  * where code runs while the text is looked at (the CHECK of a domain behind a constant), it says
  * where it was ('W').
  */
-static bool pg_words_may_quote(struct slice unit)
+static bool pg_words_may_quote(const struct pg *st, struct slice unit)
 {
 	struct reader r = reader_of(slice_skip(unit, PG_HEADER));
 	struct slice code = SLICE_NULL, message = SLICE_NULL, routine = SLICE_NULL;
@@ -283,7 +295,7 @@ static bool pg_words_may_quote(struct slice unit)
 	}
 	if (has_context)
 		return true;
-	if (has_position)
+	if (has_position || (st->phase != PG_READY && pg_words_are_of_login(code)))
 		return false;
 	return has_more ||
 	       (!pg_words_are_constant(code, message) && !pg_words_are_of_a_name(code, routine));
@@ -305,7 +317,7 @@ static bool pg_setting_is_plain(struct slice unit)
 	return false;
 }
 
-static bool pg_may_quote(struct slice unit)
+static bool pg_may_quote(const struct pg *st, struct slice unit)
 {
 	switch (unit.p[0]) {
 	case 'A':
@@ -314,7 +326,7 @@ static bool pg_may_quote(struct slice unit)
 	case 'S':
 		return !pg_setting_is_plain(unit);
 	}
-	return pg_words_may_quote(unit);
+	return pg_words_may_quote(st, unit);
 }
 
 /* Ops for a unit of which the client gets `shown`. */
@@ -349,7 +361,7 @@ int pg_text(struct pg *st, struct slice unit, bool is_row, struct sink *sink)
 	sink->event.kind = EV_TEXT;
 	sink->event.text.seq = pg_head(st) ? pg_head(st)->seq : 0;
 	sink->event.text.is_row = is_row;
-	sink->event.text.may_quote = pg_may_quote(unit);
+	sink->event.text.may_quote = pg_may_quote(st, unit);
 	sink->event.text.is_foreign = unit.p[0] == 'A';
 	sink->event.text.is_value = unit.p[0] == 'S' || unit.p[0] == 'V';
 	sink->event.text.fields = f.v;
