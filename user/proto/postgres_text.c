@@ -182,6 +182,10 @@ static int pg_fields_new(
 	return pg_fields_read(st, unit, ret);
 }
 
+/* One literal, so that no comma can be missing. */
+#define PG_ABORTED                                                                                 \
+	"25P02 current transaction is aborted, commands ignored until end of transaction block"
+
 /* Words of the server that hold nothing but themselves. A code is no proof: anybody's code may
  * raise any, and the server's own functions quote their arguments under most of them. */
 static bool pg_words_are_constant(struct slice code, struct slice message)
@@ -198,8 +202,7 @@ static bool pg_words_are_constant(struct slice code, struct slice message)
 		"25006 cannot execute MERGE in a read-only transaction",
 		"25006 cannot execute SELECT FOR UPDATE in a read-only transaction",
 		"25006 cannot execute UPDATE in a read-only transaction",
-		"25P02 current transaction is aborted, commands ignored until end of transaction "
-		"block",
+		PG_ABORTED,
 		"40001 could not serialize access due to concurrent delete",
 		"40001 could not serialize access due to concurrent update",
 		"40P01 deadlock detected",
