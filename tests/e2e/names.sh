@@ -63,8 +63,14 @@ test_what_is_held_shows_what_its_names_mean_when_it_is_let_through() {
 	assert_eq "$(out held | tail -n 1)" '****|seen'
 }
 
+# While names are in doubt a request is judged more strictly, which is right, and not what is meant here.
+is_known_to_be_harmless() {
+	for _ in 1 2 3 4; do sql probe "SELECT count(*) FROM scratch.v WHERE x LIKE '0%'" || return 1; done
+}
+
 test_what_is_held_and_denied_by_what_its_names_mean_now_is_not_let_through() {
 	harmless
+	wait_until 15 is_known_to_be_harmless
 	bg held sql held "UPDATE orders SET status = 'guessed' WHERE id = 2 AND EXISTS (SELECT FROM scratch.v WHERE x LIKE '0%')"
 	h=$(wait_hold held)
 	turn_view
