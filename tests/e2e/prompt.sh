@@ -19,6 +19,8 @@ holds_per_run: 10000
 YAML
 trap 'tmux -L "hf-$$" kill-server 2> /dev/null; clean_group' EXIT
 start_daemon || exit 1
+# One that closes its last session ends, and who comes that moment is turned away.
+tmux -L "hf-$$" -f /dev/null start-server \; set-option -s exit-empty off || exit 1
 
 # terminal NAME COLUMNS ROWS [VARIABLE=VALUE… -- OPTIONS]: a prompt in a terminal of its own.
 terminal() {
