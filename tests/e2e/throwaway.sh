@@ -94,7 +94,8 @@ pg_fill() {
 
 # The shop as it was when it was new.
 pg_refill() {
-	pg_admin -d postgres -c 'DROP DATABASE shop WITH (FORCE)' -c 'CREATE DATABASE shop TEMPLATE shop_as_new OWNER agent'
+	pg_admin -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS shop_twin WITH (FORCE)' \
+		-c 'DROP DATABASE shop WITH (FORCE)' -c 'CREATE DATABASE shop TEMPLATE shop_as_new OWNER agent'
 }
 
 free_port() {
