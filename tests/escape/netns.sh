@@ -7,7 +7,7 @@
 ROOT=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 FAKE=$ROOT/holdfast-fake-$$
 A=hf-a-$$ D=hf-d-$$ # the agents' namespace, the database's
-NET=10.77.$TEST_SLOT NET6=fd77:$TEST_SLOT:
+NET=10.77.$TEST_SLOT NET6=fd77:$((TEST_SLOT + 1)):
 DNS_PORT=$(free_port) HOSTS=$(free_port)
 policy <<YAML
 version: 1
@@ -136,7 +136,7 @@ test_database_of_that_namespace_is_reached_from_there_judged_and_held() {
 	ask one "host=${NET6}:2 port=5432" "SELECT 'over-six'" c
 	heard one 'end-c 0'
 	file_has "$T/one.out" over-six
-	file_has "$G/far6" "from ${NET6}:1"
+	file_has "$G/far6" "from ${NET6}:1" || fail "far6: $(cat "$G/far6")"
 	# What no resource names is refused in connect(), here too.
 	tell one 'echo x 2>&1 > /dev/tcp/'"$NET.2/5433"'; echo end-d'
 	heard one end-d
