@@ -133,11 +133,11 @@ def cmd_flood(host, port):
 def cmd_pile(host, port, n):
     alive = []
     for _ in range(int(n)):
-        s = login(host, port)
         try:
+            s = login(host, port)
             s.sendall(b"Q" + struct.pack("!I", (16 << 20) - 1) + b"x" * ((16 << 20) - 64))
             alive.append(s)
-        except (BrokenPipeError, ConnectionResetError):
+        except (OSError, SystemExit):  # refused at its login, or later
             pass
     print(len(alive) - len(select.select(alive, [], [], 1)[0]), "live")
 
