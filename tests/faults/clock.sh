@@ -16,7 +16,8 @@ YAML
 gcc -shared -fPIC -O1 -o "$G/jump.so" "$(dirname "$0")/jump.c" || exit 1
 printf '\0\0\0\0\0\0\0\0' > "$G/jump"
 jump() { /usr/bin/python3 -c "import struct; open('$G/jump', 'r+b').write(struct.pack('q', $1))"; }
-LD_PRELOAD=$G/jump.so JUMP_FILE=$G/jump start_daemon || exit 1
+# A sanitizer's library wants to be the first.
+LD_PRELOAD="$(ldd "$B/holdfastd" | awk '/libasan/ { print $3 }') $G/jump.so" JUMP_FILE=$G/jump start_daemon || exit 1
 DAY=86400
 outcome_of() { ledger "SELECT outcome FROM holds WHERE text LIKE '%/* $1 */%'"; }
 ended() { [ "$(outcome_of "$1")" = expired ]; }
