@@ -184,19 +184,6 @@ bool catalog_tick(struct session *s, int64_t waited_ns)
 	return true;
 }
 
-/* A decimal id as the server printed it; anything else is 0, which matches nothing. */
-static uint32_t catalog_number(struct slice s)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' || v > UINT32_MAX)
-			return 0;
-		v = v * 10 + (s.p[i] - '0');
-	}
-	return v > UINT32_MAX ? 0 : (uint32_t)v;
-}
-
 static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 {
 	uint32_t table, attr;
@@ -205,8 +192,8 @@ static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 
 	if (n != CATALOG_ANSWER_N || v[CATALOG_KIND].bytes.n != 1)
 		return err_raise(-EPROTO);
-	table = catalog_number(v[CATALOG_OID].bytes);
-	attr = catalog_number(v[CATALOG_ATTNUM].bytes);
+	table = slice_u32(v[CATALOG_OID].bytes);
+	attr = slice_u32(v[CATALOG_ATTNUM].bytes);
 	name = v[CATALOG_RELATION].bytes;
 	switch (v[CATALOG_KIND].bytes.p[0]) {
 	case CATALOG_TABLE:
@@ -220,13 +207,13 @@ static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 		break;
 	case CATALOG_DERIVED:
 		r = mask_catalog_add_derived_column(s->coming, table, (uint16_t)attr,
-			v[CATALOG_COLUMN].bytes, catalog_number(v[CATALOG_FROM_OID].bytes),
-			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
+			v[CATALOG_COLUMN].bytes, slice_u32(v[CATALOG_FROM_OID].bytes),
+			(uint16_t)slice_u32(v[CATALOG_FROM_ATTNUM].bytes));
 		break;
 	case CATALOG_SHOWN:
 		r = mask_catalog_add_shown(s->coming, table, (uint16_t)attr,
-			v[CATALOG_COLUMN].bytes, catalog_number(v[CATALOG_FROM_OID].bytes),
-			(uint16_t)catalog_number(v[CATALOG_FROM_ATTNUM].bytes));
+			v[CATALOG_COLUMN].bytes, slice_u32(v[CATALOG_FROM_OID].bytes),
+			(uint16_t)slice_u32(v[CATALOG_FROM_ATTNUM].bytes));
 		break;
 	case CATALOG_FUNCTION:
 		r = mask_catalog_add_word(s->coming, MASK_WORD_FUNCTION, name);

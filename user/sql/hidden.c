@@ -72,18 +72,6 @@ struct hidden *hidden_unref(struct hidden *h)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static uint32_t hidden_number(struct slice s)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' || v > UINT32_MAX)
-			return 0;
-		v = v * 10 + (s.p[i] - '0');
-	}
-	return v > UINT32_MAX ? 0 : (uint32_t)v;
-}
-
 int hidden_names_add(struct hidden *h, struct hidden_names *l, uint32_t at)
 {
 	if (l->n == l->cap) {
@@ -151,7 +139,7 @@ static void *hidden_grow(void *list, size_t n, size_t *cap, size_t size)
 
 static int hidden_index(struct map *oids, struct slice oid, size_t index)
 {
-	uint64_t id = hidden_number(oid);
+	uint64_t id = slice_u32(oid);
 	int r = map_put(oids, map_id(&id), (void *)(uintptr_t)(index + 1), NULL);
 
 	return r ? err_fold(r) : 0;
@@ -232,7 +220,7 @@ static uint32_t hidden_commands(struct slice text)
 
 static struct hidden_edge **hidden_edges_of(struct hidden *h, bool is_function, struct slice oid)
 {
-	uint64_t id = hidden_number(oid);
+	uint64_t id = slice_u32(oid);
 	size_t at = (size_t)(uintptr_t)map_get(
 		is_function ? &h->function_oids : &h->rel_oids, map_id(&id));
 
@@ -269,17 +257,17 @@ static int hidden_add_use(struct hidden *h, const struct slice *v)
 		&(struct hidden_edge){.use = slice_eq_str(v[HIDDEN_C], "v")   ? HIDDEN_VIEW
 					     : slice_eq_str(v[HIDDEN_C], "x") ? HIDDEN_EXPR
 									      : HIDDEN_RULE,
-			.events = is_function ? UINT32_MAX : hidden_number(v[HIDDEN_B]),
-			.ref = hidden_number(v[HIDDEN_D]),
+			.events = is_function ? UINT32_MAX : slice_u32(v[HIDDEN_B]),
+			.ref = slice_u32(v[HIDDEN_D]),
 			.commands = hidden_commands(v[HIDDEN_E])}));
 }
 
 static int hidden_add_call(struct hidden *h, const struct slice *v)
 {
-	uint32_t events = hidden_number(v[HIDDEN_B]);
+	uint32_t events = slice_u32(v[HIDDEN_B]);
 	struct hidden_edge e = {.use = HIDDEN_CALL,
 		.events = events ? events : UINT32_MAX,
-		.ref = hidden_number(v[HIDDEN_C])};
+		.ref = slice_u32(v[HIDDEN_C])};
 
 	return err_trace(hidden_add_edge(h, !events, v[HIDDEN_A], &e));
 }
@@ -302,7 +290,7 @@ static int hidden_add_key(struct hidden *h, const struct slice *v)
 			r = hidden_add_edge(h, false, v[HIDDEN_A],
 				&(struct hidden_edge){.use = HIDDEN_CASCADE,
 					.events = 1u << actions[i].event,
-					.ref = hidden_number(v[HIDDEN_B]),
+					.ref = slice_u32(v[HIDDEN_B]),
 					.commands = deletes ? EFFECT_DELETE : EFFECT_UPDATE});
 	}
 	return err_trace(r);
@@ -310,7 +298,7 @@ static int hidden_add_key(struct hidden *h, const struct slice *v)
 
 static void hidden_note_types(struct hidden *h, struct slice oid)
 {
-	uint64_t id = hidden_number(oid);
+	uint64_t id = slice_u32(oid);
 	size_t at = (size_t)(uintptr_t)map_get(&h->rel_oids, map_id(&id));
 
 	if (at)
@@ -334,13 +322,12 @@ int hidden_add(struct hidden *h, const struct slice *v, size_t n)
 		return err_trace(hidden_add_call(h, v));
 	case 'b':
 		e = (struct hidden_edge){.use = HIDDEN_BUILTINS,
-			.events = hidden_number(v[HIDDEN_B]),
+			.events = slice_u32(v[HIDDEN_B]),
 			.names = v[HIDDEN_C]};
 		return err_trace(hidden_add_edge(h, false, v[HIDDEN_A], &e));
 	case 'i':
-		e = (struct hidden_edge){.use = HIDDEN_CHILD,
-			.events = UINT32_MAX,
-			.ref = hidden_number(v[HIDDEN_B])};
+		e = (struct hidden_edge){
+			.use = HIDDEN_CHILD, .events = UINT32_MAX, .ref = slice_u32(v[HIDDEN_B])};
 		if (slice_eq_str(v[HIDDEN_C], "true"))
 			e.use = HIDDEN_PART;
 		return err_trace(hidden_add_edge(h, false, v[HIDDEN_A], &e));
@@ -351,7 +338,7 @@ int hidden_add(struct hidden *h, const struct slice *v, size_t n)
 			slice_eq_str(v[HIDDEN_C], "own")      ? &h->own_operators
 			: slice_eq_str(v[HIDDEN_C], "shadow") ? &h->shadows
 							      : &h->operators,
-			v[HIDDEN_A], hidden_number(v[HIDDEN_B])));
+			v[HIDDEN_A], slice_u32(v[HIDDEN_B])));
 	case 'w':
 		hidden_note_types(h, v[HIDDEN_A]);
 		return 0;
@@ -361,13 +348,11 @@ int hidden_add(struct hidden *h, const struct slice *v, size_t n)
 	case 'n':
 		return err_trace(hidden_name(h, &h->own_types, v[HIDDEN_A], 0));
 	case 't':
-		return err_trace(
-			hidden_name(h, &h->types, v[HIDDEN_A], hidden_number(v[HIDDEN_B])));
+		return err_trace(hidden_name(h, &h->types, v[HIDDEN_A], slice_u32(v[HIDDEN_B])));
 	case 'm':
 		return err_trace(hidden_name(h, &h->temporary, v[HIDDEN_A], 0));
 	case 'e':
-		return err_trace(
-			hidden_names_add(h, &h->event_triggers, hidden_number(v[HIDDEN_A])));
+		return err_trace(hidden_names_add(h, &h->event_triggers, slice_u32(v[HIDDEN_A])));
 	default:
 		return HIDDEN_E_BAD;
 	}

@@ -68,3 +68,16 @@ static inline struct slice slice_head(struct slice a, size_t n)
 {
 	return (struct slice){a.p, n < a.n ? n : a.n};
 }
+
+/* A decimal number as PostgreSQL prints object ids; anything else is 0, which is no object's. */
+static inline uint32_t slice_u32(struct slice s)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || v > UINT32_MAX)
+			return 0;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	return v > UINT32_MAX ? 0 : (uint32_t)v;
+}
