@@ -403,7 +403,9 @@ static void guard_note_control(struct session *s, const struct tx_where *w)
 		g->has_control = true;
 		g->control_batch = UINT64_MAX;
 	}
-	if (!(flags & (FACTS_BEGINS_TX | FACTS_ENDS_TX)))
+	/* What is only prepared begins and ends nothing: drivers prepare their COMMIT inside of the
+	 * transaction that it will end. */
+	if (!(flags & (FACTS_BEGINS_TX | FACTS_ENDS_TX)) || s->asked.request.is_prepare_only)
 		return;
 	/* BEGIN in a block that is open: a warning, and the block goes on with all that is in it.
 	 */
