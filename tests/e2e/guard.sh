@@ -409,4 +409,12 @@ test_a_question_that_fails_stops_the_commit() {
 	admin 'GRANT EXECUTE ON FUNCTION pg_catalog.pg_current_xact_id_if_assigned() TO PUBLIC; DROP ROLE nobody_special'
 }
 
+# As drivers do that prepare each statement just before its first use.
+test_commit_prepared_inside_of_its_transaction_accounts_for_what_was_allowed() {
+	got=$(in_run lazy -- /usr/bin/python3 "$E2E_ROOT/tests/e2e/wiretalk.py" "$E2E_PGPORT" \
+		"Q BEGIN" wait "Q INSERT INTO scratch.t VALUES (77)" wait "P end END" S wait "B - end" "E -" S wait)
+	assert_has "$got" COMMIT
+	assert_lacks "$got" 'held as'
+}
+
 run_tests
