@@ -22,7 +22,9 @@ verify() { hf audit verify $(keys) "$@"; }
 test_a_ledger_is_verified_while_the_daemon_runs_and_after_it() {
 	for i in 1 2 3; do sql tam "SELECT $i /* tam */" > /dev/null; done
 	bg held sql tam 'DELETE FROM orders WHERE id = 50 /* tam */'
-	approve "$(wait_hold tam)" > /dev/null
+	h=$(wait_hold tam)
+	sleep 0.2 # condition helper: what takes so long is slow
+	approve "$h" > /dev/null
 	finish "$BG"
 	wait_ledger "SELECT count(*) FROM replies p JOIN requests r ON r.id = p.request WHERE r.text LIKE '%tam */%'" 4
 	assert_exit 0 verify
@@ -147,6 +149,22 @@ test_what_people_look_at_is_compared_with_the_rows() {
 	assert_lacks "$(hf audit --ledger "$T/copy/ledger.db")" DELETE 'that it was worth it'
 	tampered 'unfound: request ' "INSERT INTO words (words) VALUES ('delete-all')"
 	tampered 'unsigned: ' 'DELETE FROM checkpoint WHERE number = 1'
+}
+
+# The rows are all there, and in every index; but a search by time, or for slow ones, passes them over.
+test_what_hides_rows_from_a_search_is_found() {
+	id=$(sqlite3 -readonly "$G/kept/ledger.db" "SELECT max(id) FROM request WHERE text LIKE '%DELETE%'")
+	assert_has "$(hf audit --ledger "$G/kept/ledger.db" --since 1h)" DELETE
+	tampered 'unfound: request 1 (by its time, table zone)' \
+		"UPDATE zone SET first = 1, last = 1 WHERE kind = 6"
+	assert_lacks "$(hf audit --ledger "$T/copy/ledger.db" --since 1h)" DELETE 'that it was worth it'
+	tampered 'unfound: event 1 (by its time, table zone)' 'DELETE FROM zone WHERE kind = 11'
+	assert_has "$(hf audit --ledger "$G/kept/ledger.db" --slower 150ms)" DELETE
+	tampered "unfound: request $id (by how long it took, table slow)" "DELETE FROM slow WHERE request = $id"
+	assert_lacks "$(hf audit --ledger "$T/copy/ledger.db" --slower 150ms)" DELETE
+	tampered 'inserted: what table slow says of request 1 ' 'INSERT INTO slow (us, request) VALUES (500000, 1)'
+	OUT=$(hf audit verify --json --key "$G/keys/checkpoint.pub" --ledger "$T/copy/ledger.db" || true)
+	echo "$OUT" | jq -es '.[0].finding == "inserted" and .[0].table == "request" and .[0].id == 1' > /dev/null
 }
 
 test_row_appended_while_nothing_runs_is_found() {

@@ -260,9 +260,9 @@ static int query_has_login(struct query *q, const struct query_filter *f, bool *
 /* Between which ids do the times lie? 0, QUERY_E_TOO_LONG. */
 static int query_choose_ids(struct query *q, enum query_what what, const struct query_filter *f)
 {
-	int64_t kind = (int64_t)query_listings[what].kind,
-		lowest = (INT64_MIN >> LEDGER_ZONE_BITS) + 1,
-		highest = (INT64_MAX >> LEDGER_ZONE_BITS) - 1;
+	const int64_t least = (INT64_MIN >> LEDGER_ZONE_BITS) + 1,
+		      most = (INT64_MAX >> LEDGER_ZONE_BITS) - 1;
+	int64_t kind = (int64_t)query_listings[what].kind, lowest = least, highest = most;
 	bool has_login = true;
 	int r = 0;
 
@@ -272,12 +272,15 @@ static int query_choose_ids(struct query *q, enum query_what what, const struct 
 			kind, f->since_ns, &lowest);
 	}
 	if (!r && q->has_words && f->until_ns) {
-		highest = INT64_MIN >> LEDGER_ZONE_BITS;
+		highest = least - 1;
 		r = query_number(q, "SELECT max(zone) FROM zone WHERE kind = ?1 AND first < ?2",
 			kind, f->until_ns, &highest);
 	}
 	if (!r)
 		r = query_has_login(q, f, &has_login);
+	/* The file says which blocks there are: none is beyond all ids. */
+	lowest = lowest < least ? least : lowest > most ? most : lowest;
+	highest = highest < least - 1 ? least - 1 : highest > most ? most : highest;
 	q->from = lowest * (1 << LEDGER_ZONE_BITS);
 	q->before = has_login ? (highest + 1) * (1 << LEDGER_ZONE_BITS) : q->from;
 	return r;

@@ -43,8 +43,7 @@ const char *const verify_words[VERIFY_WHAT_N] = {
 
 /* ---- SQLite ---- */
 
-/* A database that cannot be read is a finding, once; what waits for better times is an error. */
-static int verify_error(struct verify *v, int rc)
+int verify_error(struct verify *v, int rc)
 {
 	const struct verify_finding f = {.what = VERIFY_DAMAGED, .first = v->chain.next};
 

@@ -33,7 +33,7 @@ enum verify_what {
 	VERIFY_EXTENDED,  /* rows were appended while nothing ran that may */
 	VERIFY_POSITION,  /* how far a ring was drained is not what the chain says */
 	VERIFY_SCHEMA,    /* a view, table, index or trigger is not as this version makes it */
-	VERIFY_UNFOUND,   /* a row that is there, but not in an index that is searched */
+	VERIFY_UNFOUND,   /* a row that is there, but not where a search comes by */
 	VERIFY_DAMAGED,   /* SQLite cannot read it */
 	VERIFY_WHAT_N
 };

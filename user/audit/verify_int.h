@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of verify share: verify.c (the chain), verify_read.c (what people look at). */
+/* What the files of verify share: verify.c (the chain), verify_read.c (what people look at),
+ * verify_find.c (what decides where a search looks). */
 #pragma once
 
 #include <sqlite3.h>
@@ -27,6 +28,9 @@ struct verify {
 	uint64_t replaced; /* number of the last checkpoint of another ledger before this one */
 };
 
+/* What SQLite's word means: a database that cannot be read is a finding, once (0); what waits for
+ * better times is an error. */
+ERR_CHECK int verify_error(struct verify *v, int rc);
 /* A statement; the caller finalizes. A database that cannot be read is a finding, and *ret NULL. */
 ERR_CHECK int verify_prepare(struct verify *v, const char *sql, sqlite3_stmt **ret);
 /* The one number of a query; otherwise what it was. */
@@ -36,3 +40,5 @@ void verify_find(struct verify *v, struct verify_finding f);
 
 /* After the chain: the views, and the indexes by which rows are found. */
 ERR_CHECK int verify_read(struct verify *v);
+/* The tables that follow from the rows and say where a search looks. */
+ERR_CHECK int verify_found(struct verify *v);

@@ -316,12 +316,16 @@ static int read_words(struct verify *v)
 int verify_read(struct verify *v)
 {
 	int r = read_schema(v);
+	bool is_comparable;
 
 	if (!r)
 		r = read_tables(v);
-	/* Versions before 3 had no such index; and of a row that was changed its words say nothing.
-	 */
-	if (!r && v->version >= 3 && !v->report->n_findings)
+	/* Versions before 3 had nothing to search by; and of a row that was changed that says
+	 * nothing. */
+	is_comparable = v->version >= 3 && !v->report->n_findings;
+	if (!r && is_comparable)
 		r = read_words(v);
+	if (!r && is_comparable)
+		r = verify_found(v);
 	return r ? err_trace(r) : 0;
 }

@@ -705,6 +705,7 @@ static void make_version_3(const char *path)
 		"INSERT INTO checkpoint SELECT * FROM new.checkpoint;"
 		"INSERT INTO identity SELECT * FROM new.identity;"
 		"INSERT INTO ring_position SELECT * FROM new.ring_position;"
+		"INSERT INTO zone SELECT * FROM new.zone;"
 		"INSERT INTO words (rowid, doc) SELECT id, text || ' zzeread zzvallow' FROM "
 		"new.request",
 		fixture_path("new.db"));
