@@ -22,7 +22,7 @@ enum {
 };
 
 enum {
-	LEDGER_VERSION = 5,
+	LEDGER_VERSION = 6,
 	LEDGER_ZONE_BITS = 12, /* table zone: so many low bits of ids make a block */
 	LEDGER_BUSY_MS = 250,  /* readers never block us, save for moments of theirs */
 	LEDGER_RINGS_MAX = 256,

@@ -56,15 +56,16 @@ static int find_doc(struct ledger *l, const struct record_request *q, struct sli
 	const struct find_session *s = find_session(l, q->session);
 	struct slice text = slice_head(q->text, WORDS_TEXT_MAX);
 	struct writer w;
-	size_t room;
+	size_t room, max;
 	int r;
 
 	buf_consume(&l->find.doc, buf_len(&l->find.doc));
-	r = s ? buf_reserve(&l->find.doc, text.n + 2 * WORDS_OURS_MAX) : -EIO;
+	max = text.n * 5 / 2 + 3 + (size_t)2 * WORDS_OURS_MAX;
+	r = s ? buf_reserve(&l->find.doc, max) : -EIO;
 	if (r)
 		return err_fold(r);
-	w = writer_of(buf_space(&l->find.doc, &room), text.n + 2 * WORDS_OURS_MAX);
-	wr_slice(&w, text);
+	w = writer_of(buf_space(&l->find.doc, &room), max);
+	words_put_text(&w, text);
 	wr_bytes(&w, s->words, s->n);
 	words_put_request(&w, q);
 	/* Too many of ours do not fit: those are not found by the index. */
@@ -224,7 +225,7 @@ int ledger_find_prepare(struct ledger *l)
 
 	if (l->find.put)
 		return 0;
-	buf_init(&l->find.doc, WORDS_TEXT_MAX + 4 * WORDS_OURS_MAX);
+	buf_init(&l->find.doc, WORDS_MARKED_MAX + 4 * WORDS_OURS_MAX);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (sqlite3_prepare_v3(l->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
 			    all[i].stmt, NULL) != SQLITE_OK)

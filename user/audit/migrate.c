@@ -12,6 +12,7 @@
 
 #include "audit/ledger_int.h"
 #include "audit/row.h"
+#include "audit/words.h"
 #include "schema.sql.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -282,13 +283,16 @@ static int migrate_adopt(struct ledger *l)
 	return r ? r : migrate_write_link(l);
 }
 
-/* Rows from before there was a search become part of it. 0, LEDGER_E_UNWRITABLE. */
+/* Rows from before there was a search become part of it; the index of words is made anew, for the
+ * marks that it lacks. What is there of times and durations stays. 0, LEDGER_E_UNWRITABLE. */
 static int migrate_find(struct ledger *l)
 {
 	static const enum record_kind kinds[] = {RECORD_RUN, RECORD_SESSION, RECORD_REQUEST,
 		RECORD_HOLD, RECORD_DECISION, RECORD_REPLY, RECORD_EVENT};
 	int r = ledger_find_prepare(l);
 
+	if (!r)
+		r = ledger_exec(l, "INSERT INTO words (words) VALUES ('delete-all')");
 	for (size_t i = 0; !r && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		_cleanup_(migrate_finalizep) sqlite3_stmt *stmt = NULL;
 		char sql[MIGRATE_SQL_MAX];
@@ -347,7 +351,7 @@ static int migrate_run(struct ledger *l, bool is_new, int64_t from)
 		r = ledger_load_chain(l);
 	if (!r && !is_new && from < 2)
 		r = migrate_adopt(l);
-	if (!r && !is_new && from < 3)
+	if (!r && !is_new && from < WORDS_MARKED_VERSION)
 		r = migrate_find(l);
 	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", LEDGER_VERSION);
 	if (!r)

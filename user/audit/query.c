@@ -11,6 +11,7 @@
 #include "audit/ledger.h"
 #include "audit/query_int.h"
 #include "audit/row.h"
+#include "audit/words.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -74,6 +75,7 @@ static int query_check(struct query *q)
 	rc = rc == SQLITE_OK ? sqlite3_finalize(stmt) : rc;
 	/* One that an older daemon made is searched row by row. */
 	q->has_words = version >= QUERY_WORDS_VERSION;
+	q->has_marks = version >= WORDS_MARKED_VERSION;
 	if (rc == SQLITE_OK && version > LEDGER_VERSION)
 		return QUERY_E_VERSION;
 	if (rc == SQLITE_OK)

@@ -32,6 +32,7 @@ struct query {
 	size_t n_rows, next;
 	int64_t after; /* the highest id fetched */
 	bool is_last_page, has_words;
+	bool has_marks;              /* the index tells words of ours from others */
 	bool is_window;              /* only the newest ids are looked at, row by row */
 	int64_t from, before;        /* ids between which the times that are asked for lie */
 	char words[QUERY_WORDS_MAX]; /* what is asked of the index of words; "" = nothing */

@@ -211,7 +211,7 @@ static void query_choose_words(struct query *q, enum query_what what, const stru
 	if (f->verdict && (!strcmp(f->verdict, "hold") || !strcmp(f->verdict, "deny")))
 		words_put_query(&w, WORDS_RULING, slice_str(f->verdict));
 	if (f->text)
-		words_put_query_text(&w, slice_str(f->text));
+		words_put_query_text(&w, slice_str(f->text), q->has_marks);
 	wr_cstr(&w, SLICE_NULL);
 	if (w.bad)
 		q->words[0] = 0;
@@ -413,21 +413,24 @@ static const char *query_order(const struct query *q)
 	return q->words[0] ? " ORDER BY words.rowid" : " ORDER BY id";
 }
 
-/* The id right before the newest `limit` rows. 0, QUERY_E_TOO_LONG, QUERY_E_FILTER. */
-static int query_find_start(struct query *q, enum query_what what, const struct query_filter *f)
+/* The id right before the newest `limit` rows; *ret_is_all: there are so many. What is before the
+ * first of fewer has been looked at, and need not be again. 0, QUERY_E_TOO_LONG, QUERY_E_FILTER. */
+static int query_find_start(
+	struct query *q, enum query_what what, const struct query_filter *f, bool *ret_is_all)
 {
 	char sql[QUERY_SQL_MAX];
 	struct writer w = writer_of(sql, sizeof(sql));
 	sqlite3_stmt *stmt = NULL;
 	int r, rc;
 
+	*ret_is_all = false;
 	q->after = q->from - 1;
 	if (!f->limit)
 		return 0;
-	wr_str(&w, "SELECT id");
+	wr_str(&w, "SELECT min(id), count(*) FROM (SELECT id");
 	r = query_write_from(q, &w, what, f);
 	wr_str(&w, query_order(q));
-	wr_str(&w, " DESC LIMIT 1 OFFSET ?9");
+	wr_str(&w, " DESC LIMIT ?9)");
 	if (!r)
 		r = query_prepare(q, &w, &stmt);
 	if (r)
@@ -435,10 +438,14 @@ static int query_find_start(struct query *q, enum query_what what, const struct 
 	query_bind(q, stmt, f);
 	sqlite3_bind_int64(stmt, QUERY_PARAM_LIMIT, (int64_t)f->limit);
 	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW)
-		q->after = sqlite3_column_int64(stmt, 0);
+	if (rc == SQLITE_ROW) {
+		int64_t n = sqlite3_column_int64(stmt, 1);
+
+		*ret_is_all = (uint64_t)n >= f->limit;
+		q->after = n ? sqlite3_column_int64(stmt, 0) - 1 : q->before;
+	}
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : query_error(q, rc);
+	return rc == SQLITE_ROW ? 0 : query_error(q, rc);
 }
 
 /*
@@ -461,8 +468,7 @@ static int query_try_window(
 		INT64_MAX, &newest);
 	q->from = newest - QUERY_WINDOW_IDS;
 	if (!r)
-		r = query_find_start(q, what, f);
-	*ret_is_enough = !r && q->after >= q->from;
+		r = query_find_start(q, what, f, ret_is_enough);
 	if (!*ret_is_enough) {
 		q->from = from;
 		q->is_window = false;
@@ -496,6 +502,7 @@ int query_list(struct query *q, enum query_what what, const struct query_filter 
 {
 	char sql[QUERY_SQL_MAX];
 	struct writer w = writer_of(sql, sizeof(sql));
+	bool is_all;
 	int r;
 
 	sqlite3_finalize(TAKE(q->list));
@@ -504,7 +511,7 @@ int query_list(struct query *q, enum query_what what, const struct query_filter 
 	q->is_last_page = false;
 	r = query_write_list(q, &w, what, filter);
 	if (!r && !q->is_window)
-		r = query_find_start(q, what, filter);
+		r = query_find_start(q, what, filter, &is_all);
 	if (!r)
 		r = query_prepare(q, &w, &q->list);
 	if (r == QUERY_E_FILTER)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The ledger of holdfast, version 5.
+-- The ledger of holdfast, version 6.
 --
 -- Ask the views at the end of this file (runs, sessions, requests, holds, decisions, replies,
 -- contents, events): they are the documented interface and keep their columns. The tables behind them, one
@@ -149,7 +149,8 @@ CREATE TABLE prune (
 ) STRICT;
 
 -- What search needs; it follows from the rows and is in no chain. words: what requests consist of,
--- and words of ours for what people filter by (words.h); rowid is the request's id.
+-- and words of ours for what people filter by (words.h: those begin with zz and a letter, and what
+-- a statement has that begins with z with zzz in front); rowid is the request's id.
 CREATE VIRTUAL TABLE words USING fts5 (
 	doc, content = '', detail = none, tokenize = "unicode61 remove_diacritics 0 tokenchars '_'"
 );
@@ -267,4 +268,4 @@ SELECT event.rowid AS id, event.at,
 FROM event;
 
 PRAGMA application_id = 0x68646661;
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;

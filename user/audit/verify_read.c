@@ -173,7 +173,8 @@ static int read_tables(struct verify *v)
 /* ---- the index of words ---- */
 
 /* What a request must be found by: words of its own, and of the beginning of its text. */
-static void read_query(const struct record_request *q, char query[READ_QUERY_MAX])
+static void read_query(
+	const struct verify *v, const struct record_request *q, char query[READ_QUERY_MAX])
 {
 	char ours[WORDS_OURS_MAX / 2], text[READ_TEXT_MAX + 1];
 	struct writer w = writer_of(query, READ_QUERY_MAX), o = writer_of(ours, sizeof(ours) - 1);
@@ -188,7 +189,7 @@ static void read_query(const struct record_request *q, char query[READ_QUERY_MAX
 	if (head.n)
 		memcpy(text, head.p, head.n);
 	text[head.n] = ' ';
-	words_put_query_text(&w, slice_of(text, head.n + 1));
+	words_put_query_text(&w, slice_of(text, head.n + 1), v->version >= WORDS_MARKED_VERSION);
 	words_put_request(&o, q);
 	ours[o.n] = 0;
 	/* The last one may have been cut. */
@@ -241,7 +242,7 @@ static void read_request(
 	char query[READ_QUERY_MAX];
 
 	v->report->n_searched++;
-	read_query(q, query);
+	read_query(v, q, query);
 	if (!query[0])
 		return;
 	sqlite3_bind_text(w->search, 1, query, -1, SQLITE_STATIC);

@@ -4,6 +4,9 @@
 
 enum { WORDS_VALUE_MAX = 128, WORDS_OBJECTS_MAX = 16 };
 
+/* Ours are "zz" and a kind, and no kind is z. */
+static const char words_mark[] = "zzz";
+
 static bool words_is_plain(uint8_t c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -61,6 +64,28 @@ void words_put_request(struct writer *w, const struct record_request *q)
 	words_put(w, WORDS_RULE, q->rule);
 }
 
+static bool words_is_marked(uint8_t c)
+{
+	return c == 'z' || c == 'Z';
+}
+
+/* A word begins behind whatever is not surely a part of it: what is beyond ASCII may be a letter or
+ * a sign, and a mark in the middle of a word that is not ASCII does no harm, since none such is
+ * asked for. */
+void words_put_text(struct writer *w, struct slice text)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (!words_is_marked(text.p[i]) || (i && words_is_plain(text.p[i - 1])))
+			continue;
+		wr_bytes(w, text.p + from, i - from);
+		wr_str(w, words_mark);
+		from = i;
+	}
+	wr_bytes(w, text.p + from, text.n - from);
+}
+
 void words_put_query(struct writer *w, enum words_kind kind, struct slice value)
 {
 	wr_str(w, w->n ? " AND \"" : "\"");
@@ -68,7 +93,7 @@ void words_put_query(struct writer *w, enum words_kind kind, struct slice value)
 	wr_str(w, "\"");
 }
 
-void words_put_query_text(struct writer *w, struct slice text)
+void words_put_query_text(struct writer *w, struct slice text, bool is_marked)
 {
 	bool has_word = false;
 
@@ -91,6 +116,8 @@ void words_put_query_text(struct writer *w, struct slice text)
 		if (is_plain && (n < text.n || !has_word)) {
 			has_word = true;
 			wr_str(w, w->n ? " AND \"" : "\"");
+			if (is_marked && words_is_marked(text.p[0]))
+				wr_str(w, words_mark);
 			wr_slice(w, slice_head(text, n));
 			wr_str(w, n == text.n ? "\"*" : "\"");
 		}

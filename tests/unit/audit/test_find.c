@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding: filters by what runs, sessions, requests and replies say, and the indexes behind them.
  */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,8 @@ static const struct {
 	{"many rows", {.min_rows = 50000}, 501},
 	{"text", {.text = "status = 'ship"}, 1000},
 	{"a word of ours in the text", {.text = "zzedelete"}, 0},
+	{"how ours begin in the text", {.text = "zz"}, 0},
+	{"a letter that ours begin with", {.text = "z"}, 0},
 	{"since", {.since_ns = 9000LL * 1000000}, 1001},
 	{"until", {.until_ns = 9000LL * 1000000}, 8999},
 	{"between", {.since_ns = 5000LL * 1000000, .until_ns = 5010LL * 1000000}, 10},
@@ -208,6 +211,82 @@ Test(find, what_is_pruned_is_found_no_more_and_the_rest_is)
 	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM slow"), 1);
 }
 
+/* What an agent writes and what we say of it are different words, although they look the same. */
+Test(find, words_of_ours_that_an_agent_writes_are_its_own)
+{
+	static const char *const texts[] = {"SELECT zzedelete FROM zzoorders", "SELECT 'Zebra'",
+		"SELECT 1 /*zzrl7*/", "SELECT \xe2\x80\xa6zoo", "SELECT foozzedelete, \xc3\xa9z",
+		"SELECT zzzzedelete", "SELECT zz"};
+	static const struct {
+		const char *text, *want;
+	} rows[] = {{"zzedelete", "20001"}, {"zzoorders", "20001"}, {"ZEBRA", "20002"},
+		{"zzrl", "20003"}, {"zoo", "20004"}, {"foozzedelete", "20005"},
+		{"zzzzedelete", "20006"}, {"select zz", "20001 20006 20007"},
+		{"z", "20001 20002 20003 20004 20006 20007"}, {"zzedelet_", ""}};
+
+	cr_assert_eq(ledger_begin(l), 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct record_request r = fixture_request(20001 + i, 1, texts[i], "allow");
+
+		put(RECORD_REQUEST, 1, &r);
+	}
+	fill(30001, 35000); /* further than what is looked at row by row */
+	cr_assert_eq(ledger_commit(l), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[256] = "";
+		struct query_row row;
+
+		cr_assert_eq(query_list(q, QUERY_REQUESTS,
+				     &(struct query_filter){.text = rows[i].text, .limit = 20}),
+			0);
+		while (!query_next(q, &row))
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%lld",
+				*got ? " " : "", (long long)query_value(&row, "id")->number);
+		cr_expect_str_eq(got, rows[i].want, "%s: %s", rows[i].text, got);
+	}
+	cr_expect_eq(count((struct query_filter){.effect = "delete", .since_ns = 1}), 1500);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM words WHERE words MATCH 'zzedelete'"),
+		1500, "the index knows them apart");
+}
+
+static void write_sql(const char *sql)
+{
+	sqlite3 *other;
+
+	cr_assert_eq(sqlite3_open(db, &other), SQLITE_OK);
+	cr_assert_eq(
+		sqlite3_exec(other, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(other));
+	sqlite3_close(other);
+}
+
+/* Its index does not tell our words from an agent's: it is asked as it is, and made anew once. */
+Test(find, the_words_of_a_ledger_of_version_5)
+{
+	struct record_request r = fixture_request(10001, 1, "SELECT zzedelete", "allow");
+
+	cr_assert_eq(ledger_begin(l), 0);
+	put(RECORD_REQUEST, 1, &r);
+	cr_assert_eq(ledger_commit(l), 0);
+	q = query_close(q);
+	l = ledger_close(l);
+	write_sql("INSERT INTO words (words) VALUES ('delete-all');"
+		  "INSERT INTO words (rowid, doc) SELECT id, text || ' zze' || replace(effects, "
+		  "', ', ' zze') FROM request; PRAGMA user_version = 5");
+	cr_assert_eq(query_open(db, &q), 0);
+	cr_expect_eq(count((struct query_filter){.text = "zzedelete"}), 1);
+	cr_expect_eq(count((struct query_filter){.effect = "delete"}), 1000);
+	q = query_close(q);
+	cr_assert_eq(ledger_open(db, &l), 0);
+	cr_assert_eq(query_open(db, &q), 0);
+	cr_expect_eq(fixture_sql(db, "PRAGMA user_version"), LEDGER_VERSION);
+	cr_expect_eq(count((struct query_filter){.text = "zzedelete"}), 1);
+	cr_expect_eq(count((struct query_filter){.effect = "delete"}), 1000);
+	cr_expect_eq(count((struct query_filter){.role = "Agent-7"}), 5000);
+	cr_expect_eq(
+		fixture_sql(db, "SELECT count(*) FROM words WHERE words MATCH 'zzedelete'"), 1000);
+	cr_expect_eq(fixture_sql(db, "SELECT count(*) FROM slow"), 100);
+}
+
 /* $SOAK: what the issue asks for, on a million requests; in any case it is said how long it took.
  */
 Test(find, usual_questions_are_answered_at_once, .timeout = 600)
@@ -222,7 +301,7 @@ Test(find, usual_questions_are_answered_at_once, .timeout = 600)
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
 		struct query_filter f = questions[i].filter;
 		struct query_row row;
-		int64_t from = clock_mono_ns();
+		int64_t from = clock_ns_of(CLOCK_THREAD_CPUTIME_ID), took;
 		int r;
 
 		f.limit = 50;
@@ -230,7 +309,10 @@ Test(find, usual_questions_are_answered_at_once, .timeout = 600)
 		while (!(r = query_next(q, &row)))
 			continue;
 		cr_assert_eq(r, QUERY_E_END);
+		/* Of the CPU: how busy the machine is besides says nothing of the indexes. */
+		took = clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - from;
+		cr_expect_lt(took, 100 * CLOCK_NS_PER_MS, "%s", questions[i].name);
 		fprintf(stderr, "%-28s %7.2f ms of %llu requests\n", questions[i].name,
-			(double)(clock_mono_ns() - from) / 1e6, (unsigned long long)n);
+			(double)took / 1e6, (unsigned long long)n);
 	}
 }
