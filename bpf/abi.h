@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 5
+#define HOLDFAST_ABI 6
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -25,8 +25,9 @@ struct origin {
 	__u8 family; /* AF_INET, AF_INET6 as the agent asked; v4-mapped on AF_INET6 is AF_INET6 */
 	__u8 is_set; /* 1: holds an origin */
 	char comm[16];
-	__u8 is_in_run; /* 1: goes to a listener of the same run, directly */
-	__u8 _pad[3];
+	__u8 is_in_run;   /* 1: goes to a listener of the same run, directly */
+	__u8 is_question; /* 1: of a UDP socket that asks a resolver over IPv6 */
+	__u16 slot;       /* is_question: of QUESTION_MARK6 */
 };
 _Static_assert(sizeof(struct origin) == 80, "abi: origin");
 
@@ -34,6 +35,12 @@ _Static_assert(sizeof(struct origin) == 80, "abi: origin");
  * for this run. Setting a mark takes CAP_NET_ADMIN or CAP_NET_RAW, so nobody else's packet has it
  * who could not send whatever he likes anyway. */
 #define QUESTION_MARK 0x68664453u
+
+/* The same over IPv6, whose one loopback address can stand for nobody: here the mark itself, with a
+ * slot in it, stands for the run. In the map `askers` it is a key beside the addresses, which all
+ * have 127 in the byte where this one has 0x53 (or, on the other kind of machine, 0x68). */
+#define QUESTION_MARK6(slot) (0x68000053u | (__u32)(slot) << 8)
+enum { QUESTION_SLOTS = 1 << 14 };
 
 /* One entry of the maps `targets` (what may be reached) and `inbound` (who may reach what a run
  * listens on, and at which port of it). v4 as v4-mapped; the first 32 bits are the trie's own. */

@@ -109,20 +109,6 @@ static __always_inline int connect_admit(
 	return 0;
 }
 
-static __always_inline int origin_store(
-	struct bpf_sock_addr *ctx, enum hook hook, const struct origin *o)
-{
-	struct origin *kept = bpf_sk_storage_get(&client, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-
-	if (!kept) {
-		count(hook, COUNT_NO_STORAGE);
-		return ENOMEM;
-	}
-	*kept = *o;
-	count(hook, COUNT_OK);
-	return 0;
-}
-
 /* The loopback address that this connect goes to instead; 0: none, refuse. */
 static __always_inline __u32 stand_in(
 	struct bpf_sock_addr *ctx, enum hook hook, const __u32 want[4], const struct origin *o)
@@ -155,15 +141,13 @@ int on_connect4(struct bpf_sock_addr *ctx)
 	return VERDICT_PASS;
 }
 
-/* A mapped target stays mapped: the packets are IPv4 then, and a bound source is too. A question
- * goes over IPv4 in any case (a socket for IPv6 alone cannot follow, and is refused by the kernel):
- * IPv6 has one loopback address, which can stand for nothing. */
+/* A mapped target stays mapped: the packets are IPv4 then, and a bound source is too. */
 static __always_inline bool redirect6(
 	struct bpf_sock_addr *ctx, const __u32 want[4], const struct origin *o)
 {
 	__u32 to[4] = {0, 0, 0, BE32(1)};
 
-	if (addr_is_mapped(want) || ctx->protocol == PROTO_UDP) {
+	if (addr_is_mapped(want)) {
 		to[2] = BE32(0xffff);
 		to[3] = stand_in(ctx, HOOK_CONNECT6, want, o);
 		if (!to[3])
@@ -184,6 +168,9 @@ int on_connect6(struct bpf_sock_addr *ctx)
 
 	addr_of_ctx6(ctx, want);
 	e = connect_admit(ctx, HOOK_CONNECT6, want, &o);
+	if (!e && ctx->protocol == PROTO_UDP && !addr_is_mapped(want) &&
+		!asker_slot(HOOK_CONNECT6, &o))
+		e = ECONNREFUSED;
 	if (!e)
 		e = origin_store(ctx, HOOK_CONNECT6, &o);
 	if (e)

@@ -3,7 +3,7 @@
  * Containment: which sockets an agent may make, what it may bind, and the backstop under all other
  * hooks, where every packet that is not between an agent and the enforcer is dropped.
  */
-#include "listen.bpf.h"
+#include "resolve.bpf.h"
 
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86dd };
@@ -158,6 +158,13 @@ static __always_inline bool packet_read(struct __sk_buff *skb, struct packet *re
 	return false;
 }
 
+static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_fullsock(sk) : 0;
+}
+
 /* ---- between an agent and the enforcer ------------------------------------------------------- */
 
 /*
@@ -172,8 +179,13 @@ static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct p
 	if (p->is_udp) {
 		/* The address was checked where the message was sent (sendmsg.bpf.c,
 		 * connect.bpf.c), but anybody on this host may send to it. */
-		skb->mark = QUESTION_MARK;
-		return is_own_udp_at(skb, p->dst, p->dst_port);
+		struct bpf_sock *sk = socket_of(skb);
+		__u32 mark = QUESTION_MARK;
+
+		if (!addr_is_mapped(p->dst))
+			mark = sk ? question6_mark(sk) : 0;
+		skb->mark = mark;
+		return mark && is_own_udp_at(skb, p->dst, p->dst_port);
 	}
 	return !packet_is_syn(p) || !p->has_data || is_own_listener_at(skb, p->dst, p->dst_port);
 }
@@ -188,13 +200,6 @@ static __always_inline bool is_from_enforcer(struct __sk_buff *skb, const struct
 }
 
 /* ---- between two sockets of one run, and what comes in from outside -------------------------- */
-
-static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	return sk ? bpf_sk_fullsock(sk) : 0;
-}
 
 /* A connect that connect.bpf.c let go straight to a listener of its run. */
 static __always_inline struct origin *origin_in_run(struct bpf_sock *sk)

@@ -141,7 +141,7 @@ static __always_inline bool packet_of4(const struct packet4 *from, struct packet
 static __always_inline bool packet_of6(const struct packet6 *from, struct packet *ret)
 {
 	if ((from->version_flow & BE32(0xf0000000)) != BE32(0x60000000) ||
-		from->next_header != PROTO_TCP)
+		(from->next_header != PROTO_TCP && from->next_header != PROTO_UDP))
 		return false;
 	for (int i = 0; i < 4; i++) {
 		ret->src[i] = from->src[i];
@@ -152,8 +152,8 @@ static __always_inline bool packet_of6(const struct packet6 *from, struct packet
 		return false;
 	ret->src_port = from->src_port;
 	ret->dst_port = from->dst_port;
-	ret->is_udp = 0; /* over IPv6 there is none */
-	ret->flags = from->tcp.flags;
+	ret->is_udp = from->next_header == PROTO_UDP;
+	ret->flags = ret->is_udp ? 0 : from->tcp.flags;
 	ret->has_data = BE16(from->payload_len) > (from->tcp.offset >> 4) * 4;
 	ret->_pad = 0;
 	return true;

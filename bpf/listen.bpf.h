@@ -55,11 +55,20 @@ static __always_inline bool is_own_listener_at(void *ctx, const __u32 addr[4], _
 /* The same for a socket of UDP. */
 static __always_inline bool is_own_udp_at(void *ctx, const __u32 addr[4], __u16 port)
 {
-	struct bpf_sock_tuple t = {.ipv4 = {.daddr = addr[3], .dport = port}};
-	struct bpf_sock *sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk;
 	struct listening *l;
 	bool is_ours;
 
+	if (addr_is_mapped(addr)) {
+		t.ipv4.daddr = addr[3];
+		t.ipv4.dport = port;
+		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(t.ipv6.daddr, addr, sizeof(t.ipv6.daddr));
+		t.ipv6.dport = port;
+		sk = bpf_sk_lookup_udp(ctx, &t, sizeof(t.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
 	if (!sk)
 		return false;
 	l = bpf_sk_storage_get(&listening, sk, 0, 0);

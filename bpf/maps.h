@@ -98,9 +98,10 @@ struct {
 } listening __weak SEC(".maps");
 
 /* askers: what the loopback address stands for that a run's question to a resolver is sent to:
- * which run asks, and whom it meant. Written by resolve.bpf.h, read there for the way back and by
- * user/kern/origin.c. LRU: a run has at most ASKERS_OF_RUN of them, so that 256 runs never take
- * each other's, and those of dead runs make room. */
+ * which run asks, and whom it meant. Over IPv6 what the mark stands for that the packet has: which
+ * run. Written by resolve.bpf.h, read there for the way back and by user/kern/origin.c. LRU: a run
+ * has at most ASKERS_OF_RUN of them, so that 256 runs never take each other's, and those of dead
+ * runs make room. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);

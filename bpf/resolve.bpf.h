@@ -3,6 +3,10 @@
  * Questions to resolvers: UDP to port 53 goes to the enforcer, at a loopback address that stands
  * for the run and for the resolver it meant. The enforcer reads both from the address; the way back
  * is undone by it. Nothing is kept by port: a port has many users in its life, an address one run.
+ *
+ * Over IPv6 there is one loopback address. There the mark of the packet stands for the run, set by
+ * the backstop, and the resolver that was meant is kept with the socket: the one that it asked
+ * last.
  */
 #pragma once
 
@@ -44,6 +48,18 @@ static __always_inline bool asker_may_add(__u64 cgroup)
 	return true;
 }
 
+/* Does the key stand for o, or from now on? False: it stands for somebody else, or *ret_is_full. */
+static __always_inline bool asker_take(__u32 key, const struct origin *o, bool *ret_is_full)
+{
+	struct origin *there = bpf_map_lookup_elem(&askers, &key);
+
+	if (there)
+		return is_same_asker(there, o);
+	*ret_is_full =
+		!asker_may_add(o->cgroup) || bpf_map_update_elem(&askers, &key, o, BPF_NOEXIST);
+	return !*ret_is_full;
+}
+
 /* The address that stands for o's run and target; 0: none is left. */
 static __always_inline __u32 asker_address(enum hook hook, const struct origin *o)
 {
@@ -53,21 +69,74 @@ static __always_inline __u32 asker_address(enum hook hook, const struct origin *
 #pragma unroll
 	for (int i = 0; i < ASKER_PROBES; i++) {
 		__u32 token = token_of(token_net(), mixed, o->port + i);
-		struct origin *there = bpf_map_lookup_elem(&askers, &token);
+		bool is_full = false;
 
-		if (there && is_same_asker(there, o))
+		if (asker_take(token, o, &is_full))
 			return token;
-		if (there)
-			continue;
-		if (!asker_may_add(o->cgroup) ||
-			bpf_map_update_elem(&askers, &token, o, BPF_NOEXIST)) {
-			count(hook, COUNT_NO_MAP);
-			return 0;
-		}
-		return token;
+		if (is_full)
+			break;
 	}
 	count(hook, COUNT_NO_MAP);
 	return 0;
+}
+
+/* The same for IPv6: *o goes to ::1, and is told by its mark. False: no slot is left. */
+static __always_inline bool asker_slot(enum hook hook, struct origin *o)
+{
+	const __u32 group[4] = {(__u32)o->cgroup, (__u32)(o->cgroup >> 32)};
+	struct origin run = {.cgroup = o->cgroup, .family = AF_INET6, .is_set = 1};
+
+#pragma unroll
+	for (int i = 0; i < ASKER_PROBES; i++) {
+		__u16 slot = BE32(token_of(0, group, i)) % QUESTION_SLOTS;
+		bool is_full = false;
+
+		if (asker_take(QUESTION_MARK6(slot), &run, &is_full)) {
+			o->is_question = 1;
+			o->slot = slot;
+			return true;
+		}
+		if (is_full)
+			break;
+	}
+	count(hook, COUNT_NO_MAP);
+	return false;
+}
+
+/* Keeps with the socket what it wants. Returns 0 or the errno for the agent. */
+static __always_inline int origin_store(
+	struct bpf_sock_addr *ctx, enum hook hook, const struct origin *o)
+{
+	struct origin *kept = bpf_sk_storage_get(&client, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!kept) {
+		count(hook, COUNT_NO_STORAGE);
+		return ENOMEM;
+	}
+	*kept = *o;
+	count(hook, COUNT_OK);
+	return 0;
+}
+
+/* What a socket asks over IPv6; NULL: nothing. */
+static __always_inline struct origin *question6_of(struct bpf_sock *sk)
+{
+	struct origin *o = bpf_sk_storage_get(&client, sk, 0, 0);
+
+	return o && o->is_question ? o : 0;
+}
+
+/* The mark for a packet of this socket; 0: it asks nothing, or its slot has gone to another run. */
+static __always_inline __u32 question6_mark(struct bpf_sock *sk)
+{
+	struct origin *o = question6_of(sk), *there;
+	__u32 mark;
+
+	if (!o)
+		return 0;
+	mark = QUESTION_MARK6(o->slot);
+	there = bpf_map_lookup_elem(&askers, &mark);
+	return there && there->cgroup == o->cgroup ? mark : 0;
 }
 
 /* Is it such an address already, and this run's? So it is when a connected socket sends: the hook

@@ -7,6 +7,16 @@
  */
 #include "resolve.bpf.h"
 
+/* A connected socket's message with ancillary data: the hook is shown no address (and port 0, to
+ * which nobody may send). Only a question can be connected, and to the enforcer. */
+static __always_inline bool is_connected_question(struct bpf_sock_addr *ctx, const struct origin *o)
+{
+	struct origin *asked = bpf_sk_storage_get(&client, ctx->sk, 0, 0);
+
+	return !o->port && addr_is_any((const __u32 *)o->addr) && asked && asked->is_set &&
+	       asked->cgroup == o->cgroup;
+}
+
 /* A v6 socket with a mapped target runs this one: the family is the socket's, not the hook's. */
 SEC("cgroup/sendmsg4")
 int on_sendmsg4(struct bpf_sock_addr *ctx)
@@ -16,7 +26,7 @@ int on_sendmsg4(struct bpf_sock_addr *ctx)
 
 	origin_set_caller(&o, ctx, HOOK_SENDMSG4);
 	origin_set_target(&o, want, (__u16)ctx->user_port, ctx->family);
-	if (is_asker_address(want[3], o.port, o.cgroup))
+	if (is_asker_address(want[3], o.port, o.cgroup) || is_connected_question(ctx, &o))
 		return VERDICT_PASS;
 	if (!is_question(state_get(), &o))
 		return deny(HOOK_SENDMSG4, &o, EPERM);
@@ -29,17 +39,27 @@ int on_sendmsg4(struct bpf_sock_addr *ctx)
 	return VERDICT_PASS;
 }
 
-/* To a resolver at an IPv6 address only connected sockets get through: see connect.bpf.c. */
 SEC("cgroup/sendmsg6")
 int on_sendmsg6(struct bpf_sock_addr *ctx)
 {
+	const __u32 to[4] = {0, 0, 0, BE32(1)};
 	struct origin o = {};
 	__u32 want[4];
+	int e;
 
 	addr_of_ctx6(ctx, want);
 	origin_set_caller(&o, ctx, HOOK_SENDMSG6);
 	origin_set_target(&o, want, (__u16)ctx->user_port, ctx->family);
-	return deny(HOOK_SENDMSG6, &o, EPERM);
+	if (is_connected_question(ctx, &o))
+		return VERDICT_PASS;
+	if (!is_question(state_get(), &o))
+		return deny(HOOK_SENDMSG6, &o, EPERM);
+	e = asker_slot(HOOK_SENDMSG6, &o) ? origin_store(ctx, HOOK_SENDMSG6, &o) : ECONNREFUSED;
+	if (e)
+		return deny(HOOK_SENDMSG6, &o, e);
+	addr_to_ctx6(ctx, to);
+	ctx->user_port = config.port;
+	return VERDICT_PASS;
 }
 
 /* Whom the run meant that this answer comes from; NULL: it is none. */
@@ -69,7 +89,11 @@ int on_recvmsg6(struct bpf_sock_addr *ctx)
 	__u32 from[4];
 
 	addr_of_ctx6(ctx, from);
-	o = addr_is_mapped(from) ? asked_at(from[3], (__u16)ctx->user_port) : 0;
+	if (addr_is_mapped(from))
+		o = asked_at(from[3], (__u16)ctx->user_port);
+	else
+		o = ctx->user_port == config.port && addr_is_loopback(from) ? question6_of(ctx->sk)
+									    : 0;
 	if (!o)
 		return VERDICT_PASS;
 	count(HOOK_RECVMSG6, COUNT_OK);

@@ -99,6 +99,11 @@ for family, form in ((socket.AF_INET, '%s'), (socket.AF_INET6, '::ffff:%s')):
         s.send(q(i))
         data, where = s.recvfrom(2000)
         assert where[:2] == (form % '10.99.0.9', 53), where
+    # Ancillary data: the kernel asks the hooks about a connected socket once more.
+    level = (socket.IPPROTO_IP, socket.IP_TTL) if family == socket.AF_INET else (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)
+    s.sendmsg([q(8)], [(*level, struct.pack('i', 9))])
+    data, where = s.recvfrom(2000)
+    assert where[:2] == (form % '10.99.0.9', 53), where
     assert s.getpeername()[:2] == (form % '10.99.0.9', 53)
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.settimeout(8)
@@ -108,6 +113,85 @@ assert s.recvfrom(2000)[1][:2] == ('2001:db8::53', 53)
 assert s.getpeername()[:2] == ('2001:db8::53', 53)
 print('right')")
 	assert_eq "$got" right
+}
+
+# A socket for IPv6 alone cannot be led to an address of IPv4.
+test_sockets_of_ipv6_alone_ask_too() {
+	got=$(in_run six -- /usr/bin/python3 -c "
+import socket, struct
+q = lambda i: struct.pack('!HHHHHH', i, 256, 1, 0, 0, 0) + b'\1a\7allowed\4test\0\0\1\0\1'
+def fresh(only, kind=socket.SOCK_DGRAM):
+    s = socket.socket(socket.AF_INET6, kind)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+    s.settimeout(8)
+    return s
+def check(s, i, at):
+    data, where = s.recvfrom(2000)
+    assert where[:2] == (at, 53), where
+    assert data[:2] == struct.pack('!H', i) and socket.inet_aton('203.0.113.5') in data, data
+for only in (0, 1):
+    s = fresh(only)
+    for i, at in enumerate(('2001:db8::53', '::1', '2001:db8::54', '2001:db8::53')):
+        s.sendto(q(i), (at, 53))
+        check(s, i, at)
+    s.sendmsg([q(9)], [], 0, ('fd00::53', 53))
+    check(s, 9, 'fd00::53')
+    for at in ('2001:db8::53', '::1'):
+        s = fresh(only)
+        s.connect((at, 53))
+        for i in (4, 5):
+            s.send(q(i))
+            check(s, i, at)
+        s.sendmsg([q(6)], [(socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, struct.pack('i', 9))])
+        check(s, 6, at)
+        assert s.getpeername()[:2] == (at, 53)
+    s = fresh(only, socket.SOCK_STREAM)
+    s.connect(('2001:db8::53', 53))
+    s.sendall(struct.pack('!H', len(q(7))) + q(7))
+    assert socket.inet_aton('203.0.113.5') in s.recv(2000)
+both = fresh(0)
+for i, at in enumerate(('::ffff:10.99.0.53', '2001:db8::53', '::ffff:10.99.0.54', '::1')):
+    both.sendto(q(i), (at, 53))
+    check(both, i, at)
+print('right')")
+	assert_eq "$got" right
+	for at in ::1 2001:db8::53; do
+		for how in +notcp +tcp; do
+			got=$(dig_in six $how "@$at" a.allowed.test)
+			assert_has "$got" '203.0.113.5'
+			assert_has "$got" "SERVER: $at#53($at)"
+		done
+	done
+	# Whose it was is told, two at a time.
+	bg other dig_in six-b @2001:db8::53 six-b.example.com
+	dig_in six-a @2001:db8::53 six-a.example.com > "$T/denied"
+	finish "$BG" || true
+	assert_has "$(cat "$T/denied")" 'status: NXDOMAIN'
+	for run in six-a six-b; do
+		wait_ledger "SELECT group_concat(DISTINCT r.name) FROM events e JOIN runs r ON r.id = e.run WHERE e.kind = 'dns-denied' AND e.detail LIKE 'name=$run.example.com %'" "$run"
+	done
+}
+
+test_ipv6_to_other_ports_and_to_our_own_stays_shut() {
+	got=$(in_run shut6 -- /usr/bin/python3 -c "
+import socket
+for port in (5353, 443, $HF_PORT):
+    for at in ('2001:db8::53', '::1'):
+        for connect in (False, True):
+            s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            s.settimeout(0.2)
+            try:
+                if connect:
+                    s.connect((at, port))
+                    s.send(b'x')
+                else:
+                    s.sendto(b'x', (at, port))
+                print('SENT', at, port)
+            except OSError as e:
+                print(e.strerror)" | sort -u)
+	assert_eq "$got" 'Operation not permitted'
+	got=$(setpriv --reuid=65534 --regid=65534 --clear-groups dig +tries=1 +timeout=1 -p "$HF_PORT" @::1 a.allowed.test 2>&1 || true)
+	assert_has "$got" 'timed out'
 }
 
 test_other_udp_and_other_ports_stay_shut() {

@@ -168,9 +168,11 @@ test_names_and_unix_sockets_there() {
 	tell three "dig +short +tries=1 +timeout=8 @$NET.9 shop.internal; echo end-a"
 	heard three end-a
 	assert_has "$(out three)" 127.0.0.1
+	tell three "dig +short +tries=1 +timeout=8 @::1 shop.internal; echo end-6"
+	heard three end-6
 	tell three "dig +short +tcp +tries=1 +timeout=8 @$NET.9 shop.internal; echo end-t"
 	heard three end-t
-	assert_eq "$(out three | grep -c '^127.0.0.1$')" 2
+	assert_eq "$(out three | grep -c '^127.0.0.1$')" 3
 	ask three "host=$E2E_PGSOCK port=$E2E_PGPORT" "SELECT 'by-file' /* file */" b
 	heard three 'end-b 0'
 	file_has "$T/three.out" by-file

@@ -135,7 +135,7 @@ static void enforcer_on_run_end(struct enforcer_process *e, uint64_t cgroup)
 }
 
 _Static_assert((int)CHANNEL_PLACES == (int)ABROAD_PLACES && (int)CHANNEL_DIAG == (int)ABROAD_DIAG &&
-		       (int)CHANNEL_QUESTIONS == (int)ABROAD_QUESTIONS,
+		       (int)CHANNEL_QUESTIONS6 == (int)ABROAD_QUESTIONS6,
 	"the channel and session count alike");
 
 /* All of one namespace is one worker's: few are served, and each has its own queue. */
@@ -210,7 +210,7 @@ static int enforcer_open_journals(struct enforcer_process *e)
 static int enforcer_drop_descriptors(const struct enforcer_process *e)
 {
 	const struct process *p = e->p;
-	int keep[12 + 5 * ENFORCER_WORKERS_MAX];
+	int keep[12 + 6 * ENFORCER_WORKERS_MAX];
 	size_t n = 0;
 
 	keep[n++] = e->channel;
@@ -231,7 +231,8 @@ static int enforcer_drop_descriptors(const struct enforcer_process *e)
 	for (unsigned i = 0; i < p->config->workers; i++) {
 		keep[n++] = p->listener_fds[i][0];
 		keep[n++] = p->listener_fds[i][1];
-		keep[n++] = p->question_fds[i];
+		keep[n++] = p->question_fds[i][0];
+		keep[n++] = p->question_fds[i][1];
 		keep[n++] = p->door_fds[i];
 		keep[n++] = p->commit_fds[RING_WORKERS + i];
 	}

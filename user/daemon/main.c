@@ -488,15 +488,16 @@ static int main_open_listeners(struct process *p)
 					strerror(-fd));
 			p->listener_fds[i][v6] = fd;
 		}
-	for (unsigned i = 0; i < c->workers; i++) {
-		int fd = udp_listen((uint16_t)c->port, true);
+	for (unsigned i = 0; i < c->workers; i++)
+		for (int v6 = 0; v6 < 2; v6++) {
+			int fd = udp_listen(v6, (uint16_t)c->port, true);
 
-		if (fd < 0 || kern_mark_own(p->kern, fd))
-			return main_fail(EXIT_HOST,
-				"the enforcer's port cannot be opened for UDP; set `port:`",
-				strerror(fd < 0 ? -fd : EIO));
-		p->question_fds[i] = fd;
-	}
+			if (fd < 0 || kern_mark_own(p->kern, fd))
+				return main_fail(EXIT_HOST,
+					"the enforcer's port cannot be opened for UDP; set `port:`",
+					strerror(fd < 0 ? -fd : EIO));
+			p->question_fds[i][v6] = fd;
+		}
 	if (getsockopt(p->listener_fds[0][0], SOL_SOCKET, SO_NETNS_COOKIE, &p->netns,
 		    &(socklen_t){sizeof(p->netns)}) < 0)
 		return main_fail(EXIT_HOST, "SO_NETNS_COOKIE", strerror(errno));

@@ -164,9 +164,10 @@ static int net_open(void *arg)
 		return fds[CHANNEL_TCP4];
 	/* There may be no IPv6 at all: then nobody connects over it either. */
 	fds[CHANNEL_TCP6] = sock_listen(true, c->port, false);
-	fds[CHANNEL_QUESTIONS] = udp_listen(c->port, false);
-	if (fds[CHANNEL_QUESTIONS] < 0)
-		return fds[CHANNEL_QUESTIONS];
+	fds[CHANNEL_QUESTIONS4] = udp_listen(false, c->port, false);
+	if (fds[CHANNEL_QUESTIONS4] < 0)
+		return fds[CHANNEL_QUESTIONS4];
+	fds[CHANNEL_QUESTIONS6] = udp_listen(true, c->port, false);
 	if (!c->unix_name)
 		return 0;
 	fds[CHANNEL_DIAG] = unix_peer_open();
@@ -224,7 +225,9 @@ static int nets_add(struct nets *n, int ns_fd, uint64_t cookie, struct net **ret
 	if (!r)
 		r = netns_call(net->ns_fd, net_open, &opening);
 	if (!r)
-		r = kern_mark_own(n->config.kern, net->fds[CHANNEL_QUESTIONS]);
+		r = kern_mark_own(n->config.kern, net->fds[CHANNEL_QUESTIONS4]);
+	if (!r && net->fds[CHANNEL_QUESTIONS6] >= 0)
+		r = kern_mark_own(n->config.kern, net->fds[CHANNEL_QUESTIONS6]);
 	if (r) {
 		net_free(net);
 		return err_trace(r);

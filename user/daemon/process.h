@@ -38,7 +38,7 @@ struct process {
 			     drained */
 	int wake_fd;      /* eventfd the scribe sleeps on */
 	int listener_fds[ENFORCER_WORKERS_MAX][2];
-	int question_fds[ENFORCER_WORKERS_MAX]; /* UDP, the same port: what runs ask resolvers */
+	int question_fds[ENFORCER_WORKERS_MAX][2]; /* UDP, the same port: what runs ask resolvers */
 	int door_fds[ENFORCER_WORKERS_MAX]; /* of the enforcer that is being started: daemon/nets.h
 					     */
 	uint64_t netns;                     /* cookie of our own network namespace */

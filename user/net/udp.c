@@ -12,19 +12,29 @@
 #define SO_RCVMARK 75 /* Linux 5.19 */
 #endif
 
-int udp_listen(uint16_t port, bool reuse_port)
+int udp_listen(bool is_v6, uint16_t port, bool reuse_port)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-	_cleanup_(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	_cleanup_(fd_closep) int fd =
+		socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int on = 1, reuse = reuse_port, loopback = 1; /* its index, everywhere */
+	int r;
 
 	if (fd < 0)
 		return err_raise(-errno);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)) < 0 ||
-		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_RCVMARK, &on, sizeof(on)) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0 ||
-		bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &loopback, sizeof(loopback)) < 0)
+		return err_raise(-errno);
+	r = is_v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))
+		  : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	if (!r)
+		r = is_v6 ? bind(fd, (struct sockaddr *)&v6, sizeof(v6))
+			  : bind(fd, (struct sockaddr *)&v4, sizeof(v4));
+	if (r < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);
 }
@@ -84,14 +94,15 @@ void udp_answer(int fd, struct slice s, const struct udp_ends *ends)
 		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
 	} control = {0};
 	const struct in_pktinfo info = {.ipi_spec_dst = ends->to};
-	struct sockaddr_in peer = ends->peer;
+	bool is_v6 = ends->peer.any.sa_family == AF_INET6;
+	struct udp_ends to = *ends;
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)s.p, .iov_len = s.n};
-	struct msghdr msg = {.msg_name = &peer,
-		.msg_namelen = sizeof(peer),
+	struct msghdr msg = {.msg_name = &to.peer,
+		.msg_namelen = is_v6 ? sizeof(to.peer.v6) : sizeof(to.peer.v4),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space)};
+		.msg_control = is_v6 ? NULL : control.space,
+		.msg_controllen = is_v6 ? 0 : sizeof(control.space)};
 
 	control.header.cmsg_level = IPPROTO_IP;
 	control.header.cmsg_type = IP_PKTINFO;

@@ -14,16 +14,20 @@
 
 /* Who sent a datagram, and to which of our addresses. Network order. */
 struct udp_ends {
-	struct sockaddr_in peer;
-	struct in_addr to;
-	uint32_t mark; /* the packet's; 0: none */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer;
+	struct in_addr to; /* of IPv4; over IPv6 it is ::1 */
+	uint32_t mark;     /* the packet's; 0: none */
 };
 
 enum { UDP_E_AGAIN = 1 }; /* nothing there */
 
-/* A v4 socket at the port, loopback interface only; reuse_port: one of several sharing it. An fd,
- * or -errno. */
-int udp_listen(uint16_t port, bool reuse_port);
+/* A socket at the port, loopback interface only, v6: at ::1; reuse_port: one of several sharing it.
+ * An fd, or -errno. */
+int udp_listen(bool is_v6, uint16_t port, bool reuse_port);
 /* A socket that speaks with this address alone, from a port of the kernel's choice. */
 int udp_dial(const uint8_t addr[static 16], uint16_t port);
 /* The next datagram, at most `max` bytes of it. 0, UDP_E_AGAIN, -errno. */

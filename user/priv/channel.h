@@ -66,8 +66,9 @@ struct channel_run {
 enum channel_place {
 	CHANNEL_TCP4,
 	CHANNEL_TCP6,
-	CHANNEL_QUESTIONS, /* UDP: what runs ask resolvers */
-	CHANNEL_DIAG,      /* of NETLINK_SOCK_DIAG: who is at the other end of a unix socket */
+	CHANNEL_QUESTIONS4, /* UDP: what runs ask resolvers */
+	CHANNEL_QUESTIONS6,
+	CHANNEL_DIAG, /* of NETLINK_SOCK_DIAG: who is at the other end of a unix socket */
 	CHANNEL_UNIX,
 	CHANNEL_PLACES,
 };

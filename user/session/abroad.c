@@ -34,7 +34,7 @@ static void abroad_watch(struct abroad *a, enum abroad_place place)
 
 	if (src->fd < 0 || !w->has_begun || place == ABROAD_DIAG)
 		return;
-	if (place == ABROAD_QUESTIONS)
+	if (place == ABROAD_QUESTIONS4 || place == ABROAD_QUESTIONS6)
 		r = resolver_listen(w->resolver, src->fd);
 	else
 		r = loop_watch(&w->loop, src, EPOLLIN);
@@ -75,7 +75,7 @@ static void abroad_free(struct abroad *a)
 	for (int i = 0; i < ABROAD_PLACES; i++) {
 		struct loop_source *src = &a->places[i];
 
-		if (i == ABROAD_QUESTIONS && src->fd >= 0)
+		if ((i == ABROAD_QUESTIONS4 || i == ABROAD_QUESTIONS6) && src->fd >= 0)
 			resolver_leave(a->worker->resolver, src->fd);
 		loop_forget(&a->worker->loop, src);
 		fd_close(src->fd);

@@ -76,8 +76,8 @@ struct resolver {
 	uint32_t magic;
 	struct worker *worker;
 	int origins_fd;
-	struct loop_source udp;
-	struct list abroad; /* the same in other network namespaces: struct abroad_udp */
+	struct loop_source udp[2]; /* IPv4, IPv6 */
+	struct list abroad;        /* the same in other network namespaces: struct abroad_udp */
 	struct list asks, conns;
 	unsigned n_asks, n_conns;
 	struct resolver_told told;
@@ -383,6 +383,20 @@ static void resolver_question(struct resolver *r, const struct asker *from, stru
 
 /* ---- what runs send -------------------------------------------------------------------------- */
 
+/* Not let out by the hook of a run, or to an address that stands for nobody: it is somebody else's,
+ * who sends to the address that stands for a run. */
+static bool resolver_find_asker(
+	const struct resolver *r, const struct udp_ends *ends, struct origin *ret)
+{
+	uint32_t slot = (ends->mark ^ QUESTION_MARK6(0)) >> 8;
+
+	if (ends->peer.any.sa_family == AF_INET)
+		return ends->mark == QUESTION_MARK &&
+		       !origin_of_token(r->origins_fd, ends->to.s_addr, ret);
+	return slot < QUESTION_SLOTS && ends->mark == QUESTION_MARK6(slot) &&
+	       !origin_of_token(r->origins_fd, ends->mark, ret);
+}
+
 static void resolver_on_udp(struct loop_source *src, uint32_t events)
 {
 	struct resolver *r = src->owner;
@@ -397,10 +411,7 @@ static void resolver_on_udp(struct loop_source *src, uint32_t events)
 
 		if (e)
 			return;
-		/* Not let out by the hook of a run, or to an address that stands for nobody: it is
-		 * somebody else's, who sends to the address that stands for a run. */
-		if (from.ends.mark != QUESTION_MARK ||
-			origin_of_token(r->origins_fd, from.ends.to.s_addr, &origin) ||
+		if (!resolver_find_asker(r, &from.ends, &origin) ||
 			!enforcer_find_run(r->worker->enforcer, origin.cgroup, &from.run))
 			continue;
 		resolver_question(r, &from, slice_of(r->received, n));
@@ -546,10 +557,10 @@ void resolver_leave(struct resolver *r, int udp_fd)
 	}
 }
 
-int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver **ret)
+int resolver_new(struct worker *w, const int udp_fds[2], int origins_fd, struct resolver **ret)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	int e;
+	int e = 0;
 
 	if (!r)
 		return err_raise(-ENOMEM);
@@ -559,8 +570,11 @@ int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver *
 	list_init(&r->asks);
 	list_init(&r->conns);
 	list_init(&r->abroad);
-	r->udp = (struct loop_source){.fd = udp_fd, .fn = resolver_on_udp, .owner = r};
-	e = loop_watch(&w->loop, &r->udp, EPOLLIN);
+	for (int v6 = 0; !e && v6 < 2; v6++) {
+		r->udp[v6] =
+			(struct loop_source){.fd = udp_fds[v6], .fn = resolver_on_udp, .owner = r};
+		e = loop_watch(&w->loop, &r->udp[v6], EPOLLIN);
+	}
 	if (e) {
 		free(r);
 		return err_trace(e);
@@ -579,7 +593,8 @@ struct resolver *resolver_free(struct resolver *r)
 		ask_free(list_entry(pos, struct ask, link));
 	list_for_each_safe (pos, tmp, &r->conns)
 		conn_close(list_entry(pos, struct conn, link));
-	loop_forget(&r->worker->loop, &r->udp);
+	for (int v6 = 0; v6 < 2; v6++)
+		loop_forget(&r->worker->loop, &r->udp[v6]);
 	free(r);
 	return NULL;
 }

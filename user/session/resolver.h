@@ -2,8 +2,9 @@
 /*
  * The resolver that runs reach when they ask any resolver. One in each worker, in its loop.
  *
- * A question comes as a datagram to an address that stands for (run, resolver meant), see
- * bpf/sendmsg.bpf.c, or over a TCP connection whose origin has port 53. What the policy does not
+ * A question comes as a datagram to an address that stands for (run, resolver meant), or over IPv6
+ * with a mark that stands for the run, see bpf/resolve.bpf.h, or over a TCP connection whose origin
+ * has port 53. What the policy does not
  * let be resolved is answered here; the rest is asked of the policy's own resolvers, in our own
  * words. What comes back is vetted, noted in names.h for the run, and answered.
  */
@@ -17,9 +18,10 @@
 struct worker;
 struct resolver;
 
-/* udp_fd: of udp_listen(), borrowed; origins_fd: the kernel's table of what addresses stand for,
- * borrowed. 0, -errno. */
-ERR_CHECK int resolver_new(struct worker *w, int udp_fd, int origins_fd, struct resolver **ret);
+/* udp_fds: of udp_listen(), for IPv4 and IPv6, borrowed; origins_fd: the kernel's table of what
+ * addresses and marks stand for, borrowed. 0, -errno. */
+ERR_CHECK int resolver_new(
+	struct worker *w, const int udp_fds[2], int origins_fd, struct resolver **ret);
 struct resolver *resolver_free(struct resolver *r);
 
 /* Answers at a further socket, in another network namespace; borrowed until resolver_leave(). 0,
