@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#define HOLDFAST_ABI 6
+#define HOLDFAST_ABI 7
 
 /* Where a socket wanted to go, and who asked. v4 is kept v4-mapped in addr. */
 struct origin {
@@ -66,10 +66,13 @@ _Static_assert(sizeof(struct listening) == 16, "abi: listening");
 /* The same of a unix socket (map `unix_origins`). */
 struct unix_origin {
 	struct origin origin; /* its address and port mean nothing */
+	__u64 dir_ino;        /* the folder that a relative path was given in */
+	__u32 dir_dev;        /* its device, as the kernel has it: 20 bits are the minor */
 	__u32 len;            /* of path as the agent gave it; abstract names begin with a NUL */
 	char path[108];
+	__u8 _pad[4];
 };
-_Static_assert(sizeof(struct unix_origin) == 192, "abi: unix_origin");
+_Static_assert(sizeof(struct unix_origin) == 208, "abi: unix_origin");
 
 /* Set before load, constant afterwards. */
 struct intercept_config {

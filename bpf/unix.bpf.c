@@ -3,8 +3,9 @@
  * Unix sockets (Linux 6.7+; an optional layer). Where the policy names any, every stream connect
  * goes to the enforcer's abstract socket, and what was asked for is kept; the enforcer decides. Not
  * by path here: the hook sees the string the agent chose, and links, `./` or /proc/self/cwd make
- * that string prove nothing. Everything else is refused. socketpair() has no hook and stays. On any
- * error: refused.
+ * that string prove nothing. What a relative one begins at is kept as it is at this moment: by the
+ * time that the enforcer looks the agent may be elsewhere. Everything else is refused. socketpair()
+ * has no hook and stays. On any error: refused.
  *
  * The section names are connect4's because the libbpf we build on does not know the unix hooks yet;
  * user/kern/load.c sets the real attach types before it loads them.
@@ -69,6 +70,16 @@ static __always_inline bool unix_path(struct bpf_sock_addr_kern *k, struct unix_
 	return true;
 }
 
+/* Where the caller is. Zeros, a folder that does not exist, where it cannot be read. */
+static __always_inline void unix_folder(struct unix_origin *u)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct inode *inode = task->fs->pwd.dentry->d_inode;
+
+	u->dir_ino = inode->i_ino;
+	u->dir_dev = inode->i_sb->s_dev;
+}
+
 SEC("cgroup/connect4")
 int on_connect_unix(struct bpf_sock_addr *ctx)
 {
@@ -81,6 +92,7 @@ int on_connect_unix(struct bpf_sock_addr *ctx)
 	s = ctx->type == SOCK_STREAM ? unix_state(&u.origin) : 0;
 	if (!s || !unix_path(k, &u))
 		return deny(HOOK_CONNECT_UNIX, &u.origin, EPERM);
+	unix_folder(&u);
 	if (bpf_map_update_elem(&unix_origins, &u.origin.cookie, &u, BPF_ANY)) {
 		count(HOOK_CONNECT_UNIX, COUNT_NO_MAP);
 		return deny(HOOK_CONNECT_UNIX, &u.origin, ENOMEM);

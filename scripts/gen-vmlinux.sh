@@ -21,7 +21,8 @@ uapi='bpf_sock bpf_sock_tuple bpf_sock_addr bpf_sock_ops bpf_sockopt __sk_buff'
 core='sockaddr_un:sun_path bpf_sock_addr_kern:uaddr:uaddrlen ipv6_pinfo:opt inet_sock:pinet6:inet_opt inet_connection_sock:icsk_inet tcp_sock:inet_conn
 kernfs_node:id cgroup:level:kn:ancestors css_set:dfl_cgrp sock_cgroup_data:cgroup
 sock_common:skc_family:skc_state sock:__sk_common:sk_protocol:sk_type:sk_cgrp_data socket:sk
-inode:i_ino file:f_inode task_struct:flags:tgid:real_parent:group_leader:cgroups
+super_block:s_dev inode:i_ino:i_sb dentry:d_inode path:dentry fs_struct:pwd
+file:f_inode task_struct:flags:tgid:real_parent:group_leader:fs:cgroups
 bpf_iter_meta:seq bpf_iter__task_file:meta:task:fd:file'
 constants='BPF_MAP_TYPE_HASH BPF_MAP_TYPE_ARRAY BPF_MAP_TYPE_PERCPU_ARRAY BPF_MAP_TYPE_LRU_HASH
 BPF_MAP_TYPE_SK_STORAGE BPF_MAP_TYPE_RINGBUF BPF_ANY BPF_F_NO_PREALLOC
@@ -88,7 +89,7 @@ for entry in $core; do
 	printf 'struct %s {\n' "$s"
 	for f in $(echo "${entry#*:}" | tr ':' ' '); do
 		line=$(body "$s" | grep -E "[ *]$f(\[[0-9]+\])?;\$" | sed -e 's/^[[:space:]]*/\t/' -e 's/\([[:space:]]\)\(u[0-9]*\) /\1__\2 /' \
-			-e 's/\bpid_t /__s32 /' -e 's/\[0\];/[];/' || true)
+			-e 's/\bpid_t /__s32 /' -e 's/\bdev_t /__u32 /' -e 's/\[0\];/[];/' || true)
 		need "$line" "struct $s.$f"
 		printf '%s\n' "$line"
 	done

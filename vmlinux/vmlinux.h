@@ -269,8 +269,25 @@ struct socket {
 	struct sock *sk;
 };
 
+struct super_block {
+	__u32 s_dev;
+};
+
 struct inode {
 	long unsigned int i_ino;
+	struct super_block *i_sb;
+};
+
+struct dentry {
+	struct inode *d_inode;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct fs_struct {
+	struct path pwd;
 };
 
 struct file {
@@ -282,6 +299,7 @@ struct task_struct {
 	__s32 tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct fs_struct *fs;
 	struct css_set *cgroups;
 };
 

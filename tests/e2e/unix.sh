@@ -84,6 +84,60 @@ test_other_names_of_the_same_socket_are_the_same() {
 	rm "$E2E_TMP/link-$$" "$E2E_PGSOCK/hard"
 }
 
+# It begins where the agent was when it connected, wherever it goes behind that.
+test_relative_path_is_the_same_socket_from_a_folder_above_it() {
+	needs_hook
+	mkdir "$T/decoy"
+	chmod 755 "$T" "$T/decoy"
+	bg decoy /usr/bin/python3 -c "
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+os.chdir('$T/decoy')
+s.bind('.s.PGSQL.$E2E_PGPORT')
+os.chmod('.s.PGSQL.$E2E_PGPORT', 0o777)
+s.listen()
+print('ready', flush=True)
+while True:
+    s.accept()[0].sendall(b'DECOY')"
+	wait_until 10 file_has "$T/decoy.out" ready
+	assert_eq "$(cd "$T/decoy" && setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect('.s.PGSQL.$E2E_PGPORT')
+print(s.recv(10).decode())")" DECOY 'outside of runs'
+	mkdir "$E2E_PGSOCK/below"
+	ln -s "$SOCK" "$T/decoy/link"
+	got=$(in_run relative -- /usr/bin/python3 -c "
+import os, socket
+name, up = '.s.PGSQL.$E2E_PGPORT', os.path.basename('$E2E_PGSOCK')
+def try_(folder, path, then=None):
+    os.chdir(folder)
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    try:
+        s.connect(path)
+        if then:
+            os.chdir(then)
+        s.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))
+        print(s.recv(10).decode() or 'closed')
+    except OSError as e:
+        print('closed' if e.errno in (32, 104) else e.strerror)
+for folder, path in (('$E2E_PGSOCK', name), ('$E2E_PGSOCK', './' + name), ('$E2E_PGSOCK/..', up + '/' + name), ('/', '$SOCK'[1:]), ('$E2E_PGSOCK', '../' + up + '/below/../' + name)):
+    try_(folder, path)
+for _ in range(20):
+    try_('$E2E_PGSOCK', name, '$T/decoy')
+for _ in range(20):
+    try_('$T/decoy', name, '$E2E_PGSOCK')
+# Not above it: nobody can find such a folder again.
+try_('$E2E_PGSOCK/below', '../' + name)
+try_('$T/decoy', 'link')" | uniq -c | sed 's/^ *//' | paste -sd,)
+	kill "$BG"
+	rmdir "$E2E_PGSOCK/below"
+	assert_eq "$got" '25 N,22 closed'
+	wait_ledger "SELECT count(*) > 0 FROM events e JOIN runs r ON r.id = e.run WHERE r.name = 'relative' AND e.kind = 'target-denied' AND e.detail LIKE 'target=unix:.s.PGSQL.$E2E_PGPORT %'" 1
+	wait_ledger "SELECT DISTINCT target FROM sessions s JOIN runs r ON r.id = s.run WHERE r.name = 'relative'" "unix:$SOCK"
+}
+
 test_other_sockets_are_shut() {
 	/usr/bin/python3 -c "
 import socket

@@ -3,7 +3,8 @@
  * Unix connections. The string that an agent connects to is resolved here, in the host's root, and
  * only to find out whether it is a socket that the policy names: compared by device and inode, not
  * by its letters. What is dialled is the policy's own path. So the worst that a crafted string does
- * is to name something that the agent may reach anyway.
+ * is to name something that the agent may reach anyway. A relative one begins at the folder that
+ * the hook saw the agent in, which has to be one on the way to the socket: then it can be found.
  *
  * The server sees the enforcer as its peer, or whom `unix_auth:` of the resource says:
  * session/door.h.
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kern/origin.h"
@@ -52,9 +54,9 @@ static const char *unix_find_abstract(
 }
 
 static const char *unix_find_path(
-	const struct policy *p, const char *said, const struct resource **ret)
+	const struct policy *p, int from, const char *said, const struct resource **ret)
 {
-	_cleanup_(fd_closep) int fd = open(said, O_PATH | O_CLOEXEC);
+	_cleanup_(fd_closep) int fd = openat(from, said, O_PATH | O_CLOEXEC);
 	struct stat meant, st;
 	const char *named;
 
@@ -65,6 +67,50 @@ static const char *unix_find_path(
 			st.st_ino == meant.st_ino)
 			return named;
 	return NULL;
+}
+
+/* Is it the folder that the agent was in? */
+static bool unix_is_folder(const struct stat *st, const struct unix_origin *o)
+{
+	enum { MINOR_BITS = 20 };
+
+	return st->st_ino == o->dir_ino && major(st->st_dev) == o->dir_dev >> MINOR_BITS &&
+	       minor(st->st_dev) == (o->dir_dev & ((1u << MINOR_BITS) - 1));
+}
+
+/* The folder, if it is one of those above a named socket; or -1. */
+static int unix_open_folder(const char *named, const struct unix_origin *o)
+{
+	char at[sizeof(o->path) + 1];
+	char *slash;
+
+	snprintf(at, sizeof(at), "%s", named);
+	while ((slash = strrchr(at, '/'))) {
+		_cleanup_(fd_closep) int fd = -1;
+		struct stat st;
+
+		slash[slash == at] = 0; /* the first one is the root's name */
+		fd = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && !fstat(fd, &st) && unix_is_folder(&st, o))
+			return TAKE_FD(fd);
+		if (slash == at)
+			break;
+	}
+	return -1;
+}
+
+static const char *unix_find_relative(const struct policy *p, const struct unix_origin *o,
+	const char *said, const struct resource **ret)
+{
+	const char *named, *found = NULL;
+
+	for (size_t i = 0; !found && (named = policy_unix(p, i, ret)); i++) {
+		_cleanup_(fd_closep) int fd = *named == '/' ? unix_open_folder(named, o) : -1;
+
+		if (fd >= 0)
+			found = unix_find_path(p, fd, said, ret);
+	}
+	return found;
 }
 
 /* The policy's words for what was said; NULL: it has none. */
@@ -80,10 +126,12 @@ static const char *unix_find(
 		/* A NUL within would cut it to another's name. */
 		return strlen(said) == o->len ? unix_find_abstract(p, said, ret) : NULL;
 	}
+	if (said[0] != '/')
+		return said[0] ? unix_find_relative(p, o, said, ret) : NULL;
 	for (size_t i = 0; (named = policy_unix(p, i, ret)); i++)
 		if (!strcmp(named, said))
 			return named;
-	return said[0] == '/' ? unix_find_path(p, said, ret) : NULL;
+	return unix_find_path(p, AT_FDCWD, said, ret);
 }
 
 /* For people: what is not plain is a dot. */
