@@ -49,6 +49,13 @@ except OSError as e:
     print(e.strerror)"
 }
 
+# Where the hooks send unix connects. Other daemons on this host have such names, too.
+our_name() {
+	awk '$NF ~ /^@hfunix-[0-9a-f]+$/ { print $7, $NF }' /proc/net/unix | while read -r inode name; do
+		find "/proc/$(daemon_pid)/fd" -lname "socket:\[$inode\]" | grep -q . && echo "$name"
+	done
+}
+
 test_statements_are_judged_as_over_tcp() {
 	needs_hook
 	assert_eq "$(unix_sql judged 'SELECT 6 * 7')" 42
@@ -189,7 +196,7 @@ while True:
 
 test_host_process_gets_nothing_from_our_socket() {
 	needs_hook
-	name=$(awk '$NF ~ /^@hfunix-[0-9a-f]+$/ {print $NF}' /proc/net/unix | head -n 1)
+	name=$(our_name)
 	[ -n "$name" ] || fail 'no such listener'
 	got=$(/usr/bin/python3 -c "
 import socket
@@ -222,7 +229,7 @@ test_policy_without_unix_sockets_refuses_in_the_call() {
 # moments in which the hooks cannot know yet that the warden is silent, and not when another starts.
 test_name_of_a_dead_daemon_gets_nothing() {
 	needs_hook
-	name=$(awk '$NF ~ /^@hfunix-[0-9a-f]+$/ { print $NF }' /proc/net/unix | tail -n 1)
+	name=$(our_name)
 	cat > "$T/taker.py" <<-PY
 	import select, socket
 	while True:
