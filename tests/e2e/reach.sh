@@ -173,6 +173,59 @@ assert s.recv(100) == b'come in'\""
 	finish "$BG" || true
 }
 
+# Whatever `inbound:` and `in_run:` say, they are about TCP.
+test_no_datagram_is_let_in() {
+	with_reach <<< "inbound: ['127.0.0.0/8:*']"$'\n'"in_run: allow"
+	hf reload
+	cat > "$T/server.py" <<-PY
+	import select, socket, sys
+	tcp = socket.create_server(('127.0.0.1', $RUN_PORT))
+	udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	udp.bind(('127.0.0.1', $RUN_PORT))
+	print('ready', flush=True)
+	try:
+	    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'from inside', ('127.0.0.1', $RUN_PORT))
+	except OSError as e:
+	    print(e.strerror, flush=True)
+	while True:
+	    for s in select.select([tcp, udp], [], [])[0]:
+	        if s is tcp:
+	            c = s.accept()[0]
+	            print('tcp', c.recv(100).decode(), flush=True)
+	            c.close()
+	        else:
+	            print('udp', s.recv(100).decode(), flush=True)
+	PY
+	cat > "$T/send.py" <<-PY
+	import socket
+	u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	u.sendto(b'from outside', ('127.0.0.1', $RUN_PORT))
+	t = socket.create_connection(('127.0.0.1', $RUN_PORT), timeout=10)
+	t.sendall(b'from outside')
+	t.recv(1)
+	PY
+	bg outside /usr/bin/python3 "$T/server.py"
+	wait_until 10 file_has "$T/outside.out" 'udp from inside'
+	/usr/bin/python3 "$T/send.py"
+	wait_until 10 file_has "$T/outside.out" 'tcp from outside'
+	file_has "$T/outside.out" 'udp from outside'
+	kill "$BG"
+	finish "$BG" || true
+	bg server in_run server -- /usr/bin/python3 "$T/server.py"
+	wait_until 10 file_has "$T/server.out" 'Operation not permitted'
+	/usr/bin/python3 "$T/send.py"
+	wait_until 10 file_has "$T/server.out" 'tcp from outside'
+	assert_lacks "$(out server)" 'udp '
+	with_reach <<< "inbound: ['127.0.0.0/8:53/udp']"
+	assert_exit 2 hf reload
+	assert_exit 2 hf policy check "$G/policy.yaml"
+	assert_has "$OUT" 'only TCP can be let in'
+	with_reach < /dev/null
+	hf reload
+	signal_run server TERM
+	finish "$BG" || true
+}
+
 # One run is refused all the time, thousands of targets a second: what another is refused is told all
 # the same.
 test_refusals_of_one_run_do_not_hide_anothers() {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may connect to what runs listen on, `in_run:` and `inbound:`; and unix sockets. */
+#include <string.h>
+
 #include "policy/bind.h"
 #include "policy/model.h"
 
@@ -28,7 +30,15 @@ void reach_parse_inbound(struct binder *b, const struct yaml_node *n, struct pol
 
 		if (!bind_text(b, item, "inbound", POLICY_TEXT_MAX, false, &at.text))
 			continue;
-		if (!at_parse(slice_str(at.text), b->a, &at, &why))
+		/* Said by itself, since it is asked for, and a run with a server of UDP would look
+		 * as if it worked. */
+		if (strcasestr(at.text, "udp"))
+			bind_error(b, item,
+				"inbound: \"%.60s\": only TCP can be let in: nobody's datagrams "
+				"reach "
+				"a run",
+				at.text);
+		else if (!at_parse(slice_str(at.text), b->a, &at, &why))
 			bind_error(b, item, "inbound: \"%.60s\": %s", at.text, why);
 		else if (at.kind != AT_ADDRESS)
 			bind_error(b, item,

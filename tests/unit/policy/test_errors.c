@@ -78,6 +78,11 @@ static const struct error_case top_cases[] = {
 	{"unknown key", HEAD "includes: x\n",
 		"3:1: policy: unknown key \"includes\"; known: version, mode, default, resources, "
 		"dns, in_run, inbound, rules, masks\n"},
+	{"inbound over UDP", HEAD "inbound: [\"10.0.0.0/8:53/udp\", \"UDP:10.0.0.0/8:53\"]\n",
+		"3:11: inbound: \"10.0.0.0/8:53/udp\": only TCP can be let in: nobody's datagrams "
+		"reach a run\n"
+		"3:32: inbound: \"UDP:10.0.0.0/8:53\": only TCP can be let in: nobody's datagrams "
+		"reach a run\n"},
 	{"mode", HEAD "mode: enforced\n",
 		"3:7: mode: unknown value \"enforced\"; did you mean \"enforce\"?\n"},
 	{"default short", "version: 1\ndefault: block\n",
