@@ -28,6 +28,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -Wpadded -Ibpf -Ivmlinux
 
 SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user -name '*.c')))
 OBJ := $(SRC:%.c=$(B)/%.o)
+SQL_H := $(B)/hidden.sql.h $(B)/impact.sql.h
 LIB := $(B)/libholdfast.a
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 # The sweep attaches to nothing and may be missing: an object of its own.
@@ -86,16 +87,16 @@ $(B)/schema.sql.h: user/audit/schema.sql
 
 $(filter $(B)/user/audit/%,$(OBJ)): | $(B)/schema.sql.h
 
-# The question about what a database's objects do, without its comments, its shorthand written out.
-$(B)/hidden.sql.h: user/sql/hidden.sql
+# Questions about a database's objects, without their comments, their shorthand written out.
+$(SQL_H): $(B)/%.sql.h: user/sql/%.sql
 	$(call msg,TEXT,$<)
-	$(Q)mkdir -p $(@D) && { printf 'static const char hidden_sql[] =\n'; \
+	$(Q)mkdir -p $(@D) && { printf 'static const char $*_sql[] =\n'; \
 		sed -e '/^[\t ]*--/d; s/^\t*//' -e 's/{\([-=<>!~&|]*\)}/OPERATOR(pg_catalog.\1)/g' \
 			-e "s/{\(pg_[a-z_]*\)}/'pg_catalog.\1'::pg_catalog.regclass::pg_catalog.oid/g" \
 			-e 's/{own}/16384::pg_catalog.oid/g' -e "s/{'\(.\)'}/'\1'::pg_catalog.\"char\"/g" \
 			-e 's/\\/\\\\/g; s/"/\\"/g; s/^/\t"/; s/$$/\\n"/' $<; printf ';\n'; } > $@
 
-$(filter $(B)/user/sql/%,$(OBJ)): | $(B)/hidden.sql.h
+$(filter $(B)/user/sql/%,$(OBJ)): | $(SQL_H)
 
 # Unit tests: one Criterion binary over the real library. M=policy builds and runs only that layer and
 # what is below it. ASan's own leak check is judged by its log, since Criterion reports PASS on leaks.
@@ -115,7 +116,7 @@ unit: $(B)/unit
 endif
 
 # Fuzzers: libFuzzer, the library built with coverage and sanitizers into its own folder.
-$(B)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL) $(B)/schema.sql.h $(B)/hidden.sql.h
+$(B)/fuzz/%: tests/fuzz/%.c $(SRC) | $(SKEL) $(B)/schema.sql.h $(SQL_H)
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CLANG) -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -Iuser -I. -I$(B) -o $@ $< \
@@ -161,7 +162,7 @@ san: ## build and run the unit tests with ASan and UBSan, in build/san
 	$(Q)$(MAKE) B=build/san SAN=1 unit
 
 # One stamp a file: what did not change is not looked at again.
-$(B)/tidy/%: %.c .clang-tidy | $(SKEL) $(B)/schema.sql.h $(B)/hidden.sql.h
+$(B)/tidy/%: %.c .clang-tidy | $(SKEL) $(B)/schema.sql.h $(SQL_H)
 	$(call msg,TIDY,$<)
 	$(Q)mkdir -p $(@D) && clang-tidy --quiet $< -- -std=gnu11 -D_GNU_SOURCE -Iuser -I. -I$(B) 2>$@.log \
 		|| { cat $@.log; false; }

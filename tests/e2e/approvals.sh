@@ -231,7 +231,7 @@ test_a_decision_cannot_be_replayed() {
 	h=$(wait_hold replayed)
 	cat > "$T/replay.py" <<-'PY'
 	import socket, struct, sys
-	packet = struct.pack("!HHQBBI", 2, 200, int(sys.argv[2]), 0, 0, 0)
+	packet = struct.pack("!HHQBBI", 3, 200, int(sys.argv[2]), 0, 0, 0)
 	for text in (b"yes", b"", sys.argv[3].encode()):
 	    packet += struct.pack("!I", len(text)) + text
 	answers = []

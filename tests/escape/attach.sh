@@ -325,12 +325,12 @@ test_connections_to_the_daemon_from_before_answer_nothing_any_more() {
 		    s.settimeout(20)
 		    return s
 		status, watch, run = to("ctl.sock"), to("ctl.sock"), to("run.sock")
-		status.send(struct.pack("!HH", 2, 100))
+		status.send(struct.pack("!HH", 3, 100))
 		print("status", b"policy" in status.recv(65536), flush=True)
 		while not os.path.exists(sys.argv[2]):
 		    time.sleep(0.02)  # condition helper
-		status.send(struct.pack("!HH", 2, 100))
-		run.send(struct.pack("!HHQ", 2, 402, 1))
+		status.send(struct.pack("!HH", 3, 100))
+		run.send(struct.pack("!HHQ", 3, 402, 1))
 		while True:
 		    said = status.recv(65536)
 		    if b"control socket is not for" in said or not said:

@@ -50,7 +50,7 @@ s.connect('$HOLDFAST_DIR/ctl.sock')
 s.settimeout(1)
 try:
     for _ in range(20000):
-        s.send(struct.pack('!HH', 2, 100))
+        s.send(struct.pack('!HH', 3, 100))
     print('it took everything')
 except OSError:
     print('it stopped reading')" > "$T/got"
@@ -78,7 +78,7 @@ test_malformed_packets_decide_nothing() {
 	        except BlockingIOError:
 	            time.sleep(0.01)  # condition helper
 	    for _ in range(r.randrange(1, 5)):
-	        head = struct.pack("!HH", r.choice([2, 2, 2, 0, 1, 65535]), r.choice([100, 101, 102, 200, 201, 300, 400, 402, 900, 0]))
+	        head = struct.pack("!HH", r.choice([3, 3, 3, 0, 2, 65535]), r.choice([100, 101, 102, 200, 201, 300, 400, 402, 900, 0]))
 	        body = r.choice([b"", r.randbytes(r.randrange(100)), bytes(r.choice([4092, 5000, 150000])),
 	            struct.pack("!QBBII", hold, r.randrange(4), r.randrange(4), r.choice([0, 60]), r.choice([0, 3, 2**31, 2**32 - 1])) + b"yes" + struct.pack("!I", 0)])
 	        try:

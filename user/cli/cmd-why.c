@@ -54,6 +54,8 @@ static int why_on_pending(void *arg, json_t *j)
 		return CLI_OK;
 	live->is_there = true;
 	why_line("ask", text_field(j, "ask"), WHY_FIELD_MAX);
+	if (text_field(j, "impact_words").n)
+		why_line("impact", text_field(j, "impact_words"), WHY_TEXT_MAX);
 	printf("  %-10s %zu of %" PRIu64 "\n", "approved",
 		json_array_size(json_object_get(j, "approved_by")), text_number(j, "quorum"));
 	return CLI_STOP;
@@ -142,6 +144,7 @@ static void why_decisions(struct query *q, uint64_t hold, uint64_t session)
 		fputs(") ", stdout);
 		utf8_print_safe(stdout, query_value(&row, "reason")->bytes, false, WHY_FIELD_MAX);
 		putchar('\n');
+		why_line("shown", query_value(&row, "shown")->bytes, WHY_TEXT_MAX);
 	}
 }
 

@@ -355,8 +355,6 @@ uint64_t prompt_deciding(const struct prompt *p)
 
 struct decision prompt_decision(const struct prompt *p)
 {
-	const struct held *h = held_find(&p->held, p->shown);
-	const char *hash = h ? json_string_value(json_object_get(h->json, "hash")) : NULL;
 	bool denies = p->mode == PROMPT_DENY || p->mode == PROMPT_KIND;
 
 	return (struct decision){
@@ -368,7 +366,7 @@ struct decision prompt_decision(const struct prompt *p)
 			   p->mode == PROMPT_KIND,
 		.seconds = p->mode == PROMPT_TIMED ? p->seconds : 0,
 		.reason = p->line,
-		.seen = hash ? hash : "",
+		.seen = held_find(&p->held, p->shown) ? p->seen : "",
 	};
 }
 
@@ -437,8 +435,19 @@ void prompt_connected(struct prompt *p, bool is_connected, const char *note)
 	prompt_note(p, note);
 }
 
+/* Which request was on the screen, and how much its server had said of it by then. */
+static void prompt_note_seen(struct prompt *p)
+{
+	const struct held *h = held_find(&p->held, p->shown);
+	const char *hash = h ? json_string_value(json_object_get(h->json, "hash")) : NULL;
+
+	snprintf(p->seen, sizeof(p->seen), "%.24s/%" PRIu64, hash ? hash : "",
+		h ? text_number(h->json, "look") : 0);
+}
+
 bool prompt_drawn(struct prompt *p, int64_t now_ns)
 {
+	prompt_note_seen(p);
 	if (p->drawn == p->shown)
 		return false;
 	p->drawn = p->shown;

@@ -13,7 +13,12 @@
 #include "cli/keyboard.h"
 #include "cli/screen.h"
 
-enum { PROMPT_NOTE_MAX = DECIDE_TEXT_MAX, PROMPT_SEARCH_MAX = 64, PROMPT_PAST_MAX = 2048 };
+enum {
+	PROMPT_NOTE_MAX = DECIDE_TEXT_MAX,
+	PROMPT_SEARCH_MAX = 64,
+	PROMPT_PAST_MAX = 2048,
+	PROMPT_SEEN_MAX = 48
+};
 #define PROMPT_SETTLE_NS (INT64_C(300) * 1000000)
 
 enum prompt_mode {
@@ -43,6 +48,7 @@ struct prompt {
 	size_t line_len;
 	uint32_t seconds;                   /* of PROMPT_TIMED */
 	size_t page;                        /* of PROMPT_WHOLE */
+	char seen[PROMPT_SEEN_MAX];         /* of the hold on the screen, as it was drawn */
 	char search[PROMPT_SEARCH_MAX + 1]; /* only holds with this in them are listed; "" = all */
 	bool is_connected;
 	char note[PROMPT_NOTE_MAX]; /* what happened last */

@@ -166,6 +166,14 @@ static void draw_effects(FILE *f, const json_t *j, uint64_t seconds_here)
 	draw_join(f, j, "; ", "unknowns", "");
 }
 
+static void draw_impact(FILE *f, const json_t *j, uint64_t seconds_here)
+{
+	(void)seconds_here;
+	draw_join(f, j, "", "impact_words", "");
+	if (json_is_integer(json_object_get(j, "look")) && !text_number(j, "look"))
+		fputs("the server is being asked", f);
+}
+
 static void draw_ask(FILE *f, const json_t *j, uint64_t seconds_here)
 {
 	const json_t *by = json_object_get(j, "approved_by"), *name;
@@ -239,10 +247,10 @@ static void draw_fields(const struct prompt *p, struct lines *l, const struct he
 	static const struct {
 		const char *label;
 		void (*fn)(FILE *f, const json_t *j, uint64_t seconds_here);
-	} fields[] = {{"who", draw_who}, {"effects", draw_effects}, {"risky", draw_risky},
-		{"target", draw_target}, {"tx", draw_tx}, {"rule", draw_rule}, {"ask", draw_ask},
-		{"params", draw_params}, {"free", draw_free}, {"seen", draw_past},
-		{"process", draw_process}};
+	} fields[] = {{"who", draw_who}, {"effects", draw_effects}, {"impact", draw_impact},
+		{"risky", draw_risky}, {"target", draw_target}, {"tx", draw_tx},
+		{"rule", draw_rule}, {"ask", draw_ask}, {"params", draw_params},
+		{"free", draw_free}, {"seen", draw_past}, {"process", draw_process}};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		_cleanup_(freep) char *text = NULL;

@@ -9,6 +9,7 @@
 
 #include "ctl/grants.h"
 #include "ctl/herald.h"
+#include "ctl/looks.h"
 #include "ctl/report.h"
 #include "ctl/watch.h"
 #include "ctl/witness.h"
@@ -28,7 +29,19 @@ struct ctl_question {
 	struct scope scope;
 	bool is_break_glass, is_all;
 	struct slice reason, sudo_uid, seen;
+	uint32_t look; /* which answer of the server had been shown, 0 = none */
 };
+
+/* "HASH/N": the hash stays in `seen`. */
+static void ctl_split_seen(struct ctl_question *q)
+{
+	const uint8_t *slash = q->seen.n ? memchr(q->seen.p, '/', q->seen.n) : NULL;
+	size_t n = slash ? (size_t)(slash - q->seen.p) : q->seen.n;
+
+	if (slash)
+		q->look = slice_u32(slice_skip(q->seen, n + 1));
+	q->seen.n = n;
+}
 
 static bool ctl_read_question(struct reader *r, struct ctl_question *q)
 {
@@ -42,6 +55,7 @@ static bool ctl_read_question(struct reader *r, struct ctl_question *q)
 	q->reason = rd_be32_bytes(r);
 	q->sudo_uid = rd_be32_bytes(r);
 	q->seen = rd_be32_bytes(r);
+	ctl_split_seen(q);
 	q->is_break_glass = flags & CTL_DECIDE_BREAK_GLASS;
 	q->is_all = flags & CTL_DECIDE_ALL;
 	q->scope = (struct scope){
@@ -169,7 +183,8 @@ static int ctl_record_vote(const struct ctl_client *cl, const struct hold *h, st
 	int r;
 
 	witness_auth(cl, auth);
-	witness_shown(cl, h, q->seen.n > 0, is_follower ? q->hold : 0, shown, hmac);
+	witness_shown(cl, h, q->seen.n > 0, is_follower ? 0 : q->look, is_follower ? q->hold : 0,
+		shown, hmac);
 	rec.auth = slice_str(auth);
 	rec.shown = slice_str(shown);
 	rec.shown_hmac = slice_of(hmac, sizeof(hmac));
@@ -485,6 +500,8 @@ void ctl_hold_ended(struct ctl *c, uint64_t id, enum hold_outcome outcome)
 		enforcer_give_hold(c->enforcer, h->view.cgroup);
 	hold_free(h);
 	ctl_watch_tell_end(c, id, outcome);
-	if (leader)
+	if (leader) {
 		ctl_watch_tell(c, leader);
+		ctl_look_new(c, leader);
+	}
 }

@@ -100,6 +100,18 @@ static void report_lines(struct json *j, const char *key, const char *text)
 	jsonw_array_end(j);
 }
 
+/* What its server says of it; nothing where nobody may be asked. */
+static void report_look(const struct hold_look *l, struct json *j)
+{
+	if (!l->place)
+		return;
+	jsonw_uint(j, "look", l->n);
+	if (l->impact && l->impact_words) {
+		jsonw_made(j, "impact", slice_str(l->impact));
+		report_string(j, "impact_words", l->impact_words);
+	}
+}
+
 void report_hold(const struct hold *h, const struct hold_past *past, bool is_event, size_t text_max,
 	struct json *j)
 {
@@ -153,6 +165,7 @@ void report_hold(const struct hold *h, const struct hold_past *past, bool is_eve
 	jsonw_uint(j, "deciding", h->n_deciding);
 	report_past(j, past, v->keys.has_shape);
 	jsonw_bool(j, "is_ticket", v->is_ticket);
+	report_look(&h->look, j);
 	jsonw_object_end(j);
 }
 

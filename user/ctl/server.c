@@ -12,6 +12,7 @@
 #include "ctl/decisions.h"
 #include "ctl/grants.h"
 #include "ctl/herald.h"
+#include "ctl/looks.h"
 #include "ctl/watch.h"
 #include "session/worker.h"
 #include "util/clock.h"
@@ -131,8 +132,10 @@ static void ctl_new_hold(struct ctl *c, struct hold *h)
 {
 	ctl_watch_tell(c, h);
 	/* One word for many that are identical, as at the prompt. */
-	if (!h->leader)
-		ctl_herald_hold(c, h);
+	if (h->leader)
+		return;
+	ctl_herald_hold(c, h);
+	ctl_look_new(c, h);
 }
 
 static void ctl_read_letter(struct ctl *c, struct mail *m)
@@ -155,6 +158,8 @@ static void ctl_read_letter(struct ctl *c, struct mail *m)
 			h->view.deadline_wall_ns = m->deadline_wall_ns;
 			ctl_watch_tell(c, h);
 		}
+	} else if (m->kind == MAIL_LOOK) {
+		ctl_look_answer(c, m);
 	}
 }
 

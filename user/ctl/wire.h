@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define CTL_VERSION 2
+#define CTL_VERSION 3
 
 enum {
 	CTL_PACKET_MAX = 192 * 1024,
@@ -67,8 +67,8 @@ enum ctl_error {
 
 /*
  * Body of APPROVE and DENY: u64 hold, u8 enum ctl_decide_flag, u8 enum ctl_scope, u32 seconds (of
- * CTL_SCOPE_TIME), string reason, string sudo_uid (recorded, never trusted), string seen: the
- * `hash` of the hold that the person looked at, or empty.
+ * CTL_SCOPE_TIME), string reason, string sudo_uid (recorded, never trusted), string seen: empty, or
+ * "HASH/N": `hash` and `look` (may be left out) of the hold as the person saw it.
  */
 enum ctl_decide_flag {
 	CTL_DECIDE_BREAK_GLASS = 1 << 0,

@@ -80,11 +80,14 @@ void witness_auth(const struct ctl_client *cl, char buf[static WITNESS_MAX])
 
 /* ---- what ------------------------------------------------------------------------------------ */
 
-static void witness_hmac(const struct ctl *c, const struct hold_view *v, uint8_t out[static 32])
+static void witness_hmac(
+	const struct ctl *c, const struct hold *h, bool has_look, uint8_t out[static 32])
 {
+	const struct hold_view *v = &h->view;
+	const char *impact = has_look ? h->look.impact_words : NULL;
 	const char *const words[] = {v->run_name, v->resource, v->target, v->role, v->database,
 		v->application, v->params, v->effects, v->objects, v->rule, v->message, v->tx,
-		v->comm, v->tree, v->ask, v->tags, v->unknowns, v->free};
+		v->comm, v->tree, v->ask, v->tags, v->unknowns, v->free, impact};
 	enum { N = sizeof(words) / sizeof(words[0]) };
 	struct slice parts[N + 2];
 	struct hmac_key key;
@@ -98,7 +101,22 @@ static void witness_hmac(const struct ctl *c, const struct hold_view *v, uint8_t
 	explicit_bzero(&key, sizeof(key));
 }
 
-void witness_shown(const struct ctl_client *cl, const struct hold *h, bool is_shown,
+/* What its server said of it. */
+static void witness_look(const struct hold *h, uint32_t look, char *buf, size_t max)
+{
+	const struct hold_look *l = &h->look;
+
+	if (!l->place)
+		return;
+	if (!look)
+		snprintf(buf, max, ", impact: not known then");
+	else if (look != l->n)
+		snprintf(buf, max, ", impact: an earlier answer, %u of %u", look, l->n);
+	else
+		snprintf(buf, max, ", impact=\"%.300s\"", l->impact_words ? l->impact_words : "");
+}
+
+void witness_shown(const struct ctl_client *cl, const struct hold *h, bool is_shown, uint32_t look,
 	uint64_t leader, char buf[static WITNESS_MAX], uint8_t hmac[static 32])
 {
 	const struct hold_view *v = &h->view;
@@ -107,7 +125,7 @@ void witness_shown(const struct ctl_client *cl, const struct hold *h, bool is_sh
 	int n;
 
 	report_hash(v, hash);
-	witness_hmac(cl->ctl, v, hmac);
+	witness_hmac(cl->ctl, h, is_shown && look && look == h->look.n, hmac);
 	if (!is_shown) {
 		snprintf(buf, WITNESS_MAX, "by id alone: nothing was shown there");
 		return;
@@ -123,6 +141,7 @@ void witness_shown(const struct ctl_client *cl, const struct hold *h, bool is_sh
 	if (v->tx_since_wall_ns)
 		n += snprintf(buf + n, WITNESS_MAX - (size_t)n, " for %llds",
 			(long long)((clock_wall_ns() - v->tx_since_wall_ns) / CLOCK_NS_PER_S));
-	snprintf(buf + n, WITNESS_MAX - (size_t)n, ", identical=%zu, unknowns=\"%.200s\"",
+	n += snprintf(buf + n, WITNESS_MAX - (size_t)n, ", identical=%zu, unknowns=\"%.200s\"",
 		h->n_followers + 1, v->unknowns ? v->unknowns : "");
+	witness_look(h, look, buf + n, WITNESS_MAX - (size_t)n);
 }

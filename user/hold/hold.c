@@ -124,6 +124,8 @@ struct hold *hold_free(struct hold *h)
 		return NULL;
 	v = &h->view;
 	ballot_deinit(&h->ballot);
+	free(h->look.impact);
+	free(h->look.impact_words);
 	free(v->ask);
 	free(v->free);
 	free(v->tags);

@@ -45,8 +45,22 @@ struct hold_view {
 	uint64_t cgroup;       /* of its run */
 };
 
+struct side_place;
+
+/* What its server says of it besides, for people alone; it comes later, or never. The strings are
+ * owned. */
+struct hold_look {
+	struct side_place *place; /* whom to ask; NULL: nobody */
+	bool wants_impact;
+	bool may_be_own; /* its session's names may not be everybody's */
+	bool is_asked;
+	char *impact, *impact_words; /* JSON, words; NULL: not known yet */
+	unsigned n;                  /* changes with every answer: what somebody had before him */
+};
+
 struct hold {
 	struct hold_view view;
+	struct hold_look look;
 	unsigned worker;
 	struct ballot ballot;
 	/* Identical requests of the run that wait, too, are one entry: its leader's. */

@@ -26,8 +26,8 @@ static struct beneath *beneath_of(struct session *s)
 	/* Dialled from here, the same address may be another server. */
 	if (door_is_abroad(s))
 		return NULL;
-	p = side_place(w->enforcer->side, s->resource->name, s->origin.addr, s->target_port,
-		s->path, s->target, s->database);
+	p = side_place(w->enforcer->side, SIDE_RULINGS, s->resource->name, s->origin.addr,
+		s->target_port, s->path, s->target, s->database);
 	if (!p)
 		return NULL;
 	id = (uint64_t)(uintptr_t)p;

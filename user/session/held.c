@@ -10,6 +10,7 @@
 
 #include "session/decide.h"
 #include "session/keys.h"
+#include "session/look.h"
 #include "session/proctree.h"
 #include "session/record.h"
 #include "session/relay.h"
@@ -260,6 +261,7 @@ static int held_announce(struct session *s, bool is_ticket)
 		mail_free(m);
 		return err_raise(-ENOMEM);
 	}
+	look_prepare(s, m->parked);
 	m->parked->view.is_ticket = is_ticket;
 	if (is_ticket)
 		m->parked->view.session = 0;

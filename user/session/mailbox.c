@@ -7,8 +7,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "util/cleanup.h"
+#include "session/look.h"
 #include "sql/hidden.h"
+#include "util/cleanup.h"
 
 enum { FACTS_ARENA_MAX = 64 * 1024 * 1024 };
 
@@ -54,6 +55,9 @@ struct mail *mail_free(struct mail *m)
 	fd_close(m->fd);
 	hold_free(m->parked);
 	hidden_unref(m->hidden);
+	if (m->look)
+		look_answer_deinit(m->look);
+	free(m->look);
 	arena_deinit(&m->arena);
 	free(m->text);
 	free(m->by);

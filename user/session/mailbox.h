@@ -15,6 +15,7 @@
 #include "util/list.h"
 
 struct hidden;
+struct look_answer;
 struct policy;
 struct side_place;
 
@@ -35,6 +36,7 @@ enum mail_kind {
 	MAIL_HOLD,     /* `parked`: a new hold */
 	MAIL_HOLD_END, /* `hold`, `outcome` */
 	MAIL_DEADLINE, /* `hold`, `deadline_wall_ns`: its clock stood for a while */
+	MAIL_LOOK,     /* `hold`, `look`: what its server says of it */
 };
 
 struct mail {
@@ -63,6 +65,7 @@ struct mail {
 	struct side_place *side;
 	struct hidden *hidden; /* a reference, owned */
 	int64_t known_ns;
+	struct look_answer *look; /* owned; NULL: out of memory */
 };
 
 struct mailbox {

@@ -18,17 +18,23 @@ enum { SIDE_READ = 64 * 1024, SIDE_KEY_MAX = 512 };
 
 /* pg_temp last: it would be searched first if it were not named. No JIT, no workers: these
  * questions are short, and the server is somebody's. */
-static const char side_options[] =
-	"-c search_path=pg_catalog,pg_temp -c default_transaction_read_only=on "
-	"-c statement_timeout=25000 -c lock_timeout=1000 "
-	"-c idle_in_transaction_session_timeout=10000 -c jit=off "
-	"-c max_parallel_workers_per_gather=0 -c standard_conforming_strings=on";
+#define SIDE_OPTIONS(statement_ms, lock_ms)                                                        \
+	"-c search_path=pg_catalog,pg_temp -c default_transaction_read_only=on "                   \
+	"-c statement_timeout=" #statement_ms " -c lock_timeout=" #lock_ms " "                     \
+	"-c idle_in_transaction_session_timeout=10000 -c jit=off "                                 \
+	"-c max_parallel_workers_per_gather=0 -c standard_conforming_strings=on"
+
+static const char *const side_options[SIDE_PURPOSE_N] = {
+	[SIDE_RULINGS] = SIDE_OPTIONS(25000, 1000),
+	[SIDE_PEOPLE] = SIDE_OPTIONS(3000, 300),
+};
 
 struct side_job {
 	struct list link;
 	struct side_place *place;
 	unsigned worker;
 	uint64_t epoch;
+	struct side_talk *talk; /* NULL: what the objects there do */
 };
 
 struct sides {
@@ -43,8 +49,8 @@ struct sides {
 	struct list asked;
 	int wake_fd; /* eventfd */
 	_Atomic bool stops;
-	struct list open;
-	size_t n_open;
+	struct list open[SIDE_PURPOSE_N];
+	size_t n_open[SIDE_PURPOSE_N];
 };
 
 static void side_advance(struct side_place *p);
@@ -70,7 +76,10 @@ static void side_end_job(struct side_job *job, int error)
 {
 	struct side_place *p = job->place;
 
-	side_answer(job, error ? NULL : p->known, error);
+	if (job->talk)
+		job->talk->end(job->talk, error);
+	else
+		side_answer(job, error ? NULL : p->known, error);
 	list_remove(&job->link);
 	p->n_jobs--;
 	free(job);
@@ -101,7 +110,7 @@ static void side_close(struct side_place *p)
 	buf_deinit(&p->in);
 	p->coming = hidden_unref(p->coming);
 	list_remove(&p->link);
-	s->n_open--;
+	s->n_open[p->purpose]--;
 	p->is_open = false;
 }
 
@@ -127,7 +136,8 @@ static void side_fail(struct side_place *p, const char *why)
  * for long, so that a new one is tried. */
 static void side_lose(struct side_place *p, const char *why)
 {
-	if (p->n_jobs && p->is_new) {
+	/* A talk does not begin in its middle. */
+	if (p->n_jobs && (p->is_new || (p->job && p->job->talk))) {
 		side_fail(p, why);
 		return;
 	}
@@ -195,13 +205,13 @@ static void side_on_event(struct loop_source *src, uint32_t events)
 }
 
 /* The one that was not used for the longest time makes room. */
-static bool side_make_room(struct sides *s)
+static bool side_make_room(struct sides *s, enum side_purpose purpose)
 {
 	struct list *pos;
 
-	if (s->n_open < SIDE_OPEN_MAX)
+	if (s->n_open[purpose] < SIDE_OPEN_MAX)
 		return true;
-	list_for_each (pos, &s->open) {
+	list_for_each (pos, &s->open[purpose]) {
 		struct side_place *p = list_entry(pos, struct side_place, link);
 
 		if (!p->n_jobs) {
@@ -218,7 +228,7 @@ static void side_open(struct side_place *p)
 	const char *password = *p->login->password ? p->login->password : NULL;
 	int fd, r;
 
-	if (!side_make_room(s)) {
+	if (!side_make_room(s, p->purpose)) {
 		side_fail(p, "too many side connections are busy");
 		return;
 	}
@@ -231,9 +241,10 @@ static void side_open(struct side_place *p)
 	p->is_open = p->is_connecting = p->is_new = true;
 	p->deadline_ns = clock_mono_ns() + SIDE_JOB_S * CLOCK_NS_PER_S;
 	buf_init(&p->in, PG_CLIENT_MESSAGE_MAX + SIDE_READ);
-	list_append(&s->open, &p->link);
-	s->n_open++;
-	r = pg_client_init(&p->client, p->login->user, password, p->database, side_options);
+	list_append(&s->open[p->purpose], &p->link);
+	s->n_open[p->purpose]++;
+	r = pg_client_init(
+		&p->client, p->login->user, password, p->database, side_options[p->purpose]);
 	if (!r)
 		r = loop_watch(&s->loop, &p->src, EPOLLIN | EPOLLOUT);
 	if (r)
@@ -252,12 +263,44 @@ static int side_on_row(void *arg, const struct slice *columns, size_t n)
 	return r;
 }
 
+static int side_on_talk_row(void *arg, const struct slice *columns, size_t n)
+{
+	struct side_place *p = arg;
+
+	return p->job->talk->on_row(p->job->talk, columns, n);
+}
+
+/* The next question of the talk at hand, or its end. */
+static void side_go_on(struct side_place *p)
+{
+	struct side_talk *t = p->job->talk;
+	const struct slice *params = NULL;
+	struct slice text = SLICE_NULL;
+	size_t n = 0;
+	int r;
+
+	if (!t->next(t, &text, &params, &n)) {
+		side_end_job(TAKE(p->job), 0);
+		return;
+	}
+	r = pg_client_ask(&p->client, text, params, n, side_on_talk_row, p);
+	if (!r)
+		r = side_flush(p);
+	if (r)
+		side_fail(p, strerror(-r));
+}
+
 static void side_begin_job(struct side_place *p)
 {
 	int r;
 
 	p->job = list_entry(p->jobs.next, struct side_job, link);
-	p->deadline_ns = clock_mono_ns() + SIDE_JOB_S * CLOCK_NS_PER_S;
+	p->deadline_ns =
+		clock_mono_ns() + (p->job->talk ? SIDE_TALK_S : SIDE_JOB_S) * CLOCK_NS_PER_S;
+	if (p->job->talk) {
+		side_go_on(p);
+		return;
+	}
 	p->coming_epoch = atomic_load(&p->epoch);
 	p->coming_ns = clock_mono_ns();
 	p->coming = hidden_new();
@@ -270,17 +313,21 @@ static void side_begin_job(struct side_place *p)
 		side_fail(p, strerror(-r));
 }
 
+static void side_works(struct side_place *p)
+{
+	p->failed_ns = 0;
+	if (*p->why)
+		log_info("side.works", "at=\"%s\" user=%s", p->name, p->login->user);
+	p->why[0] = 0;
+}
+
 /* The answer is complete: everybody gets it for whom it is new enough. */
-static void side_take_answer(struct side_place *p)
+static void side_take_hidden(struct side_place *p)
 {
 	struct list *pos, *tmp;
 	int r = p->coming && !p->client.has_failed ? hidden_build(p->coming) : -EPROTO;
 
-	p->used_ns = clock_mono_ns();
-	p->is_new = false;
 	p->job = NULL;
-	list_remove(&p->link);
-	list_append(&p->side->open, &p->link);
 	if (r) {
 		side_fail(p, *p->client.why ? p->client.why : "the answer could not be used");
 		return;
@@ -290,10 +337,7 @@ static void side_take_answer(struct side_place *p)
 	p->coming = NULL;
 	p->known_epoch = p->coming_epoch;
 	p->known_ns = p->coming_ns;
-	p->failed_ns = 0;
-	if (*p->why)
-		log_info("side.works", "at=\"%s\" user=%s", p->name, p->login->user);
-	p->why[0] = 0;
+	side_works(p);
 	list_for_each_safe (pos, tmp, &p->jobs) {
 		struct side_job *job = list_entry(pos, struct side_job, link);
 
@@ -302,16 +346,41 @@ static void side_take_answer(struct side_place *p)
 	}
 }
 
+/* One that fails is the talk's business: the connection is as good as before. */
+static void side_take_talk(struct side_place *p)
+{
+	struct side_talk *t = p->job->talk;
+
+	side_works(p);
+	t->answered(t, p->client.has_failed ? p->client.code : NULL);
+	side_go_on(p);
+}
+
+static void side_take_answer(struct side_place *p)
+{
+	p->used_ns = clock_mono_ns();
+	p->is_new = false;
+	list_remove(&p->link);
+	list_append(&p->side->open[p->purpose], &p->link);
+	if (p->job->talk)
+		side_take_talk(p);
+	else
+		side_take_hidden(p);
+}
+
 static void side_advance(struct side_place *p)
 {
 	if (p->job && p->client.state == PG_CLIENT_IDLE)
 		side_take_answer(p);
-	if (p->job || list_is_empty(&p->jobs))
-		return;
-	if (!p->is_open)
-		side_open(p);
-	else if (p->client.state == PG_CLIENT_IDLE)
+	while (!p->job && !list_is_empty(&p->jobs)) {
+		if (!p->is_open) {
+			side_open(p);
+			return;
+		}
+		if (p->client.state != PG_CLIENT_IDLE)
+			return;
 		side_begin_job(p);
+	}
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -327,8 +396,8 @@ static void side_take_job(struct side_job *job)
 	if (p->n_jobs > SIDE_JOBS_MAX ||
 		(p->failed_ns && now - p->failed_ns < SIDE_BACKOFF_S * CLOCK_NS_PER_S))
 		error = -EAGAIN;
-	if (error ||
-		(p->known && p->known_epoch >= job->epoch && now - p->known_ns < SIDE_FRESH_NS))
+	if (error || (!job->talk && p->known && p->known_epoch >= job->epoch &&
+			     now - p->known_ns < SIDE_FRESH_NS))
 		side_end_job(job, error);
 	else
 		side_advance(p);
@@ -364,14 +433,15 @@ static void side_tick(struct loop *l, int64_t now_ns)
 	struct sides *s = l->owner;
 	struct list *pos, *tmp;
 
-	list_for_each_safe (pos, tmp, &s->open) {
-		struct side_place *p = list_entry(pos, struct side_place, link);
+	for (size_t i = 0; i < SIDE_PURPOSE_N; i++)
+		list_for_each_safe (pos, tmp, &s->open[i]) {
+			struct side_place *p = list_entry(pos, struct side_place, link);
 
-		if (p->n_jobs && now_ns > p->deadline_ns)
-			side_fail(p, "no answer in time");
-		else if (!p->n_jobs && now_ns - p->used_ns > SIDE_IDLE_S * CLOCK_NS_PER_S)
-			side_close(p);
-	}
+			if (p->n_jobs && now_ns > p->deadline_ns)
+				side_fail(p, "no answer in time");
+			else if (!p->n_jobs && now_ns - p->used_ns > SIDE_IDLE_S * CLOCK_NS_PER_S)
+				side_close(p);
+		}
 }
 
 static void side_wake(struct sides *s)
@@ -383,19 +453,31 @@ static void side_wake(struct sides *s)
 		return;
 }
 
-int side_ask_hidden(struct side_place *p, unsigned worker, uint64_t epoch)
+static int side_ask(struct side_place *p, const struct side_job *what)
 {
 	struct sides *s = p->side;
-	struct side_job *job = calloc(1, sizeof(*job));
+	struct side_job *job = malloc(sizeof(*job));
 
 	if (!job)
 		return err_raise(-ENOMEM);
-	*job = (struct side_job){.place = p, .worker = worker, .epoch = epoch};
+	*job = *what;
 	pthread_mutex_lock(&s->lock);
 	list_append(&s->asked, &job->link);
 	pthread_mutex_unlock(&s->lock);
 	side_wake(s);
 	return 0;
+}
+
+int side_ask_hidden(struct side_place *p, unsigned worker, uint64_t epoch)
+{
+	return err_trace(
+		side_ask(p, &(struct side_job){.place = p, .worker = worker, .epoch = epoch}));
+}
+
+void side_talk(struct side_place *p, struct side_talk *t)
+{
+	if (side_ask(p, &(struct side_job){.place = p, .talk = t}))
+		t->end(t, true);
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -413,14 +495,15 @@ bool side_serves(const struct sides *s, const char *resource)
 	return s && side_find_login(s, resource);
 }
 
-static struct side_place *side_make_place(struct sides *s, const struct side_login *login,
-	struct slice key, const char *target, const char *database)
+static struct side_place *side_make_place(struct sides *s, enum side_purpose purpose,
+	const struct side_login *login, struct slice key, const char *target, const char *database)
 {
 	struct side_place *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->login = login;
+	p->purpose = purpose;
 	p->side = s;
 	p->src.fd = -1;
 	list_init(&p->jobs);
@@ -432,8 +515,9 @@ static struct side_place *side_make_place(struct sides *s, const struct side_log
 	return NULL;
 }
 
-struct side_place *side_place(struct sides *s, const char *resource, const uint8_t addr[static 16],
-	uint16_t port, const char *path, const char *target, const char *database)
+struct side_place *side_place(struct sides *s, enum side_purpose purpose, const char *resource,
+	const uint8_t addr[static 16], uint16_t port, const char *path, const char *target,
+	const char *database)
 {
 	const struct side_login *login = s ? side_find_login(s, resource) : NULL;
 	struct side_place *p;
@@ -443,7 +527,7 @@ struct side_place *side_place(struct sides *s, const char *resource, const uint8
 
 	if (!login || strlen(database) >= sizeof(p->database) || strlen(path) >= sizeof(p->path))
 		return NULL;
-	n = snprintf(key, sizeof(key), "%s%c%s%c%u%c", resource, 0, path, 0, port, 0);
+	n = snprintf(key, sizeof(key), "%d%s%c%s%c%u%c", purpose, resource, 0, path, 0, port, 0);
 	len = (size_t)n + 16 + strlen(database);
 	if (n < 0 || len > sizeof(key))
 		return NULL;
@@ -452,7 +536,7 @@ struct side_place *side_place(struct sides *s, const char *resource, const uint8
 	pthread_mutex_lock(&s->lock);
 	p = map_get(&s->places, slice_of(key, len));
 	if (!p) {
-		p = side_make_place(s, login, slice_of(key, len), target, database);
+		p = side_make_place(s, purpose, login, slice_of(key, len), target, database);
 		if (p) {
 			memcpy(p->addr, addr, sizeof(p->addr));
 			p->port = port;
@@ -497,8 +581,9 @@ int side_new(struct enforcer *e, const struct side_login *logins, size_t n, stru
 		return err_raise(-ENOMEM);
 	s->enforcer = e;
 	list_init(&s->asked);
-	list_init(&s->open);
-	map_init(&s->places, SIDE_PLACES_MAX);
+	for (size_t i = 0; i < SIDE_PURPOSE_N; i++)
+		list_init(&s->open[i]);
+	map_init(&s->places, SIDE_PURPOSE_N * SIDE_PLACES_MAX);
 	pthread_mutex_init(&s->lock, NULL);
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->logins = calloc(n + 1, sizeof(*s->logins));
@@ -518,12 +603,20 @@ int side_new(struct enforcer *e, const struct side_login *logins, size_t n, stru
 	return 0;
 }
 
+/* There is nobody any more to be answered. */
+static void side_drop_job(struct side_job *job)
+{
+	if (job->talk)
+		job->talk->end(job->talk, true);
+	free(job);
+}
+
 static void side_free_place(struct side_place *p)
 {
 	struct list *pos, *tmp;
 
 	list_for_each_safe (pos, tmp, &p->jobs)
-		free(list_entry(pos, struct side_job, link));
+		side_drop_job(list_entry(pos, struct side_job, link));
 	side_close(p);
 	hidden_unref(p->known);
 	free(p);
@@ -547,7 +640,7 @@ struct sides *side_free(struct sides *s)
 	if (!s)
 		return NULL;
 	list_for_each_safe (pos, tmp, &s->asked)
-		free(list_entry(pos, struct side_job, link));
+		side_drop_job(list_entry(pos, struct side_job, link));
 	while (map_next(&s->places, &at, NULL, &p))
 		side_free_place(p);
 	map_deinit(&s->places);

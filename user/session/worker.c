@@ -226,6 +226,7 @@ static void worker_read_letter(struct worker *w, struct mail *m)
 	case MAIL_HOLD:
 	case MAIL_HOLD_END:
 	case MAIL_DEADLINE:
+	case MAIL_LOOK:
 		break;
 	}
 	(void)bug(true);

@@ -138,3 +138,9 @@ void jsonw_null(struct json *j, const char *key)
 	json_begin(j, key);
 	json_raw(j, SLICE_LIT("null"));
 }
+
+void jsonw_made(struct json *j, const char *key, struct slice json)
+{
+	json_begin(j, key);
+	json_raw(j, json);
+}

@@ -30,3 +30,5 @@ void jsonw_int(struct json *j, const char *key, int64_t value);
 void jsonw_uint(struct json *j, const char *key, uint64_t value);
 void jsonw_bool(struct json *j, const char *key, bool value);
 void jsonw_null(struct json *j, const char *key);
+/* A value that such a writer made before. */
+void jsonw_made(struct json *j, const char *key, struct slice json);

@@ -67,9 +67,9 @@ static int ask(int *n)
 	return client_ask(CTL_STATUS, SLICE_NULL, count, n);
 }
 
-#define DATA "\0\2\3\204"
-#define END  "\0\2\3\205"
-#define ERR  "\0\2\3\206"
+#define DATA "\0\3\3\204"
+#define END  "\0\3\3\205"
+#define ERR  "\0\3\3\206"
 
 Test(client, answers_until_the_end)
 {
@@ -114,7 +114,7 @@ Test(client, a_refusal_without_reading_is_heard)
 
 Test(client, answers_that_make_no_sense)
 {
-	static const struct slice bad[] = {SLICE_LIT("\0"), SLICE_LIT("\0\3\3\204\0\0\0\2{}"),
+	static const struct slice bad[] = {SLICE_LIT("\0"), SLICE_LIT("\0\2\3\204\0\0\0\2{}"),
 		SLICE_LIT("\0\1\0\1"), SLICE_LIT(DATA "\0\0\0\2[]"), SLICE_LIT(DATA "\0\0\0\2{"),
 		SLICE_LIT(DATA "\377\377\377\377{}"), SLICE_LIT(DATA), SLICE_LIT(ERR "\0")};
 

@@ -167,7 +167,7 @@ Test(prompt, what_is_sent)
 	key("a");
 	d = prompt_decision(&p);
 	cr_expect(d.is_approval && !d.is_wide && !d.is_all && !d.seconds && d.hold == 42);
-	cr_expect_str_eq(d.seen, "cafe");
+	cr_expect_str_eq(d.seen, "cafe/0");
 	key("\033");
 	prompt_settle(&p, now);
 	key("s");

@@ -1,0 +1,193 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a change would touch, as the approver sees it: asked of the server over the side connection, and
+# nothing of the statement runs for it.
+. "$(dirname "$0")/lib.sh"
+command -v tmux > /dev/null || { echo "ok - impact # SKIP no tmux"; echo "0 0 1" > "$G.count"; exit 0; }
+
+EVIL=$(printf 'evil\033[31m\342\200\256"name')
+policy <<YAML
+version: 1
+default: {read: allow, session: allow, other: hold}
+$(standard_resources)
+rules:
+  - name: a-human-looks
+    when: {effect: [insert, update, delete, destroy, define, unknown, execute, admin]}
+    then: hold
+    timeout: 5m
+YAML
+with_login() {
+	stop_daemon
+	rm -f "$G/config.yaml"
+	config <<-END
+	catalog:
+	  - {resource: shop, user: reader}
+	END
+	start_daemon
+}
+trap 'tmux -L "hf-$$" kill-server 2> /dev/null; clean_group; admin "DROP OWNED BY reader; DROP ROLE reader" > /dev/null' EXIT
+DB=postgres admin 'CREATE ROLE reader LOGIN' > /dev/null || exit 1
+admin "CREATE TABLE lines (id int, o int CONSTRAINT of_order REFERENCES orders ON DELETE CASCADE);
+	INSERT INTO lines SELECT i, 1 + i % 100 FROM generate_series(1, 300) i;
+	CREATE TABLE gifts (id int, o int REFERENCES orders ON DELETE SET NULL);
+	CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TRIGGER tell AFTER DELETE ON lines FOR EACH ROW EXECUTE FUNCTION told();
+	CREATE VIEW open_orders AS SELECT * FROM orders WHERE status = 'open';
+	CREATE SCHEMA other; CREATE TABLE other.notes (id int);
+	CREATE TABLE parted (id int) PARTITION BY RANGE (id);
+	CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+	INSERT INTO parted SELECT i FROM generate_series(0, 9) i;
+	ANALYZE orders; ANALYZE lines; ANALYZE parted; ANALYZE parted_1" > /dev/null || exit 1
+psql -XqAt -v ON_ERROR_STOP=1 -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -v name="$EVIL" > /dev/null <<< 'CREATE TABLE :"name" (id int);' || exit 1
+with_login || exit 1
+tmux -L "hf-$$" -f /dev/null start-server \; set-option -s exit-empty off || exit 1
+
+pending_of() { hf pending --json | jq -c --arg n "$1" 'select(.run_name == $n)'; }
+# is NAME FILTER: what jq says of the hold of that run.
+is() { [ "$(pending_of "$1" | jq -r "$2")" = true ]; }
+words() { pending_of "$1" | jq -r .impact_words; }
+held() { # NAME SQL: held, and the server has answered
+	bg "$1" sql "$1" "$2"
+	H=$(wait_hold "$1")
+	wait_until 15 is "$1" '.look > 0'
+}
+over() { deny "$H"; finish "$BG" || true; }
+# All that the side role asked the server for.
+asked() { grep -a " reader LOG: " "$E2E_PGLOG"; }
+
+test_rows_size_and_what_goes_along_are_shown() {
+	held tables "DELETE FROM orders WHERE id = 1"
+	is tables '.impact.answered'
+	is tables '.impact.tables == [.impact.tables[0]] and (.impact.tables[0] | .name == "public.orders" and .rows_about == 100 and .bytes > 8000 and .does == ["delete from"])'
+	is tables '[.impact.follows[] | .name + " " + .does] | sort == ["public.gifts set null in", "public.lines delete from"]'
+	is tables '.impact.follows[] | select(.name == "public.lines") | .rows_about == 300 and .foreign_key == "of_order"'
+	is tables '.impact.triggers == [{"name": "tell", "table": "public.lines", "function": "public.told"}]'
+	# Nobody counted these rows, so there is no number.
+	is tables '.impact.follows[] | select(.name == "public.gifts") | .rows_about == null'
+	assert_has "$(words tables)" 'delete from public.orders (about 100 rows, '
+	assert_has "$(words tables)" 'set null in public.gifts (rows not known'
+	assert_has "$(hf why "$H")" 'delete from public.lines (about 300 rows'
+	assert_eq "$(admin 'SELECT count(*) FROM orders')" 100
+	over
+}
+
+test_the_prompt_shows_it_and_the_ledger_says_so() {
+	tmux -L "hf-$$" -f /dev/null new-session -d -s one -x 100 -y 40 \
+		"env HOLDFAST_DIR='$HOLDFAST_DIR' HOLDFAST_LEDGER='$HOLDFAST_LEDGER' '$B/holdfast' prompt; read _"
+	shot() { tmux -L "hf-$$" capture-pane -p -t one; }
+	on_screen() { shot | grep -qF -- "$1"; }
+	held prompted "DELETE FROM orders WHERE id = 2"
+	wait_until 10 on_screen 'delete from public.orders (about 100 rows'
+	shot
+	answers() { on_screen 'APPROVE h' || { tmux -L "hf-$$" send-keys -t one a; on_screen 'APPROVE h'; }; }
+	wait_until 10 answers
+	tmux -L "hf-$$" send-keys -t one Enter
+	finish "$BG"
+	wait_ledger "SELECT count(*) FROM decisions WHERE hold = ${H#h} AND shown LIKE '%impact=\"delete from public.orders (about 100 rows%' AND length(shown_hmac) = 32" 1
+	assert_has "$(hf why "$H")" 'impact="delete from public.orders'
+	tmux -L "hf-$$" kill-session -t one
+}
+
+test_truncate_drop_and_partitions() {
+	held more 'TRUNCATE orders CASCADE'
+	is more '.impact.tables[0].does == ["truncate"] and ([.impact.follows[] | .does] | unique == ["truncate"])'
+	over
+	held more 'DROP TABLE orders CASCADE'
+	is more '.impact.tables[0].does == ["drop"] and .impact.views == ["public.open_orders"]'
+	is more '[.impact.follows[] | .does] | unique == ["loss of a foreign key of"]'
+	over
+	held more 'UPDATE parted SET id = 3'
+	is more '.impact.tables[0] | .rows_about == 10 and .partitions == 1 and .kind == "partitioned table"'
+	over
+	held more 'ALTER TABLE orders ADD COLUMN more int'
+	is more '.impact.tables[0] | .rows_about == 100 and .does == ["change of"]'
+	over
+}
+
+# What is not known is said to be so.
+test_unknown_is_said_and_is_no_number() {
+	held vague 'DELETE FROM notes WHERE id = 1'
+	assert_has "$(words vague)" 'which of the 2 tables that are called notes is meant'
+	over
+	held vague 'DELETE FROM other.notes'
+	is vague '.impact.tables | length == 1'
+	assert_lacks "$(words vague)" 'is meant'
+	over
+	held vague 'DO $$ BEGIN DELETE FROM orders; END $$; DELETE FROM orders'
+	assert_has "$(words vague)" 'its text does not say it'
+	over
+	held vague 'DELETE FROM no_such_table'
+	assert_has "$(words vague)" 'no such table'
+	over
+	bg psql in_run vague -- psql -XqAt "$SHOP" -c 'BEGIN' -c 'CREATE TABLE orders_2 (id int)' -c 'DELETE FROM orders_2'
+	approve "$(wait_hold vague)"
+	wait_until 10 is vague '.effects | test("delete")'
+	wait_until 10 is vague '.look > 0'
+	assert_has "$(words vague)" 'nobody else sees it'
+	deny "$(wait_hold vague)"
+	finish "$BG" || true
+}
+
+test_names_of_somebodys_reach_no_terminal() {
+	printf 'DELETE FROM "%s"' "${EVIL/\"/\"\"}" > "$T/evil.sql"
+	bg psql in_run hostile -- psql -XqAt "$SHOP" -f - < "$T/evil.sql"
+	H=$(wait_hold hostile)
+	wait_until 15 is hostile '.look > 0'
+	is hostile '.impact.tables[0].name | test("evil")'
+	tmux -L "hf-$$" -f /dev/null new-session -d -s evil -x 100 -y 40 \
+		"env HOLDFAST_DIR='$HOLDFAST_DIR' HOLDFAST_LEDGER='$HOLDFAST_LEDGER' '$B/holdfast' prompt; read _"
+	shown() { tmux -L "hf-$$" capture-pane -p -t evil | grep -F 'impact' | grep -F 'evil\x1b[31m\u{202e}'; }
+	wait_until 10 shown
+	assert_lacks "$(hf why "$H")" "$(printf '\033')"
+	assert_lacks "$(hf pending --json)" "$(printf '\342\200\256')"
+	tmux -L "hf-$$" kill-session -t evil
+	over
+}
+
+# Somebody holds the table, and does not let go: the rest is told, the hold is held.
+test_a_locked_table_has_no_size_and_keeps_nobody_waiting() {
+	bg lock psql -XqAt -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -c "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(62)"
+	wait_until 10 file_has "$E2E_PGLOG" 'pg_sleep(62)'
+	held locked 'DELETE FROM orders WHERE id = 3'
+	is locked '.impact.tables[0] | .rows_about == 100 and .bytes == null'
+	assert_has "$(words locked)" 'not known: the size: somebody has locked a table'
+	over
+	admin "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(62)%' AND pid <> pg_backend_pid()" > /dev/null
+}
+
+test_nothing_of_the_statement_was_asked() {
+	asked > "$T/asked"
+	[ -s "$T/asked" ]
+	if grep -E 'LOG: +(statement|execute [^:]*):' "$T/asked" | grep -qvE ': +(WITH RECURSIVE)'; then
+		cat "$T/asked"
+		fail 'something else was asked'
+	fi
+}
+
+test_a_server_that_does_not_let_us_in_changes_nothing() {
+	DB=postgres admin 'ALTER ROLE reader NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"'reader'" > /dev/null
+	bg psql sql shut "DELETE FROM orders WHERE id = 4 RETURNING 'gone ' || id"
+	H=$(wait_hold shut)
+	wait_until 15 is shut '.look > 0'
+	is shut '.impact.answered | not'
+	assert_has "$(words shut)" 'not known: '
+	approve "$H"
+	finish "$BG"
+	assert_has "$(out psql)" 'gone 4'
+	DB=postgres admin 'ALTER ROLE reader LOGIN' > /dev/null
+}
+
+test_without_a_login_nothing_is_shown() {
+	stop_daemon
+	rm -f "$G/config.yaml"
+	start_daemon
+	before=$(asked | wc -l)
+	bg psql sql none 'DELETE FROM orders WHERE id = 5'
+	H=$(wait_hold none)
+	is none '[has("look"), has("impact"), has("impact_words")] == [false, false, false]'
+	assert_lacks "$(hf why "$H")" impact
+	over
+	assert_eq "$(asked | wc -l)" "$before"
+}
+
+run_tests
