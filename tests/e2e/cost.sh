@@ -150,6 +150,22 @@ test_unnamed_statement_and_portal_survive() {
 	assert_eq "$(grep ^D "$T/portal.seen" | tr '\n' ' ')" 'D 1 D 2 D 3 D 4 D 1 '
 }
 
+# Each transaction begins as it would without us, whatever became of the one that wore the belt.
+test_belt_is_gone_with_its_transaction() {
+	local show="Q SELECT setting FROM pg_settings WHERE name = 'transaction_read_only'"
+	talked after 'P - SELECT id FROM orders WHERE id = 7' 'B - -' 'E -' S wait 'Q SHOW transaction_read_only' wait \
+		'P - SELECT 1 / (id - id) FROM orders LIMIT 1' 'B - -' 'E -' S wait 'Q SHOW transaction_read_only' wait \
+		'P - INSERT INTO scratch.t VALUES (61)' 'B - -' 'E -' S wait 'Q BEGIN' wait 'Q SHOW transaction_read_only' wait 'Q ROLLBACK' wait \
+		'Q SELECT id FROM orders WHERE id = 7' wait 'Q SHOW transaction_read_only' wait 'Q INSERT INTO scratch.t VALUES (62)' wait
+	is_belted after
+	assert_eq "$(grep -E '^(D|C INSERT|E)' "$T/after.seen" | tr '\n' ' ')" 'D 7 D off E 22012 division by zero D off C INSERT 0 1 D off D 7 D off C INSERT 0 1 '
+	# What the client made the default is what it finds, on as well as off.
+	talked default "Q SET default_transaction_read_only = on" wait 'P - SELECT id FROM orders WHERE id = 7' 'B - -' 'E -' S wait 'Q SHOW transaction_read_only' wait \
+		"$show" wait
+	assert_lacks "$(cat "$T/default.seen")" 'D off'
+	assert_lacks "$(cat "$E2E_PGLOG")" 'can only be used in transaction blocks' "no warning in the server's log"
+}
+
 test_no_notice_setting_or_notification_of_ours_leaks() {
 	# The log of the server, which a client may have sent to itself, quotes every statement: its own, as it sent it.
 	set -- "Q SET client_min_messages = debug1; SET log_min_duration_statement = '0'" wait 'Q BEGIN' wait 'Q SELECT id FROM orders WHERE id = 7' wait 'Q COMMIT' wait \

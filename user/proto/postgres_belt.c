@@ -6,8 +6,11 @@
  *
  * A simple query gets it as a first statement of its text: one more CommandComplete, which is
  * hidden, and error positions that are moved back. An extended batch gets it as messages under a
- * name of our own: SET LOCAL would leave a warning in the server's log there, so it is the
- * function.
+ * name of our own. SET LOCAL would leave a warning in the server's log there, for want of a
+ * transaction block. Plain SET is as short-lived for this one setting: every transaction starts
+ * with default_transaction_read_only (StartTransaction of the server's xact.c), whatever was set
+ * before. Neither can be undone by the time anybody's code runs: that takes a snapshot, behind
+ * which a transaction cannot be made read-write again (its check hook in variable.c).
  */
 #include <stdio.h>
 
@@ -15,7 +18,7 @@
 
 #define PG_BELT_NAME  "holdfast_ro"
 #define PG_BELT_QUERY "SET LOCAL transaction_read_only=on;"
-#define PG_BELT_TEXT  "SELECT pg_catalog.set_config('transaction_read_only','on',true)"
+#define PG_BELT_TEXT  "SET transaction_read_only=on"
 
 /* ---- putting it on --------------------------------------------------------------------------- */
 
