@@ -99,6 +99,18 @@ test_guard_adds_one_round_trip_to_a_commit_behind_reads_and_none_to_others() {
 	echo '# cost: COMMIT behind reads of tables takes 1 round trip more, a read inside a transaction and COMMIT behind anything else 0' >> "$E2E_TMP/numbers"
 }
 
+test_names_from_before_cost_a_round_trip_before_a_write_behind_reads_only() {
+	# What code on the server may have prepared anew is looked up once, for all names.
+	costs 1 names 'P b BEGIN' 'P r SELECT id FROM orders WHERE id = 7' 'P w INSERT INTO scratch.t VALUES (5)' 'P c COMMIT' S wait \
+		'B - w' 'E -' S wait 'B - r' 'E -' S wait 'B - r' 'E -' S wait 'B - w' 'E -' S wait 'B - w' 'E -' S wait \
+		'B - b' 'E -' 'B - w' 'E -' S wait 'B - r' 'E -' S wait 'B - w' 'E -' S wait 'B - c' 'E -' S wait
+	assert_eq "$(grep -c '^> P holdfast_q SELECT .s., p.name' "$T/names.through")" 1
+	costs 0 unnamed 'P - SELECT id FROM orders WHERE id = 7' 'B - -' 'E -' S wait 'P - INSERT INTO scratch.t VALUES (6)' 'B - -' 'E -' S wait
+	costs 0 sql 'Q PREPARE r AS SELECT id FROM orders WHERE id = 7' wait 'Q EXECUTE r' wait 'Q EXECUTE r' wait
+	costs 1 sqlwrite 'Q PREPARE w AS INSERT INTO scratch.t VALUES (7)' wait 'Q EXECUTE w' wait 'Q SELECT id FROM orders LIMIT 1' wait 'Q EXECUTE w' wait 'Q EXECUTE w' wait
+	echo '# cost: a named statement that writes, or that shows all it does, takes 1 round trip more behind a read of a table, 0 otherwise' >> "$E2E_TMP/numbers"
+}
+
 # ---- what it must not disturb: one test a thing that a question in the middle could break --------------
 
 test_set_transaction_is_still_the_first_of_its_transaction() {

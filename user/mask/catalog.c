@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "mask/name.h"
 #include "mask/plan.h"
 #include "mask/transform.h"
 #include "util/map.h"
@@ -19,7 +20,6 @@ enum {
 	CATALOG_COLUMNS_MAX = 1 << 20,
 	CATALOG_MEM_MAX = 128 << 20,
 	FIRST_USER_TABLE = 16384, /* PostgreSQL gives ids below this to what it comes with */
-	NAME_MAX_LEN = 256,
 };
 
 /* A column about which there is something to know. */
@@ -39,10 +39,11 @@ struct catalog_shown {
 
 struct catalog_table {
 	uint32_t id;
-	bool is_known;              /* added, not only named as a source */
-	bool is_protected;          /* has a protected column */
-	bool is_queued;             /* newly derived, its own views not yet looked at */
-	struct column_fate derived; /* is_unproven if it may show protected columns */
+	bool is_known;                /* added, not only named as a source */
+	bool is_protected;            /* has a protected column */
+	bool runs_code, runs_written; /* touching it, changing it runs code of somebody's */
+	bool is_queued;               /* newly derived, its own views not yet looked at */
+	struct column_fate derived;   /* is_unproven if it may show protected columns */
 	struct catalog_edge *views, *sources;
 	struct catalog_name *columns;
 	struct catalog_shown *shown;
@@ -90,85 +91,6 @@ struct column_fate rules_unknown_fate(const struct mask_rule *const *rules)
 			fate.unproven = (*rules)->unproven;
 	}
 	return fate;
-}
-
-/* ---- patterns -------------------------------------------------------------------------------- */
-
-static bool glob_matches(struct slice pattern, struct slice s)
-{
-	size_t p = 0, i = 0, star = SIZE_MAX, mark = 0;
-
-	while (i < s.n) {
-		if (p < pattern.n && pattern.p[p] == '*') {
-			star = p++;
-			mark = i;
-		} else if (p < pattern.n && pattern.p[p] == s.p[i]) {
-			p++;
-			i++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			i = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.n && pattern.p[p] == '*')
-		p++;
-	return p == pattern.n;
-}
-
-/*
- * Takes the last component off a dotted name, as the agent or a policy writes it: `public."We.ird"`
- * has two. The text without its quotes goes to buf. False: not a name.
- */
-static bool name_pop(struct slice *name, char buf[static NAME_MAX_LEN], struct slice *ret)
-{
-	size_t start = 0, n = 0;
-	bool is_quoted = false;
-	struct slice part;
-
-	for (size_t i = 0; i < name->n; i++) {
-		is_quoted ^= name->p[i] == '"';
-		if (!is_quoted && name->p[i] == '.')
-			start = i + 1;
-	}
-	part = slice_skip(*name, start);
-	name->n = start ? start - 1 : 0;
-	is_quoted = part.n >= 2 && part.p[0] == '"' && part.p[part.n - 1] == '"';
-	if (is_quoted)
-		part = slice_of(part.p + 1, part.n - 2);
-	if (part.n > NAME_MAX_LEN)
-		return false;
-	for (size_t i = 0; i < part.n; i++) {
-		buf[n++] = (char)part.p[i];
-		if (is_quoted && part.p[i] == '"')
-			i++;
-	}
-	*ret = slice_of(buf, n);
-	return n;
-}
-
-/* Components from the right: "*.email" is a column of any table, "email" of any table too. */
-static bool pattern_matches(
-	const char *pattern, struct slice schema, struct slice table, struct slice column)
-{
-	const struct slice parts[] = {column, table, schema};
-	struct slice rest = slice_str(pattern), part;
-	char buf[NAME_MAX_LEN];
-
-	for (size_t i = 0; i < 3 && rest.n; i++)
-		if (!name_pop(&rest, buf, &part) || !glob_matches(part, parts[i]))
-			return false;
-	return true;
-}
-
-static bool rule_names(
-	const struct mask_rule *rule, struct slice schema, struct slice table, struct slice column)
-{
-	for (const char **pattern = rule->columns; pattern && *pattern; pattern++)
-		if (pattern_matches(*pattern, schema, table, column))
-			return true;
-	return false;
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -392,7 +314,7 @@ int mask_catalog_add_column(struct mask_catalog *c, uint32_t table, uint16_t att
 			.unproven = (*rule)->unproven,
 			.rules = UINT64_C(1) << (rule - c->rules)};
 
-		if (!rule_names(*rule, schema, name, column))
+		if (!name_fits_rule(*rule, schema, name, column))
 			continue;
 		fate_merge(&fate, &by_rule);
 		if (by_rule.unproven > fate.unproven)
@@ -740,4 +662,74 @@ bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object)
 		is_found = true;
 	}
 	return !is_found && !name_is_system(schema, name);
+}
+
+/* ---- code of somebody's ---------------------------------------------------------------------- */
+
+int mask_catalog_add_code(struct mask_catalog *c, uint32_t table, bool only_written)
+{
+	struct catalog_table *t;
+	int r = catalog_table_get(c, table, &t);
+
+	if (r)
+		return r;
+	t->runs_written = true;
+	t->runs_code |= !only_written;
+	return 0;
+}
+
+bool mask_catalog_runs_code(const struct mask_catalog *c, struct slice object, bool is_written)
+{
+	char schema_buf[NAME_MAX_LEN], name_buf[NAME_MAX_LEN];
+	struct slice schema = SLICE_NULL, name;
+	bool is_found = false;
+
+	if (!name_pop(&object, name_buf, &name) ||
+		(object.n && !name_pop(&object, schema_buf, &schema)))
+		return true;
+	for (const struct catalog_table *t = map_get(&c->names, name); t; t = t->next_same_name) {
+		if (schema.n && !slice_eq(schema, t->schema))
+			continue;
+		if (is_written ? t->runs_written : t->runs_code)
+			return true;
+		is_found = true;
+	}
+	return !is_found && !name_is_system(schema, name);
+}
+
+bool mask_catalog_uses_code(const struct mask_catalog *c, struct slice uses)
+{
+	enum use_kind kind;
+	struct slice name;
+
+	while (facts_next_use(&uses, &kind, &name)) {
+		enum mask_word word = MASK_WORD_N;
+
+		switch (kind) {
+		case USE_FUNCTION:
+			word = MASK_WORD_FUNCTION;
+			break;
+		case USE_OPERATOR:
+			word = MASK_WORD_OPERATOR;
+			break;
+		case USE_TYPE:
+			word = MASK_WORD_TYPE;
+			break;
+		case USE_ATTRIBUTE:
+			word = MASK_WORD_ROW_FUNCTION;
+			break;
+		case USE_ANYTHING:
+			return true;
+		}
+		if (word == MASK_WORD_N || catalog_has_word(c, word, name))
+			return true;
+		if (kind == USE_TYPE && catalog_has_word(c, MASK_WORD_CAST, SLICE_NULL))
+			return true;
+	}
+	return false;
+}
+
+bool mask_catalog_has_coded_types(const struct mask_catalog *c)
+{
+	return c->words[MASK_WORD_TYPE].n > 0;
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "fact/facts.h"
 #include "fact/lineage.h"
 #include "fact/masking.h"
 #include "util/arena.h"
@@ -61,15 +62,24 @@ enum mask_word {
 	MASK_WORD_ROW_FUNCTION, /* takes a row: `t.name` may call it */
 	MASK_WORD_OPERATOR,
 	MASK_WORD_CAST, /* without a name: some conversion runs such code */
+	MASK_WORD_TYPE, /* making a value of it does */
 	MASK_WORD_N
 };
 
 ERR_CHECK int mask_catalog_add_word(struct mask_catalog *c, enum mask_word kind, struct slice word);
+/* Touching the table (only_written: changing it) runs such code. */
+ERR_CHECK int mask_catalog_add_code(struct mask_catalog *c, uint32_t table, bool only_written);
 /* False: a table of users (id from 16384) that was never added, so that asking again may help. */
 bool mask_catalog_knows(const struct mask_catalog *c, uint32_t table);
 /* May a table with this name as the agent wrote it ("schema.name" or "name", components quoted
  * where they must be; empty = any) hold or show a protected column? Unknown names: yes. */
 bool mask_catalog_may_touch(const struct mask_catalog *c, struct slice object);
+/* May touching what has this name, as above, run code of somebody's? Unknown names: yes. */
+bool mask_catalog_runs_code(const struct mask_catalog *c, struct slice object, bool is_written);
+/* May what the text uses without saying what it does (facts.uses)? */
+bool mask_catalog_uses_code(const struct mask_catalog *c, struct slice uses);
+/* Is there any type of which making a value does? */
+bool mask_catalog_has_coded_types(const struct mask_catalog *c);
 
 /* ---- lineage --------------------------------------------------------------------------------- */
 

@@ -181,6 +181,21 @@ static struct slice pg_name_text(const void *state, struct slice name)
 	return s && !s->is_suspect ? s->text : SLICE_NULL;
 }
 
+static struct slice pg_portal_text(const void *state, struct slice name)
+{
+	const struct pg *st = state;
+	const struct pg_portal *p = (const struct pg_portal *)pg_names_get(&st->portals, name);
+
+	return p && p->stmt && !p->stmt->is_suspect ? p->stmt->text : SLICE_NULL;
+}
+
+static void pg_name_forget(void *state, bool is_portal, struct slice name)
+{
+	struct pg *st = state;
+
+	pg_names_remove(st, is_portal ? &st->portals : &st->stmts, name);
+}
+
 static uint64_t pg_lexing(const void *state, bool *ret_readable)
 {
 	const struct pg *st = state;
@@ -244,6 +259,8 @@ const struct protocol protocol_postgres = {
 	.split = pg_split,
 	.tx = pg_tx,
 	.name_text = pg_name_text,
+	.portal_text = pg_portal_text,
+	.name_forget = pg_name_forget,
 	.lexing = pg_lexing,
 	.cancel_request = pg_cancel_request,
 	.cancel_matches = pg_cancel_matches,

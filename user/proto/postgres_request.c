@@ -100,6 +100,27 @@ static const struct pg_named *pg_place_unknown(const struct pg_place *p)
 	return s->is_unknown ? &s->named : NULL;
 }
 
+/* Is the place about a name that was there before the kept units? Nothing else can be without one
+ * in SQL: only names can be taken over. */
+static bool pg_place_uses_name(const struct pg *st, const struct pg_place *p)
+{
+	const bool is_bind = p->kind == PG_BIND;
+	const struct pg_named *used;
+
+	if (!is_bind && p->kind != PG_EXECUTE && p->kind != PG_DESCRIBE_P)
+		return false;
+	used = is_bind ? &((const struct pg_portal *)p->obj)->stmt->named : p->obj;
+	if (!used->name.n)
+		return false;
+	for (uint32_t i = st->sent; i != st->tail; i++) {
+		const struct pg_place *q = pg_place_at(st, i);
+
+		if (q->kind == (is_bind ? PG_PARSE : PG_BIND) && q->obj == used)
+			return false;
+	}
+	return true;
+}
+
 /* All texts that the kept units name, each once if they follow each other; the request's own text,
  * if it has one, is last. */
 static int pg_request_text(struct pg *st, struct request *req, struct arena *arena,
@@ -118,6 +139,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 		n_binds += p->kind == PG_BIND;
 		defines |= p->kind == PG_PARSE && p->obj->name.n;
 		is_fresh |= p->kind == PG_PARSE && pg_text_hangs_on_settings(s->text);
+		req->uses_names = req->uses_names || pg_place_uses_name(st, p);
 		if (!*ret_unknown)
 			*ret_unknown = pg_place_unknown(p);
 		if (!s || s == last || s->is_unknown)
@@ -131,8 +153,9 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 	if (own.p && !pg_text_add(&text, own, arena))
 		return PROTO_E_TOO_BIG;
 	/* The parameters of one Bind are judged and shown; FETCH could run the portals of others.
-	 */
-	req->is_suspect = req->is_suspect || n_texts > 1 || n_binds > 1 || st->lexing_unknown;
+	 * Of what is only prepared nothing runs: a driver that prepares all of a batch at first. */
+	req->is_suspect = req->is_suspect || n_binds > 1 || st->lexing_unknown ||
+			  (n_texts > 1 && (n_binds || !req->is_prepare_only));
 	req->is_doubtful = st->doubts_lexing && st->batch_open && is_fresh && !st->lexing_unknown;
 	req->has_bind = n_binds;
 	req->is_whole = own.p ? st->tail == st->sent + 1

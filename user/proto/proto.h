@@ -175,6 +175,9 @@ struct request {
 	/* It can be put again as it is: a simple query and nothing kept before it, or units up to
 	 * an Execute that do not define a name. */
 	bool is_whole;
+	/* It runs a statement or portal by a name from before: what code on the server may have
+	 * given another meaning since. */
+	bool uses_names;
 };
 
 /* What the server's side of the session looks like, as confirmed by the server. */
@@ -449,6 +452,10 @@ struct protocol {
 	enum tx_state (*tx)(const void *st);
 	/* Text of a prepared statement as the server confirmed it; {NULL,0} = unknown. */
 	struct slice (*name_text)(const void *st, struct slice name);
+	/* The same of a portal. */
+	struct slice (*portal_text)(const void *st, struct slice name);
+	/* The name of a statement (or portal) means something else by now: nobody knows what. */
+	void (*name_forget)(void *st, bool is_portal, struct slice name);
 	/* Settings confirmed by the server that change how text is read: a digest for caches and
 	 * for what an approval is bound to. 0 with *ret_readable = false: the text cannot be read
 	 * safely. */

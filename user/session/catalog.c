@@ -227,6 +227,14 @@ static int catalog_on_row(struct session *s, const struct value *v, size_t n)
 	case CATALOG_CAST:
 		r = mask_catalog_add_word(s->coming, MASK_WORD_CAST, name);
 		break;
+	case CATALOG_TYPE:
+		r = mask_catalog_add_word(s->coming, MASK_WORD_TYPE, name);
+		break;
+	case CATALOG_RUNS:
+	case CATALOG_RUNS_WRITTEN:
+		r = mask_catalog_add_code(
+			s->coming, table, v[CATALOG_KIND].bytes.p[0] == CATALOG_RUNS_WRITTEN);
+		break;
 	default:
 		return err_raise(-EPROTO);
 	}

@@ -77,6 +77,12 @@ static void decide_rule(struct session *s)
 		a->ruling = (struct ruling){.kind = RULING_DENY,
 			.rule = "commit-guard",
 			.message = "what this transaction did could not be checked"};
+	/* What would run is another text than the one that was judged. */
+	if (a->is_renamed)
+		a->ruling = (struct ruling){.kind = RULING_DENY,
+			.rule = "prepared-names",
+			.message = "code on the server has given a prepared statement or cursor of "
+				   "this session another meaning; prepare it again"};
 	masked_rule(s);
 	if (!request_is_login(&a->request))
 		return;
@@ -120,7 +126,8 @@ static int decide_track(struct session *s, enum recording recording)
 		free(q->ring);
 		*q = (struct inflight_queue){.ring = ring, .n = q->n, .cap = cap};
 	}
-	s->touches = a->touches || (s->touches && (q->n || !s->proto->is_drained(s->state)));
+	s->touches = a->touches || a->runs_code ||
+		     (s->touches && (q->n || !s->proto->is_drained(s->state)));
 	a->proof.is_released = a->holds_unproven && a->has_hold && hold_outcome_runs(a->outcome);
 	q->ring[(q->head + q->n++) & (q->cap - 1)] = (struct inflight){.seq = a->request.seq,
 		.id = a->id,
@@ -175,6 +182,7 @@ static int decide_pass(struct session *s)
 	int r = guard_passed(s, &v);
 
 	beneath_passed(s);
+	aftermath_passed(s);
 	if (decide_recording(s, &v) >= RECORDING_HEAD) {
 		v.want_rows = true;
 		v.streams_copy = !s->wants_text;
@@ -309,6 +317,16 @@ static int decide_guard(struct session *s)
 	if (r == GUARD_E_ASKED)
 		return decide_park(s, PARK_ASK);
 	return r == GUARD_E_SPLIT ? decide_split(s) : err_trace(r);
+}
+
+/* 0: the names in it are what they were, or it is known that they are not. */
+static int decide_names(struct session *s)
+{
+	int r = aftermath_check(s);
+
+	if (r == AFTERMATH_E_DRAIN)
+		return decide_drain(s);
+	return r == AFTERMATH_E_ASKED ? decide_park(s, PARK_ASK) : err_trace(r);
 }
 
 static int decide_record(struct session *s)
@@ -481,6 +499,8 @@ int decide_advance(struct session *s)
 	enforces = !policy_is_observe(s->policy);
 	if (!s->asked.is_recorded) {
 		r = decide_guard(s);
+		if (!r)
+			r = decide_names(s);
 		if (!r)
 			r = decide_record(s);
 		/* Not recorded: it was refused and settled. */

@@ -169,6 +169,7 @@ static int finding_complete(struct session *s)
 	/* Start-up parameters are no text in the server's language: nothing to misread. */
 	if (!request_is_login(&a->request) && a->request.kind != REQUEST_CALL)
 		s->proto->lexing(s->state, &is_readable);
+	a->runs_names = a->facts.n_executes;
 	if (a->facts.n_executes)
 		r = finding_executes(s);
 	if (!r && a->request.kind == REQUEST_REPLICATION)

@@ -79,7 +79,7 @@ static bool guard_is_on(struct session *s)
 
 /* ---- the request at hand --------------------------------------------------------------------- */
 
-static bool guard_writes(const struct facts *f)
+bool guard_writes(const struct facts *f)
 {
 	return facts_effects(f) & ~GUARD_READS;
 }
@@ -317,7 +317,7 @@ static int guard_judge_text(struct session *s, bool commits)
 	const struct guard *g = &s->guard;
 	uint32_t flags = s->asked.facts.flags;
 
-	if (flags & FACTS_NO_STAND)
+	if ((flags & FACTS_NO_STAND) && !s->asked.request.is_prepare_only)
 		return guard_judge_unknown(s, "its transaction ends within it, where nobody can "
 					      "look at what it did; send "
 					      "COMMIT by itself");
@@ -357,7 +357,8 @@ enum tri guard_in_transaction(const struct session *s)
 int guard_check(struct session *s)
 {
 	struct guard *g = &s->guard;
-	bool commits = s->asked.facts.flags & FACTS_COMMITS;
+	/* What is only prepared ends nothing. */
+	bool commits = (s->asked.facts.flags & FACTS_COMMITS) && !s->asked.request.is_prepare_only;
 	int r = 0;
 
 	if (s->asked.is_guarded)
@@ -460,6 +461,7 @@ void guard_follow(struct session *s)
 	struct tx_where w;
 
 	beneath_follow(s);
+	aftermath_follow(s);
 	if (!s->guard.is_dirty || s->inflight.n)
 		return;
 	s->proto->where(s->state, &w);

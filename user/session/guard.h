@@ -69,6 +69,8 @@ enum {
 		3, /* end the batch (proto.h: split), wait as for GUARD_E_DRAIN, call again */
 };
 
+/* Is any of it more than reading? */
+bool guard_writes(const struct facts *f);
 /* Is the request at hand in a transaction block? Exact once guard_check() is done with it. */
 enum tri guard_in_transaction(const struct session *s);
 /* Before the request at hand is ruled on, its facts complete: asks what has to be asked, and adds

@@ -42,6 +42,44 @@ static bool masked_touches(const struct session *s)
 	return false;
 }
 
+/* May it run code of somebody's, whose errors and notices quote what they like? */
+static bool masked_runs_code(const struct session *s)
+{
+	const uint32_t code = EFFECT_BIT(EFFECT_EXECUTE) | EFFECT_BIT(EFFECT_UNKNOWN) |
+			      EFFECT_BIT(EFFECT_DEFINE) | EFFECT_BIT(EFFECT_DESTROY) |
+			      EFFECT_BIT(EFFECT_GRANT); /* event triggers */
+	enum { FIRST_OF_SOMEBODY = 16384 };
+	const struct asked *a = &s->asked;
+	const struct facts *f = &a->facts;
+	const struct mask_catalog *known = catalog_believed(s);
+
+	if (!mask_rules_need_catalog(s->resource->masks))
+		return false;
+	if (!known || (f->flags & FACTS_OPAQUE_ROWS) || (facts_effects(f) & code) ||
+		mask_catalog_uses_code(known, f->uses))
+		return true;
+	for (size_t i = 0; i < f->n; i++)
+		if (!f->list[i].no_object && mask_catalog_runs_code(known, f->list[i].object,
+						     f->list[i].effect != EFFECT_READ))
+			return true;
+	/* What a value is read as: EXECUTE does not say, and of a parameter only the number. */
+	if (!mask_catalog_has_coded_types(known))
+		return false;
+	for (size_t i = 0; i < a->request.n_params && a->request.kind == REQUEST_TEXT; i++)
+		if (a->request.params[i].type >= FIRST_OF_SOMEBODY)
+			return true;
+	return a->runs_names;
+}
+
+/* COMMIT runs what was put off: deferred triggers, cursors WITH HOLD. So may SET CONSTRAINTS. */
+static bool masked_ends_quoting(const struct session *s)
+{
+	const struct facts *f = &s->asked.facts;
+
+	return s->aftermath.quotes &&
+	       ((f->flags & FACTS_TX_CONTROL) || (facts_effects(f) & EFFECT_BIT(EFFECT_SESSION)));
+}
+
 /* The lineage of the rows that the request gives, or NULL: nothing is known of them. What is not
  * understood may run anything; names that change on the way may mean anything; of several
  * statements nobody knows which rows are whose. */
@@ -236,7 +274,7 @@ void masked_rule(struct session *s)
 	const struct lineage *l;
 	struct mask_shown shown = {0};
 
-	a->touches = a->quotes = false;
+	a->touches = a->quotes = a->runs_code = false;
 	a->holds_unproven = a->is_copy = false;
 	a->proof = (struct mask_proof){0};
 	a->names = catalog_names_now(s);
@@ -251,7 +289,9 @@ void masked_rule(struct session *s)
 	a->is_copy = masked_follows_copy(s);
 	if (l && l->flags & (LINEAGE_IS_RESULT | LINEAGE_IS_COPY))
 		a->proof = shown.proof;
-	a->quotes = a->touches && !masked_only_reads_apart(a, &shown);
+	a->runs_code = masked_runs_code(s);
+	a->quotes = a->runs_code || masked_ends_quoting(s) ||
+		    (a->touches && !masked_only_reads_apart(a, &shown));
 	if (masked_is_lost_copy(a, l, &shown)) {
 		masked_deny(a, "which columns this COPY shows cannot be told; use SELECT, or a "
 			       "COPY by itself in text, csv or binary");

@@ -141,6 +141,7 @@ static int relay_on_server_event(struct session *s, struct slice unit)
 		return relay_on_login(s, ev);
 	case EV_ANSWER:
 		r = s->guard.answer             ? guard_on_answer(s, ev, &done)
+		    : s->aftermath.answer       ? aftermath_on_answer(s, ev, &done)
 		    : s->asked.has_copy_columns ? decide_on_columns(s, ev, &done)
 						: catalog_on_answer(s, ev, &done);
 		s->is_answered |= done;

@@ -13,9 +13,10 @@
  * of all tables at once and freed after the batch of events.
  *
  * Files: session.c birth and death · relay.c moves bytes · decide.c request → ruling · held.c a
- * request that waits · beneath.c what objects do · guard.c writes that nobody saw coming · masked.c
- * what masks add to a ruling · rows.c masks · contents.c what is kept of replies · catalog.c what
- * is protected · record.c the journal rows.
+ * request that waits · beneath.c what objects do · guard.c writes that nobody saw coming ·
+ * aftermath.c names that code may have taken over · masked.c what masks add to a ruling · rows.c
+ * masks · contents.c what is kept of replies · catalog.c what is protected · record.c the journal
+ * rows.
  */
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "mask/mask.h"
 #include "net/sock.h"
 #include "proto/proto.h"
+#include "session/aftermath.h"
 #include "session/beneath.h"
 #include "session/door.h"
 #include "session/guard.h"
@@ -102,6 +104,9 @@ struct asked {
 	uint64_t id;         /* in the ledger */
 	uint64_t record_seq; /* in the journal */
 	bool has_facts, is_recorded, touches, quotes;
+	bool runs_code;  /* it may run code of somebody's; only where masks name columns */
+	bool runs_names; /* by EXECUTE; see request.uses_names */
+	bool is_renamed; /* a name of the session is not what it was: not sent */
 	struct mask_proof proof;
 	/* COPY TO STDOUT whose rows can be followed: its columns, a query that has the same, and
 	 * how it is written. */
@@ -173,6 +178,7 @@ struct session {
 	bool wants_text;  /* rules of this resource look at prose and rows */
 	struct asked asked;
 	struct guard guard;
+	struct aftermath aftermath;
 	struct beneath *beneath; /* worker's; NULL: no side connection, or not needed yet */
 	bool has_no_beneath;     /* nothing is configured for the resource */
 	struct beneath_own own;

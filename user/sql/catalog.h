@@ -38,6 +38,10 @@ enum catalog_kind {
 	CATALOG_ROW_FUNCTION = 'a', /* takes a row, so that `row.name` may call it */
 	CATALOG_OPERATOR = 'o',
 	CATALOG_CAST = 'k', /* without a name: some conversion runs such code */
+	CATALOG_TYPE = 'p', /* making a value of it runs such code */
+	/* A relation that runs such code when it is touched, or only when it is changed. */
+	CATALOG_RUNS = 'x',
+	CATALOG_RUNS_WRITTEN = 'y',
 };
 
 /*

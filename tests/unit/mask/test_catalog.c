@@ -164,6 +164,59 @@ Test(catalog, names_unknown_or_ambiguous_may_touch)
 	mask_catalog_free(c);
 }
 
+Test(catalog, what_is_touched_or_used_may_run_code_of_somebodys)
+{
+	static const struct {
+		const char *object;
+		bool runs_read, runs_written;
+	} rows[] = {
+		{"public.orders", false, false},
+		{"shop.orders", false, true},
+		{"orders", false, true},
+		{"customers", true, true},
+		{"nobody", true, true},
+		{"pg_catalog.pg_class", false, false},
+		{"\"", true, true},
+	};
+	static const struct {
+		const char *uses;
+		size_t n;
+		bool runs;
+	} uses[] = {
+		{"", 0, false},
+		{"fupper\0o+\0tint4\0aname\0", 20, false},
+		{"fupper\0tword\0", 13, true},
+		{"o^@\0", 4, true},
+		{"fword\0oword\0", 12, false},
+		{"*\0", 2, true},
+	};
+	struct mask_catalog *c = shop();
+
+	cr_expect_not(mask_catalog_has_coded_types(c));
+	cr_assert_eq(mask_catalog_add_code(c, CUSTOMERS, false), 0);
+	cr_assert_eq(mask_catalog_add_code(c, SHOP_ORDERS, true), 0);
+	cr_assert_eq(mask_catalog_add_word(c, MASK_WORD_TYPE, SLICE_LIT("word")), 0);
+	cr_assert_eq(mask_catalog_add_word(c, MASK_WORD_OPERATOR, SLICE_LIT("^@")), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct slice object = slice_str(rows[i].object);
+
+		cr_expect_eq(mask_catalog_runs_code(c, object, false), rows[i].runs_read, "%s",
+			rows[i].object);
+		cr_expect_eq(mask_catalog_runs_code(c, object, true), rows[i].runs_written, "%s",
+			rows[i].object);
+	}
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		cr_expect_eq(mask_catalog_uses_code(
+				     c, slice_of((const uint8_t *)uses[i].uses, uses[i].n)),
+			uses[i].runs, "uses %zu", i);
+	cr_expect(mask_catalog_has_coded_types(c));
+	/* A conversion that somebody made: any type may be meant. */
+	cr_assert_eq(mask_catalog_add_word(c, MASK_WORD_CAST, SLICE_NULL), 0);
+	cr_expect(mask_catalog_uses_code(c, slice_of((const uint8_t *)"tint4\0", 6)));
+	cr_expect_not(mask_catalog_uses_code(c, slice_of((const uint8_t *)"fupper\0", 7)));
+	mask_catalog_free(c);
+}
+
 Test(catalog, statistics_quote_the_values_of_others)
 {
 	struct mask_catalog *c = shop();

@@ -119,8 +119,9 @@ void vector_print_request(struct replay *r, const struct request *q)
 		else
 			vector_text(r, "=", q->params[i].value);
 	}
-	wire_printf(&r->seen, "%s%s%s\n", q->is_prepare_only ? " prepare-only" : "",
-		q->is_suspect ? " suspect" : "", q->is_doubtful ? " doubtful" : "");
+	wire_printf(&r->seen, "%s%s%s%s\n", q->is_prepare_only ? " prepare-only" : "",
+		q->is_suspect ? " suspect" : "", q->is_doubtful ? " doubtful" : "",
+		q->uses_names ? " by-name" : "");
 }
 
 void vector_print_reply(struct replay *r, const struct reply *p)
