@@ -52,7 +52,7 @@ except OSError as e:
 # Where the hooks send unix connects. Other daemons on this host have such names, too.
 our_name() {
 	awk '$NF ~ /^@hfunix-[0-9a-f]+$/ { print $7, $NF }' /proc/net/unix | while read -r inode name; do
-		find "/proc/$(daemon_pid)/fd" -lname "socket:\[$inode\]" | grep -q . && echo "$name"
+		if find "/proc/$(daemon_pid)/fd" -lname "socket:\[$inode\]" | grep -q .; then echo "$name"; fi
 	done
 }
 
@@ -208,6 +208,154 @@ try:
 except OSError as e:
     print('closed', e)")
 	assert_has "$got" closed
+}
+
+# What a run listens on it may reach itself, with `in_run: allow`; nobody else's, by whatever name.
+test_own_sockets_are_reached_only_if_in_run_allows() {
+	needs_hook
+	chmod 777 "$T"
+	cat > "$T/own.py" <<-PY
+	import os, socket, sys, threading
+	def listen(at):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.bind(at)
+	    s.listen()
+	    def serve():
+	        while True:
+	            c, _ = s.accept()
+	            try:
+	                while data := c.recv(1000):
+	                    c.sendall(b'own ' + data)
+	            except OSError:
+	                pass
+	            c.close()
+	    threading.Thread(target=serve, daemon=True).start()
+	def ask(at, n=1):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.settimeout(10)
+	    try:
+	        s.connect(at)
+	        got = ''
+	        for _ in range(n):
+	            s.sendall(b'hello')
+	            got = s.recv(100).decode() or 'closed'
+	        return got
+	    except OSError as e:
+	        return 'closed' if e.errno in (32, 104) else e.strerror
+	    finally:
+	        s.close()
+	own, home = '$T/own.sock', os.environ['HOME'] + '/own.sock'
+	for at in (own, home, '\0own-$E2E_PGPORT'):
+	    listen(at)
+	if sys.argv[1:]:
+	    print('ready', flush=True)
+	    threading.Event().wait()
+	os.chmod(home, 0o700)
+	os.chdir('$T')
+	os.symlink('$T/foreign.sock', '$T/to-foreign')
+	os.symlink(own, '$T/to-own')
+	print(*[ask(at) for at in (own, home, '$T/to-own', '$T/./own.sock')], sep=',')
+	print(*[ask(at) for at in ('\0own-$E2E_PGPORT', '$T/foreign.sock', '$T/to-foreign', '/proc/self/cwd/foreign.sock', '/run/dbus/system_bus_socket', '$HOLDFAST_DIR/ctl.sock')], sep=',')
+	# The file is ours, who listens is not: somebody outside was given it.
+	print(ask('$T/given.sock'))
+	# The file is swapped all the time between ours and another's.
+	stop = []
+	def swap():
+	    while not stop:
+	        for to in ('$T/foreign.sock', own):
+	            os.symlink(to, '$T/new')
+	            os.rename('$T/new', '$T/swapped')
+	os.symlink(own, '$T/swapped')
+	threading.Thread(target=swap).start()
+	said = {ask('$T/swapped') for _ in range(60)}
+	stop.append(1)
+	print(*sorted(said), sep=',')
+	print(ask(own, 2000))
+	PY
+	bg foreign /usr/bin/python3 -c "
+import os, socket
+def at(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path)
+    os.chmod(path, 0o777)
+    s.listen(200)
+    return s
+f, g = at('$T/foreign.sock'), at('$T/given.sock')
+print('ready', flush=True)
+import selectors
+sel = selectors.DefaultSelector()
+for s, name in ((f, 'foreign'), (g, 'given')):
+    sel.register(s, selectors.EVENT_READ, name)
+while True:
+    for key, _ in sel.select():
+        c = key.fileobj.accept()[0]
+        print('knocked', key.data, flush=True)
+        try:
+            c.sendall(b'REACHED')
+        except OSError:
+            pass
+        c.close()"
+	wait_until 10 file_has "$T/foreign.out" ready
+	foreign=$BG
+	assert_eq "$(in_run own -- /usr/bin/python3 "$T/own.py" | sed 's/own hello/OWN/g' | grep -c OWN || true)" 0 'in_run: deny'
+	find "$T" -mindepth 1 -maxdepth 1 \( -name '*own*' -o -name 'to-*' -o -name swapped -o -name new \) ! -name own.py -delete
+	{ cat "$G/policy.yaml"; echo 'in_run: allow'; } > "$T/policy.yaml"
+	policy < "$T/policy.yaml"
+	hf reload
+	# A run's account has a number of its own: the next run's is the next one.
+	next=$(($(ledger "SELECT max(uid) FROM runs") + 1))
+	chown "$next" "$T/given.sock"
+	in_run own -- /usr/bin/python3 "$T/own.py" > "$T/said"
+	cat "$T/said"
+	assert_eq "$(ledger "SELECT uid FROM runs WHERE name = 'own' ORDER BY id DESC LIMIT 1")" "$next"
+	assert_eq "$(sed -n 1p "$T/said")" 'own hello,own hello,own hello,own hello'
+	assert_eq "$(sed -n 2p "$T/said")" 'closed,closed,closed,closed,closed,closed'
+	assert_eq "$(sed -n 3p "$T/said")" closed
+	case $(sed -n 4p "$T/said") in *REACHED*) fail 'swapped' ;; esac
+	assert_has "$(sed -n 4p "$T/said")" 'own hello'
+	assert_eq "$(sed -n 5p "$T/said")" 'own hello'
+	assert_lacks "$(out foreign)" 'knocked foreign'
+	wait_ledger "SELECT count(*) > 0 FROM events WHERE kind = 'target-denied' AND detail LIKE 'target=unix:$T/foreign.sock %'" 1
+	wait_ledger "SELECT count(*) > 0 FROM sessions WHERE resource = 'in_run' AND target = 'unix:$T/own.sock'" 1
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'foreign-socket'" 0
+	# Another run's is another's.
+	find "$T" -mindepth 1 -maxdepth 1 -name '*own*' ! -name own.py -delete
+	bg other in_run other -- /usr/bin/python3 "$T/own.py" serve
+	wait_until 10 file_has "$T/other.out" ready
+	chmod 777 "$T/own.sock"
+	assert_eq "$(says "$T/own.sock")" closed
+	# Its connections live while the sweep looks, and end when the policy has it so no more.
+	cat > "$T/lasting.py" <<-PY
+	import socket, select
+	l = socket.socket(socket.AF_UNIX)
+	l.bind('$T/lasting.sock')
+	l.listen()
+	c = socket.socket(socket.AF_UNIX)
+	c.connect('$T/lasting.sock')
+	s, _ = l.accept()
+	for i in range(30):
+	    c.sendall(b'%d' % i)
+	    assert s.recv(10) == b'%d' % i
+	    select.select([], [], [], 0.1)
+	print('lasted', flush=True)
+	while True:
+	    try:
+	        c.sendall(b'x')
+	        if not s.recv(10):
+	            break
+	    except OSError:
+	        break
+	    select.select([], [], [], 0.05)
+	print('ended', flush=True)
+	PY
+	bg lasting in_run lasting -- /usr/bin/python3 "$T/lasting.py"
+	wait_until 20 file_has "$T/lasting.out" lasted
+	with_unix < /dev/null
+	hf reload
+	wait_until 10 file_has "$T/lasting.out" ended
+	finish "$BG" || true
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "other").id')"
+	kill "$foreign"
 }
 
 test_policy_without_unix_sockets_refuses_in_the_call() {

@@ -51,7 +51,22 @@ static int dial_connect(int fd, const char *path)
 		       : 0;
 }
 
-int dial_as(int fd, const char *path, const char *user, uid_t uid)
+static int dial_connect_own(int fd, const char *path, uid_t uid)
+{
+	char link[32];
+	int at = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (at < 0 || fstat(at, &st) < 0)
+		return errno;
+	if (st.st_uid != uid)
+		return EACCES;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+	return dial_connect(fd, link);
+}
+
+/* In a child: as `user`, or as `uid`, and then to one of his own alone, if that is wanted. */
+static int dial_in_child(int fd, const char *path, const char *user, uid_t uid, bool is_own)
 {
 	pid_t pid = fork();
 	int status, r;
@@ -59,7 +74,9 @@ int dial_as(int fd, const char *path, const char *user, uid_t uid)
 	if (!pid) {
 		alarm(DIAL_SECS); /* accounts may come from elsewhere, and files too */
 		r = dial_become(user, uid);
-		_exit(r ? r : dial_connect(fd, path));
+		if (!r)
+			r = is_own ? dial_connect_own(fd, path, uid) : dial_connect(fd, path);
+		_exit(r);
 	}
 	if (pid < 0)
 		return errno;
@@ -67,4 +84,20 @@ int dial_as(int fd, const char *path, const char *user, uid_t uid)
 		if (errno != EINTR)
 			return errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
+}
+
+int dial_as(int fd, const char *path, const char *user, uid_t uid)
+{
+	return dial_in_child(fd, path, user, uid, false);
+}
+
+int dial_own(int fd, const char *path, uid_t uid)
+{
+	struct ucred listener;
+	socklen_t len = sizeof(listener);
+	int r = dial_in_child(fd, path, NULL, uid, true);
+
+	if (!r && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &len) < 0)
+		r = errno;
+	return r ? r : listener.uid == uid ? 0 : EACCES;
 }

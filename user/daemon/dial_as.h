@@ -13,3 +13,9 @@
  * as root: what root may say there is without end. 0, or a positive errno.
  */
 int dial_as(int fd, const char *path, const char *user, uid_t uid);
+/*
+ * The same to a socket that this account itself listens on, and to no other: EACCES. Whose file it
+ * is is asked before anybody is knocked at, and of the file that is then dialled; who listens is
+ * the kernel's word, kept since his listen(), before a byte is sent.
+ */
+int dial_own(int fd, const char *path, uid_t uid);

@@ -15,7 +15,8 @@ static int doorman_ask(void *arg, const struct door_question *q)
 			.session = q->session,
 			.family = (uint32_t)q->family,
 			.unix_id = q->unix_id,
-			.run = q->run}};
+			.run = q->run,
+			.unix_cookie = q->unix_cookie}};
 
 	return channel_send(d->src.fd, &m, -1) ? -EPIPE : 0;
 }

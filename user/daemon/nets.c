@@ -97,6 +97,35 @@ static int nets_dial_as(const struct nets *n, const struct channel_socket *want)
 	return r ? -r : TAKE_FD(fd);
 }
 
+/* To a socket that the run itself listens on: `in_run:`. Which one it asked for is the kernel's
+ * word and not the enforcer's. Its uid tells the run apart from others, where it has one of its
+ * own. */
+static int nets_dial_in_run(const struct nets *n, const struct channel_socket *want)
+{
+	uid_t uid = n->config.uid_of(n->config.arg, want->run);
+	_cleanup_(fd_closep) int fd = -1;
+	char path[sizeof(((struct unix_origin *)0)->path) + 1] = "";
+	struct unix_origin o;
+	int r;
+
+	if (!n->policy || !policy_may_in_run(n->policy) || !uid || uid < n->config.uid_first ||
+		uid > n->config.uid_last)
+		return -EACCES;
+	r = unix_peer_asked(kern_unix_origins_fd(n->config.kern), want->unix_cookie, &o);
+	if (r < 0)
+		return err_trace(r);
+	if (r || o.origin.cgroup != want->run || o.origin.uid != uid)
+		return -EACCES;
+	memcpy(path, o.path, o.len);
+	if (*path != '/')
+		return -EACCES;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_raise(-errno);
+	r = dial_own(fd, path, uid);
+	return r ? -r : TAKE_FD(fd);
+}
+
 static void door_close(struct door *d)
 {
 	loop_forget(d->nets->config.loop, &d->src);
@@ -117,8 +146,9 @@ static void door_on_event(struct loop_source *src, uint32_t events)
 	if (r == CHANNEL_E_BAD)
 		d->nets->config.on_bad(d->nets->config.arg);
 	if (!r) {
-		made = m.socket.unix_id ? nets_dial_as(d->nets, &m.socket)
-					: nets_make_socket(d->nets, &m.socket);
+		made = m.socket.unix_cookie ? nets_dial_in_run(d->nets, &m.socket)
+		       : m.socket.unix_id   ? nets_dial_as(d->nets, &m.socket)
+					    : nets_make_socket(d->nets, &m.socket);
 		m.type = made < 0 ? CHANNEL_NO_SOCKET : CHANNEL_SOCKET;
 		m.socket.error = made < 0 ? -made : 0;
 		r = channel_send(src->fd, &m, made);

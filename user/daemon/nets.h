@@ -28,6 +28,7 @@ struct nets_config {
 	struct slice policy_text; /* in force now: nets_read_policy() */
 	/* The account of the run of this control group; 0: there is none. */
 	uid_t (*uid_of)(void *arg, uint64_t cgroup);
+	uid_t uid_first, uid_last; /* accounts that are one run's alone, while it lives */
 	/* It said at a door what it may not say. */
 	void (*on_bad)(void *arg);
 	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text);

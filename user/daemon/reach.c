@@ -76,7 +76,7 @@ int reach_write(const struct policy *policy)
 
 	if (fd < 0)
 		return err_raise(-errno);
-	head.may_unix = policy_unix(policy, 0, &res) != NULL;
+	head.may_unix = policy_unix(policy, 0, &res) != NULL || policy_may_in_run(policy);
 	for (size_t i = 0; (res = policy_resource_at(policy, i)); i++)
 		head.n_targets += (uint32_t)(res->n_endpoints + 2 * res->n_name_ports);
 	head.n_inbound = (uint32_t)n_inbound;

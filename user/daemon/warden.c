@@ -465,7 +465,8 @@ static void warden_on_runs(struct loop_source *src, uint32_t events)
 /* Without it, what is passed into a run from outside is not noticed: said by doctor, and here. */
 static int warden_start_sweeper(struct warden *w)
 {
-	int r = sweeper_new(w->p->config->kills_foreign_sockets, warden_on_event, w, &w->sweeper);
+	int r = sweeper_new(w->p->config->kills_foreign_sockets, kern_daemon_cgroup(w->p->kern),
+		warden_on_event, w, &w->sweeper);
 
 	if (r == SWEEP_E_MISSING)
 		log_warn("degraded", "sweep=absent");
@@ -681,6 +682,8 @@ static int warden_start_nets(struct warden *w)
 		.on_bad = warden_on_bad_door,
 		.policy_text = w->p->policy_text,
 		.uid_of = warden_uid_of,
+		.uid_first = w->p->config->run_uid_first,
+		.uid_last = w->p->config->run_uid_last,
 		.on_event = warden_on_event};
 
 	return err_trace(nets_new(&config, &w->nets));

@@ -278,6 +278,11 @@ bool kern_has_connect_unix(const struct kern *k)
 	return k->has_connect_unix;
 }
 
+uint64_t kern_daemon_cgroup(const struct kern *k)
+{
+	return k->cgroups[AT_DAEMON];
+}
+
 int kern_origin_fd(const struct kern *k)
 {
 	return k->origin_fd;

@@ -42,6 +42,8 @@ ERR_CHECK int kern_detach(const char *bpffs);
 /* May runs be started under the hooks of unix sockets? If not, they must not be able to make any.
  */
 bool kern_has_connect_unix(const struct kern *k);
+/* The daemon's own control group. */
+uint64_t kern_daemon_cgroup(const struct kern *k);
 /* Read-only descriptors for the enforcer, owned by kern. */
 int kern_origin_fd(const struct kern *k);       /* socket storage of accepted sockets */
 int kern_unix_origins_fd(const struct kern *k); /* what redirected unix sockets asked for */

@@ -79,6 +79,13 @@ static ERR_CHECK int peer_ask(int fd, uint32_t inode, struct peer_answer *ret)
 	return NLMSG_OK(h, (size_t)n) ? peer_read(h, ret) : err_raise(-EIO);
 }
 
+int unix_peer_asked(int origins_fd, uint64_t cookie, struct unix_origin *ret)
+{
+	if (bpf_map_lookup_elem(origins_fd, &cookie, ret))
+		return errno == ENOENT ? ORIGIN_E_NONE : err_raise(-errno);
+	return ret->origin.is_set && ret->len <= sizeof(ret->path) ? 0 : ORIGIN_E_NONE;
+}
+
 int unix_peer_origin(int diag_fd, int origins_fd, int accepted_fd, struct unix_origin *ret)
 {
 	struct peer_answer here = {0}, there = {0};
@@ -92,7 +99,5 @@ int unix_peer_origin(int diag_fd, int origins_fd, int accepted_fd, struct unix_o
 		r = here.peer ? peer_ask(diag_fd, here.peer, &there) : ORIGIN_E_NONE;
 	if (r)
 		return r == ORIGIN_E_NONE ? r : err_trace(r);
-	if (bpf_map_lookup_elem(origins_fd, &there.cookie, ret))
-		return errno == ENOENT ? ORIGIN_E_NONE : err_raise(-errno);
-	return ret->origin.is_set && ret->len <= sizeof(ret->path) ? 0 : ORIGIN_E_NONE;
+	return unix_peer_asked(origins_fd, there.cookie, ret);
 }

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "bpf/abi.h"
 #include "util/err.h"
 
@@ -15,3 +17,5 @@ int unix_peer_open(void);
  * now), -errno. */
 ERR_CHECK int unix_peer_origin(
 	int diag_fd, int origins_fd, int accepted_fd, struct unix_origin *ret);
+/* What the socket of that cookie asked for. 0, ORIGIN_E_NONE, -errno. */
+ERR_CHECK int unix_peer_asked(int origins_fd, uint64_t cookie, struct unix_origin *ret);

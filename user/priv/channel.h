@@ -88,6 +88,9 @@ struct channel_socket {
 	/* Not 0: AF_UNIX, connected to the socket of this policy_unix_id(), as whom the warden's
 	 * own copy of the policy says; where that is the agent, as the run of this control group */
 	uint64_t unix_id, run;
+	/* Not 0: the cookie of the agent's socket. What the kernel says that it asked for is
+	 * dialled instead, if it is the run's own. */
+	uint64_t unix_cookie;
 };
 
 enum { CHANNEL_DOOR_MAX = 8 };

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "net/sock.h"
 #include "priv/cut.h"
@@ -19,6 +21,7 @@ enum {
 
 struct sweeper {
 	bool is_killing;
+	uint64_t own_cgroup;
 	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text);
 	void *arg;
 	struct sweep *sweep;
@@ -29,7 +32,7 @@ struct sweeper {
 	unsigned n_cuts;
 };
 
-int sweeper_new(bool is_killing,
+int sweeper_new(bool is_killing, uint64_t own_cgroup,
 	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text), void *arg,
 	struct sweeper **ret)
 {
@@ -39,6 +42,7 @@ int sweeper_new(bool is_killing,
 	if (!s)
 		return err_raise(-ENOMEM);
 	s->is_killing = is_killing;
+	s->own_cgroup = own_cgroup;
 	s->on_event = on_event;
 	s->arg = arg;
 	r = sweep_open(&s->sweep);
@@ -86,6 +90,13 @@ static bool sweeper_was_cut(const struct sweeper *s, uint64_t inode)
 	return false;
 }
 
+/* We connected, the run accepted. A listener of ours is none of that. */
+static bool sweeper_is_dialled(const struct sweeper *s, const struct sweep_socket *found)
+{
+	return found->family == AF_UNIX && found->type == SOCK_STREAM &&
+	       found->born == s->own_cgroup && found->state != TCP_LISTEN;
+}
+
 static void sweeper_on_found(void *arg, const struct sweep_socket *found)
 {
 	struct sweeper *s = arg;
@@ -94,7 +105,7 @@ static void sweeper_on_found(void *arg, const struct sweep_socket *found)
 	int r;
 
 	/* A child that is being made has ours, listeners too, until it closes them. */
-	if (cut_is_ours(found))
+	if (cut_is_ours(found) || sweeper_is_dialled(s, found))
 		return;
 	/* Cut in any case: the processes of a run that is killed take a moment to end. */
 	r = cut_socket(found, target, sizeof(target));

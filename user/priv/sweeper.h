@@ -12,9 +12,11 @@ struct sweeper;
 
 /*
  * on_event: one was found and dealt with; the text says which and how, for the ledger. Once a
- * socket. is_killing: foreign_sockets: kill. 0, SWEEP_E_MISSING (this kernel cannot), -errno.
+ * socket. is_killing: foreign_sockets: kill. own_cgroup: the daemon's; a unix connection of a run
+ * that was born there is one of ours to a socket that the run listens on (`in_run:`), whose other
+ * end the kernel makes on behalf of who connects. 0, SWEEP_E_MISSING (this kernel cannot), -errno.
  */
-ERR_CHECK int sweeper_new(bool is_killing,
+ERR_CHECK int sweeper_new(bool is_killing, uint64_t own_cgroup,
 	void (*on_event)(void *arg, const char *kind, uint64_t run, const char *text), void *arg,
 	struct sweeper **ret);
 struct sweeper *sweeper_free(struct sweeper *s);

@@ -31,7 +31,8 @@ static void door_ask(struct worker *w, struct session *s)
 		.session = s->id,
 		.family = *s->path ? AF_UNIX : sock_family(s->origin.addr),
 		.unix_id = door_is_as(s) ? policy_unix_id(s->path) : 0,
-		.run = s->run.cgroup};
+		.run = s->run.cgroup,
+		.unix_cookie = session_is_in_run(s) ? s->origin.cookie : 0};
 
 	list_remove(&s->door_link);
 	s->door = DOOR_ASKED;
@@ -95,6 +96,9 @@ void door_answer(struct worker *w, uint64_t session, int fd)
 
 	w->door.n_asked -= w->door.n_asked > 0;
 	door_ask_more(w);
+	/* A server that accepts too slowly; to us that word means something else. */
+	if (fd == -EAGAIN)
+		fd = -ECONNREFUSED;
 	/* Late or twice: whoever it was for has been told otherwise. */
 	if (s && s->door == DOOR_ASKED)
 		door_resume(s, fd);

@@ -3,8 +3,8 @@
  * The door to the warden: upstream sockets that the enforcer cannot make itself. For sessions whose
  * agent is in another network namespace: made there, and dialled here. So an agent reaches what its
  * own namespace reaches, and the enforcer is no relay into what only the host's does. And for unix
- * sockets whose server is to see somebody else than the enforcer as its peer (`unix_auth:`): these
- * come connected.
+ * sockets whose server is to see somebody else than the enforcer as its peer (`unix_auth:`), or is
+ * the run itself (`in_run:`), which the warden finds out: these come connected.
  *
  * A session asks and goes on when the socket has come. At most so many questions are out at a time
  * that no send ever blocks; further sessions wait in worker.door. How it is said to the warden is
@@ -33,6 +33,7 @@ struct door_question {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */
 	uint64_t unix_id,
 		run; /* with unix_auth: policy_unix_id(), and the run's control group; or 0 */
+	uint64_t unix_cookie; /* to a socket of the run itself: of the agent's socket; or 0 */
 };
 
 /* A worker's; `ask` is set before the thread starts. */

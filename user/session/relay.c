@@ -579,6 +579,10 @@ static int relay_unreachable(struct session *s, int error)
 
 	snprintf(text, sizeof(text), "cannot connect to %s: %s (errno %d)", s->target,
 		strerror(error), error);
+	/* It is another's, so it is as if nobody had let it be asked for. */
+	if (session_is_in_run(s) && error == EACCES)
+		worker_event(s->worker, "target-denied", s->run.id, s->id,
+			"target=%s pid=%u comm=%.15s", s->target, s->origin.tgid, s->origin.comm);
 	if (s->proto)
 		return relay_fatal(s, REFUSAL_UNREACHABLE, text);
 	session_close(s, text);

@@ -242,7 +242,8 @@ int session_dial(struct session *s)
 		return *s->path ? sock_dial_abstract(fd, s->path)
 				: sock_dial_on(fd, s->origin.addr, s->target_port);
 	}
-	return *s->path ? sock_dial_unix(s->path) : sock_dial(s->origin.addr, s->target_port);
+	fd = *s->path ? sock_dial_unix(s->path) : sock_dial(s->origin.addr, s->target_port);
+	return fd == -EAGAIN ? -ECONNREFUSED : fd; /* a unix server that accepts too slowly */
 }
 
 /* What the ledger must say about requests whose replies will never come. */
@@ -347,7 +348,7 @@ static const struct resource *session_find_again(const struct session *s)
 	const char *name;
 
 	if (*s->path)
-		return session_unix_resource(s->worker->policy, s->path);
+		return session_unix_resource_again(s);
 	return policy_find_target(
 		s->worker->policy, s->origin.addr, s->target_port, names, *s->host ? 1 : 0, &name);
 }

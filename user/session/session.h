@@ -227,8 +227,10 @@ void session_begin(struct worker *w, int fd, const struct session_birth *b);
 /* Resets it. `run` may be NULL. */
 void session_reject(
 	struct worker *w, int fd, const struct run_info *run, const char *kind, const char *detail);
-/* The resource of that unix socket in the policy in force, by the policy's own words for it. */
-const struct resource *session_unix_resource(const struct policy *p, const char *path);
+/* The resource of the session's unix socket in the policy in force; NULL: it has none any more. */
+const struct resource *session_unix_resource_again(const struct session *s);
+/* Does it go to a socket that the run itself listens on (`in_run:`)? */
+bool session_is_in_run(const struct session *s);
 /* A connection to where the session goes, begun. An fd, or -errno; -EAGAIN: the warden was asked
  * for a socket where the agent is, and the session goes on when it has come (door.h). */
 int session_dial(struct session *s);

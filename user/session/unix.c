@@ -30,13 +30,30 @@ static void unix_addr(uint8_t addr[16], const char *path)
 	memcpy(addr + 8, &hash, sizeof(hash));
 }
 
-const struct resource *session_unix_resource(const struct policy *p, const char *path)
+/* `in_run: allow`: sockets that no resource names, but the run itself listens on. Whether it does
+ * is the warden's to say (daemon/nets.c), who dials them as the run. */
+static const char *const unix_no_texts[] = {NULL};
+static const struct resource unix_in_run = {.name = "in_run",
+	.protocol = "opaque",
+	.tags = (const char **)(uintptr_t)unix_no_texts,
+	.at = (const char **)(uintptr_t)unix_no_texts,
+	.unix_auth = UNIX_AUTH_AGENT};
+
+bool session_is_in_run(const struct session *s)
 {
+	return s->resource == &unix_in_run;
+}
+
+const struct resource *session_unix_resource_again(const struct session *s)
+{
+	const struct policy *p = s->worker->policy;
 	const struct resource *resource;
 	const char *named;
 
+	if (session_is_in_run(s))
+		return policy_may_in_run(p) ? &unix_in_run : NULL;
 	for (size_t i = 0; (named = policy_unix(p, i, &resource)); i++)
-		if (!strcmp(named, path))
+		if (!strcmp(named, s->path))
 			return resource;
 	return NULL;
 }
@@ -134,6 +151,16 @@ static const char *unix_find(
 	return unix_find_path(p, AT_FDCWD, said, ret);
 }
 
+/* May it be one of the run's own? Only one with a path: the file says whose it is before it is
+ * knocked at. *ret_path then. */
+static bool unix_may_be_own(const struct policy *p, const struct run_info *run,
+	const struct unix_origin *o, char ret_path[static sizeof(o->path) + 1])
+{
+	memcpy(ret_path, o->path, o->len);
+	ret_path[o->len] = 0;
+	return policy_may_in_run(p) && *ret_path == '/' && o->origin.uid == run->uid;
+}
+
 /* For people: what is not plain is a dot. */
 static void unix_describe(struct session_birth *b, const struct unix_origin *o)
 {
@@ -150,6 +177,7 @@ void session_accept_unix(struct worker *w, int fd, int diag_fd)
 	const struct enforcer *e = w->enforcer;
 	struct session_birth b = {0};
 	struct unix_origin o;
+	char own[sizeof(o.path) + 1];
 	const char *path;
 
 	if (unix_peer_origin(diag_fd, e->unix_origins_fd, fd, &o)) {
@@ -164,6 +192,10 @@ void session_accept_unix(struct worker *w, int fd, int diag_fd)
 		return;
 	}
 	path = unix_find(w->policy, &o, &b.resource);
+	if (!path && unix_may_be_own(w->policy, &b.run, &o, own)) {
+		path = own;
+		b.resource = &unix_in_run;
+	}
 	if (!path) {
 		session_reject(w, fd, &b.run, "target-denied", b.detail);
 		return;
