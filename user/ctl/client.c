@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ struct ctl_packet {
 };
 
 /* ---- who is it ------------------------------------------------------------------------------- */
+
+static const char client_in_run[] = "the control socket is not for processes of a run";
 
 enum ctl_place { CTL_OUTSIDE, CTL_IN_RUN, CTL_NOWHERE };
 
@@ -85,7 +88,7 @@ static int ctl_client_identify(struct ctl_client *cl)
 
 	if (getsockopt(cl->src.fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return err_raise(-errno);
-	cl->pid = cred.pid;
+	cl->pid = cl->speaker = cred.pid;
 	cl->uid = cred.uid;
 	cl->gids[0] = cred.gid;
 	len = sizeof(cl->gids) - sizeof(cl->gids[0]);
@@ -195,10 +198,43 @@ void ctl_client_error(struct ctl_client *cl, enum ctl_error error, const char *t
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* The last word that this connection hears. */
+static void ctl_client_refuse(struct ctl_client *cl, pid_t pid, uid_t uid, const char *why)
+{
+	char detail[96];
+
+	snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)pid, (unsigned)uid);
+	ctl_event_refused(cl->ctl, CTL_REFUSED_CONTROL, 0, detail);
+	log_warn("control.refused", "%s", detail);
+	ctl_client_error(cl, CTL_ERR_FORBIDDEN, why);
+	ctl_client_close(cl);
+}
+
+/*
+ * Who connected need not be who speaks: a child has the descriptor, too, and it can be sent to
+ * anybody. So each packet is asked who sent it: the same user, and outside of every run as well.
+ * True: it was refused.
+ */
+static bool ctl_client_refuse_sender(struct ctl_client *cl, const struct sock_sender *sender)
+{
+	cl->speaker = sender->pid;
+	if (sender->pid == cl->pid && sender->uid == cl->uid)
+		return false; /* ctl_dispatch() asks about that one */
+	if (!sender->pid || ctl_client_is_agent(cl->ctl, sender->pid, sender->uid))
+		ctl_client_refuse(cl, sender->pid, sender->uid, client_in_run);
+	else if (sender->uid != cl->uid)
+		ctl_client_refuse(cl, sender->pid, sender->uid,
+			"another user has made this connection; make one of your own");
+	else
+		return false;
+	return true;
+}
+
 static void ctl_client_on_event(struct loop_source *src, uint32_t events)
 {
 	struct ctl_client *cl = list_entry(src, struct ctl_client, src);
 	uint8_t packet[CTL_QUESTION_MAX];
+	struct sock_sender sender;
 	ssize_t n;
 
 	if ((events & EPOLLOUT) && !ctl_client_flush(cl))
@@ -206,11 +242,13 @@ static void ctl_client_on_event(struct loop_source *src, uint32_t events)
 	if (events & EPOLLOUT)
 		ctl_watch_refill(cl);
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		n = recv(src->fd, packet, sizeof(packet), MSG_TRUNC);
+		n = sock_read_packet(src->fd, packet, sizeof(packet), &sender);
 		if (n <= 0 && !(n < 0 && (errno == EAGAIN || errno == EINTR))) {
 			ctl_client_close(cl);
 			return;
 		}
+		if (n > 0 && ctl_client_refuse_sender(cl, &sender))
+			return;
 		if (n > (ssize_t)sizeof(packet))
 			ctl_client_error(cl, CTL_ERR_UNKNOWN, "the message is too long");
 		else if (n > 0)
@@ -257,18 +295,12 @@ void ctl_client_free(struct ctl_client *cl)
 
 bool ctl_client_refuse_agent(struct ctl_client *cl)
 {
-	char detail[96];
-
 	if (cl->is_dead)
 		return true;
 	cl->is_in_run = ctl_client_is_agent(cl->ctl, cl->pid, cl->uid);
 	if (!cl->is_in_run)
 		return false;
-	snprintf(detail, sizeof(detail), "pid=%d uid=%u", (int)cl->pid, (unsigned)cl->uid);
-	ctl_event(cl->ctl, "control-refused", 0, detail);
-	log_warn("control.refused", "%s", detail);
-	ctl_client_error(cl, CTL_ERR_FORBIDDEN, "the control socket is not for processes of a run");
-	ctl_client_close(cl);
+	ctl_client_refuse(cl, cl->pid, cl->uid, client_in_run);
 	return true;
 }
 

@@ -20,8 +20,9 @@ struct ctl_client {
 	struct loop_source src;
 	struct ctl *ctl;
 	uint64_t id;
-	pid_t pid;
+	pid_t pid; /* who connected … */
 	uid_t uid;
+	pid_t speaker; /* … and who sent the packet at work: the same user, maybe another process */
 	gid_t gids[CTL_GIDS_MAX];
 	size_t n_gids;
 	bool is_in_run; /* or an agent by uid: may not even ask */

@@ -142,7 +142,7 @@ static struct hold *ctl_find_decidable(struct ctl_client *cl, const struct ctl_q
 	if (!r)
 		return h;
 	if (r == BALLOT_E_FORBIDDEN)
-		ctl_event(cl->ctl, "decision-refused", h->view.run, why);
+		ctl_event_refused(cl->ctl, CTL_REFUSED_DECISION, h->view.run, why);
 	ctl_client_error(cl, errors[r], why);
 	return NULL;
 }

@@ -18,7 +18,12 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-enum { HOLDS_MAX = 10000, CTL_ACCEPT_BATCH = 16 };
+enum { HOLDS_MAX = 10000, CTL_ACCEPT_BATCH = 16, CTL_REFUSED_A_SECOND = 10 };
+
+static const char *const ctl_refused_kinds[CTL_REFUSED_N] = {
+	[CTL_REFUSED_CONTROL] = "control-refused",
+	[CTL_REFUSED_DECISION] = "decision-refused",
+};
 
 struct ctl_retired {
 	struct list link;
@@ -35,6 +40,28 @@ void ctl_event(struct ctl *c, const char *kind, uint64_t run, const char *detail
 
 	if (journal_append(c->config.journal, RECORD_EVENT, &rec, NULL))
 		log_warn("event.lost", "kind=%s %s", kind, detail);
+}
+
+/* What was left out of a second that is over. */
+static void ctl_refused_end(struct ctl *c, enum ctl_refused what, int64_t second)
+{
+	char detail[64];
+
+	if (c->refused[what].second == second)
+		return;
+	snprintf(detail, sizeof(detail), "%llu more like it in a second",
+		(unsigned long long)(c->refused[what].n - CTL_REFUSED_A_SECOND));
+	if (c->refused[what].n > CTL_REFUSED_A_SECOND)
+		ctl_event(c, ctl_refused_kinds[what], 0, detail);
+	c->refused[what].second = second;
+	c->refused[what].n = 0;
+}
+
+void ctl_event_refused(struct ctl *c, enum ctl_refused what, uint64_t run, const char *detail)
+{
+	ctl_refused_end(c, what, clock_mono_ns() / CLOCK_NS_PER_S);
+	if (++c->refused[what].n <= CTL_REFUSED_A_SECOND)
+		ctl_event(c, ctl_refused_kinds[what], run, detail);
 }
 
 /* ---- policies -------------------------------------------------------------------------------- */
@@ -222,6 +249,8 @@ static void ctl_tick(struct loop *l, int64_t now_ns)
 	ctl_grants_tick(c);
 	ctl_watch_tick(c);
 	ctl_herald_tick(c);
+	for (enum ctl_refused what = 0; what < CTL_REFUSED_N; what++)
+		ctl_refused_end(c, what, clock_mono_ns() / CLOCK_NS_PER_S);
 	ctl_free_retired(c, false);
 }
 

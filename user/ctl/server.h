@@ -38,6 +38,8 @@ struct ctl_config {
 
 struct ctl_client;
 
+enum ctl_refused { CTL_REFUSED_CONTROL, CTL_REFUSED_DECISION, CTL_REFUSED_N };
+
 struct ctl {
 	struct ctl_config config;
 	struct enforcer *enforcer;
@@ -55,7 +57,11 @@ struct ctl {
 	struct metrics_histogram waits; /* of holds, for a human; this thread's */
 	uint64_t outcomes[HOLD_OUTCOME_N];
 	uint64_t n_herald_lost; /* since the last tick */
-	bool has_failed;        /* ended because it must be replaced */
+	struct {
+		int64_t second;
+		uint64_t n; /* in that second */
+	} refused[CTL_REFUSED_N];
+	bool has_failed; /* ended because it must be replaced */
 };
 
 /* Takes the policy; borrows the enforcer and what config points to. 0, -errno. */
@@ -73,3 +79,6 @@ void ctl_run_ended(struct ctl *c, uint64_t run);
 void ctl_policy_bad(struct ctl *c, const char *errors);
 /* An event row in the control thread's journal. */
 void ctl_event(struct ctl *c, const char *kind, uint64_t run, const char *detail);
+/* The same for what anybody on this host can cause as often as he likes: so many a second, and then
+ * how many more there were. */
+void ctl_event_refused(struct ctl *c, enum ctl_refused what, uint64_t run, const char *detail);

@@ -66,16 +66,16 @@ void witness_auth(const struct ctl_client *cl, char buf[static WITNESS_MAX])
 {
 	char tty[24], login[24], name[32];
 
-	witness_tty(cl->pid, tty, sizeof(tty));
+	witness_tty(cl->speaker, tty, sizeof(tty));
 	/* All ones: no login, as of a service. */
-	if (!witness_read(cl->pid, "loginuid", login, sizeof(login)))
+	if (!witness_read(cl->speaker, "loginuid", login, sizeof(login)))
 		snprintf(login, sizeof(login), "unknown");
 	else if (!strcmp(login, "4294967295"))
 		snprintf(login, sizeof(login), "none");
-	witness_read(cl->pid, "comm", name, sizeof(name));
+	witness_read(cl->speaker, "comm", name, sizeof(name));
 	name[strcspn(name, "\n")] = 0;
 	snprintf(buf, WITNESS_MAX, "ctl.sock peercred uid=%u gid=%u pid=%d tty=%s login=%s comm=%s",
-		(unsigned)cl->uid, (unsigned)cl->gids[0], (int)cl->pid, tty, login, name);
+		(unsigned)cl->uid, (unsigned)cl->gids[0], (int)cl->speaker, tty, login, name);
 }
 
 /* ---- what ------------------------------------------------------------------------------------ */

@@ -86,10 +86,60 @@ int sock_listen_unix(const char *path, unsigned mode)
 		return err_raise(-errno);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_raise(-errno);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || chmod(path, mode) < 0 ||
-		listen(fd, 64) < 0)
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 || chmod(path, mode) < 0)
+		return err_raise(-errno);
+	if (sock_want_sender(fd))
+		return err_raise(-ENOTSUP);
+	if (listen(fd, 64) < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);
+}
+
+_Static_assert(SOCK_SENDER_SPACE == CMSG_SPACE(sizeof(struct ucred)), "sock: room for a sender");
+
+int sock_want_sender(int listener)
+{
+	const int on = 1;
+
+	/* Inherited by what is accepted; a packet that was sent before that has it, too. */
+	return setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
+		       ? err_raise(-errno)
+		       : 0;
+}
+
+bool sock_sender_of(struct msghdr *msg, struct sock_sender *ret)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+		struct ucred cred;
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_CREDENTIALS ||
+			h->cmsg_len != CMSG_LEN(sizeof(cred)))
+			continue;
+		memcpy(&cred, CMSG_DATA(h), sizeof(cred));
+		*ret = (struct sock_sender){.pid = cred.pid, .uid = cred.uid};
+		return true;
+	}
+	return false;
+}
+
+ssize_t sock_read_packet(int fd, void *buf, size_t max, struct sock_sender *ret)
+{
+	/* No more room than for the one, so that the kernel drops descriptors. */
+	union {
+		struct cmsghdr align;
+		char mem[SOCK_SENDER_SPACE];
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = max};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.mem,
+		.msg_controllen = sizeof(control.mem)};
+	ssize_t n = recvmsg(fd, &msg, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	*ret = (struct sock_sender){0};
+	if (n > 0 && !sock_sender_of(&msg, ret))
+		ret->pid = 0;
+	return n;
 }
 
 int sock_listen_abstract(const char *name, size_t n)

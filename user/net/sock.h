@@ -2,7 +2,9 @@
 /* Sockets: the few calls that the relay and the servers need, non-blocking and close-on-exec. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/buf.h"
 #include "util/err.h"
@@ -14,8 +16,24 @@ enum {
 
 /* TCP listener; v6 only if is_v6. reuse_port: one of several sharing the port. An fd, or -errno. */
 int sock_listen(bool is_v6, uint16_t port, bool reuse_port);
-/* Unix SOCK_SEQPACKET listener at path (an old socket there is removed), mode as given. */
+/* Unix SOCK_SEQPACKET listener at path (an old socket there is removed), mode as given; of each
+ * packet it is told who sent it. */
 int sock_listen_unix(const char *path, unsigned mode);
+/* Who sent a packet, as the kernel says. That need not be who connected: descriptors are inherited,
+ * and sent. pid 0: it is not of our pid namespace. */
+struct sock_sender {
+	int pid;
+	uint32_t uid;
+};
+enum { SOCK_SENDER_SPACE = 32 }; /* of control data */
+/* What is accepted from this listener says with each packet who sent it, from the first one on. */
+ERR_CHECK int sock_want_sender(int listener);
+struct msghdr;
+/* False: it is not said. */
+bool sock_sender_of(struct msghdr *msg, struct sock_sender *ret);
+/* One packet, whole, its sender, and none of the descriptors that come along. As recv() with
+ * MSG_TRUNC; *ret of pid 0 where it is not known. */
+ssize_t sock_read_packet(int fd, void *buf, size_t max, struct sock_sender *ret);
 /* Unix SOCK_STREAM listener at an abstract name, of n bytes with the NUL in front. An fd, -errno.
  */
 int sock_listen_abstract(const char *name, size_t n);

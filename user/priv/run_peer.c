@@ -45,6 +45,25 @@ static int peer_is_in_group(int fd, gid_t primary, gid_t wanted, bool *ret)
 	return 0;
 }
 
+static const char peer_in_run[] = "a run may not ask for runs";
+
+int run_peer_check_sender(const struct run_server_config *config, const struct run_peer *peer,
+	const struct sock_sender *sender, const char **ret_why)
+{
+	char path[PEER_PATH_MAX];
+	int r = sender->pid ? cgroup_of_pid(config->cgroup_root, sender->pid, path, sizeof(path))
+			    : CGROUP_E_NONE;
+
+	if (r < 0)
+		return err_trace(r);
+	*ret_why = NULL;
+	if (r == CGROUP_E_NONE || run_peer_is_below(path, config->run.runs_path))
+		*ret_why = peer_in_run;
+	else if (sender->uid != peer->uid)
+		*ret_why = "another user has made this connection; make one of your own";
+	return 0;
+}
+
 int run_peer_check(
 	int fd, const struct run_server_config *config, struct run_peer *ret, bool *ret_may)
 {
@@ -66,7 +85,7 @@ int run_peer_check(
 		return err_trace(r);
 	/* A process that is gone could have been anyone's, so it is nobody's. */
 	if (r == CGROUP_E_NONE || run_peer_is_below(path, config->run.runs_path))
-		ret->why = "a run may not ask for runs";
+		ret->why = peer_in_run;
 	else if (cred.uid >= config->run.uid_first && cred.uid <= config->run.uid_last)
 		ret->why = "this uid is one of the agents'";
 	else if (cred.uid && !is_operator)

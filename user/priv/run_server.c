@@ -396,15 +396,18 @@ static bool server_take_fds(struct msghdr *msg, int fds[SERVER_FDS])
 	return (n == 0 || n == SERVER_FDS) && !(msg->msg_flags & MSG_CTRUNC);
 }
 
-/* May the peer ask, now? A process can be attached, and so be in a run, long after it connected.
- * False: it was told why not. */
-static bool server_may_ask(struct run_server *s, struct client *c)
+/* May the peer ask, now? A process can be attached, and so be in a run, long after it connected;
+ * and others may have its connection by then (sender NULL: nobody has spoken yet). False: it was
+ * told why not. */
+static bool server_may_ask(struct run_server *s, struct client *c, const struct sock_sender *sender)
 {
 	bool may = false;
 
-	if (run_peer_check(c->fd, &s->config, &c->peer, &may))
+	if (run_peer_check(c->fd, &s->config, &c->peer, &may) ||
+		(may && sender &&
+			run_peer_check_sender(&s->config, &c->peer, sender, &c->peer.why)))
 		c->peer.why = "it cannot be told who is asking";
-	else if (may)
+	if (!c->peer.why)
 		return true;
 	log_warn("run.refuse", "pid=%d uid=%u why=\"%s\"", c->peer.pid, c->peer.uid, c->peer.why);
 	server_send_error(c, CTL_ERR_FORBIDDEN, c->peer.why);
@@ -415,8 +418,9 @@ static void server_on_client(struct run_server *s, struct client *c)
 {
 	union {
 		struct cmsghdr align;
-		char mem[CMSG_SPACE(SERVER_FDS * sizeof(int))];
+		char mem[SOCK_SENDER_SPACE + CMSG_SPACE(SERVER_FDS * sizeof(int))];
 	} control;
+	struct sock_sender sender = {0};
 	struct iovec iov = {.iov_base = s->packet, .iov_len = CTL_PACKET_MAX};
 	struct msghdr msg = {.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -431,7 +435,7 @@ static void server_on_client(struct run_server *s, struct client *c)
 	if (n > 0) {
 		if (!server_take_fds(&msg, fds) || msg.msg_flags & MSG_TRUNC)
 			server_send_error(c, CTL_ERR_UNKNOWN, "the message is too large");
-		else if (server_may_ask(s, c))
+		else if (sock_sender_of(&msg, &sender) && server_may_ask(s, c, &sender))
 			is_open = server_message(s, c, slice_of(s->packet, (size_t)n), fds);
 	}
 	for (size_t i = 0; i < SERVER_FDS; i++)
@@ -455,7 +459,7 @@ static bool server_has_room(struct run_server *s, const struct client *c)
 /* Refusals are told, so that a person knows what to do, and the connection closed. */
 static void server_admit(struct run_server *s, struct client *c)
 {
-	if (server_may_ask(s, c)) {
+	if (server_may_ask(s, c, NULL)) {
 		if (server_has_room(s, c) && !server_watch(s, c->fd, EPOLLIN, &c->source))
 			return;
 		log_warn("run.refuse", "pid=%d uid=%u why=\"no room\"", c->peer.pid, c->peer.uid);
@@ -530,8 +534,9 @@ static int server_listen(struct run_server *s)
 	if (unlink(s->path) < 0 && errno != ENOENT)
 		return err_raise(-errno);
 	if (bind(s->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-		chown(s->path, 0, s->config.operators) < 0 || chmod(s->path, 0660) < 0 ||
-		listen(s->listen_fd, SERVER_BACKLOG) < 0)
+		chown(s->path, 0, s->config.operators) < 0 || chmod(s->path, 0660) < 0)
+		return err_raise(-errno);
+	if (sock_want_sender(s->listen_fd) || listen(s->listen_fd, SERVER_BACKLOG) < 0)
 		return err_raise(-errno);
 	return server_watch(s, s->listen_fd, EPOLLIN, &s->listener);
 }
