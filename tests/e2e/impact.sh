@@ -79,7 +79,7 @@ test_the_prompt_shows_it_and_the_ledger_says_so() {
 	held prompted "DELETE FROM orders WHERE id = 2"
 	wait_until 10 on_screen 'delete from public.orders (about 100 rows'
 	shot
-	answers() { on_screen 'APPROVE h' || { tmux -L "hf-$$" send-keys -t one a; on_screen 'APPROVE h'; }; }
+	answers() { on_screen ': APPROVE' || { tmux -L "hf-$$" send-keys -t one a; on_screen ': APPROVE'; }; }
 	wait_until 10 answers
 	tmux -L "hf-$$" send-keys -t one Enter
 	finish "$BG"

@@ -179,6 +179,101 @@ test_typed_ahead_keys_decide_nothing() {
 	finish "$BG" || true
 }
 
+# The hold ends while its approver is typing the reason; what he types on is not for the next one.
+test_keys_for_a_hold_that_was_withdrawn_decide_nothing_else() {
+	terminal fingers 80 24
+	bg one in_run fingers1 -- psql -XqAt "$SHOP" -c 'DELETE FROM orders WHERE id = 11'
+	one=$BG
+	h=$(wait_hold fingers1)
+	wait_until 10 screen_has fingers 'id = 11'
+	bg two sql fingers2 "DELETE FROM orders WHERE id = 12 RETURNING 'gone ' || id"
+	two=$BG
+	h2=$(wait_hold fingers2)
+	wait_until 10 press fingers a "$h: APPROVE"
+	keys fingers -l old
+	wait_until 10 screen_has fingers old_
+	signal_run fingers1 INT
+	wait_until 10 screen_has fingers 'what you type is for nobody'
+	show fingers
+	for key in d a t a ',' a g r e e d; do
+		keys fingers -l "$key"
+		sleep 0.1 # condition helper: a person's pace
+	done
+	has_hold fingers2 || fail 'they decided the next one'
+	screen_has fingers 'what you type is for nobody'
+	keys fingers Enter
+	wait_until 10 screen_has fingers 'a approve s shape'
+	has_hold fingers2
+	wait_ledger "SELECT count(*) FROM decisions WHERE hold IN (${h#h}, ${h2#h})" 0
+	wait_until 10 press fingers a "$h2: APPROVE"
+	keys fingers Enter
+	finish "$two"
+	finish "$one" || true
+	assert_has "$(out two)" 'gone 12'
+	close fingers
+}
+
+# All that reached the terminal is text, and the few sequences that the prompt itself draws with.
+is_tame() {
+	/usr/bin/python3 - "$@" <<-'PY'
+	import re, sys, unicodedata
+	raw = open(sys.argv[1], "rb").read()
+	left = re.sub(rb"\x1b\[(?:H|K|J|2J|\d*(?:;\d+)*m|\?1049[hl]|\?2004[hl])", b"", raw)
+	text = left.decode("utf-8")  # what is not UTF-8 fails here
+	bad = {c for c in text if c not in "\r\n\a" and (unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") or unicodedata.combining(c))}
+	assert len(raw) > 200, len(raw)
+	assert not bad, [hex(ord(c)) for c in bad]
+	PY
+}
+test_no_sequence_of_an_agents_reaches_the_terminal() {
+	evil=$(printf 'DELETE FROM orders WHERE id = 13 /* \033]8;;http://evil\033\\link\033]8;;\033\\ \033]52;c;cm0gLXJm\007 \033Pq#0~\033\\ \033_G\033\\ \302\2332J \302\2350;x\302\234 \302\220q a\tb \314\201 e\314\266 \360\237\221\251\342\200\215\360\237\221\247 \360\237\207\251\360\237\207\252 \327\220\330\247 \342\201\246 \357\273\277 \357\270\217 \363\240\201\201 \342\240\200 %s */' "$(head -c 3000 /dev/zero | tr '\0' x)")
+	weird=$(printf 'w\033[2J\302\2332J')
+	mkdir "$T/$weird"
+	chmod 777 "$T/$weird"
+	cp "$PGBIN/psql" "$T/$weird/$weird"
+	printf '%0300d%s' 0 "$evil" > "$T/raw"
+	if is_tame "$T/raw" 2> /dev/null; then fail 'nothing would be found'; fi
+	for size in '80 24' '10 5' '200 60'; do
+		read -r cols rows <<< "$size"
+		terminal tame "$cols" "$rows"
+		tmux -L "hf-$$" pipe-pane -t tame "cat > '$T/raw.$cols'"
+		bg psql env PGAPPNAME="$weird" "$B/holdfast" run --quiet --name tame -- sh -c 'cd "$1"; exec "./$2" -XqAt "$3" -c "$4"' sh "$T/$weird" "$weird" "$SHOP" "$evil"
+		h=$(wait_hold tame)
+		drew() { [ "$(wc -c < "$T/raw.$cols")" -gt 400 ]; }
+		wait_until 10 drew
+		for step in 30x7 100x30 11x4 79x23 "${cols}x$rows" 40x10 "${cols}x$rows"; do
+			tmux -L "hf-$$" resize-window -t tame -x "${step%x*}" -y "${step#*x}"
+		done
+		wait_until 10 press tame v page || [ "$rows" = 5 ] || fail "no page at $size"
+		keys tame v
+		show tame
+		assert_lacks "$(shot tame)" 'ended '
+		is_tame "$T/raw.$cols"
+		close tame
+		deny "$h"
+		finish "$BG" || true
+	done
+}
+
+test_nothing_is_decided_in_a_terminal_that_shows_nothing() {
+	terminal tiny 10 5
+	bg psql sql tiny "DELETE FROM orders WHERE id = 14"
+	h=$(wait_hold tiny)
+	wait_until 10 screen_has tiny 'TOO SMALL'
+	for _ in 1 2 3 4 5; do
+		keys tiny a
+		keys tiny Enter
+		sleep 0.1 # condition helper: past the moment in which no key counts
+	done
+	has_hold tiny || fail 'it was decided unseen'
+	tmux -L "hf-$$" resize-window -t tiny -x 80 -y 24
+	wait_until 10 press tiny a "$h: APPROVE"
+	keys tiny Escape
+	close tiny
+	deny "$h"
+	finish "$BG" || true
+}
+
 test_the_clock_stands_while_someone_decides_but_not_in_a_transaction() {
 	terminal clock 100 30
 	bg psql sql clock "UPDATE customers SET vip = 5 WHERE id = 1 RETURNING 'done ' || id"

@@ -72,6 +72,21 @@ static bool marks_is_lookalike(uint32_t c)
 	return false;
 }
 
+/* Terminals that know of it show a line with such letters in another order than it is written in.
+ */
+static bool marks_is_backward(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} ranges[] = {{0x590, 0x8ff}, {0xfb1d, 0xfdff}, {0xfe70, 0xfefc}, {0x10800, 0x10fff},
+		{0x1e800, 0x1efff}};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (c >= ranges[i].from && c <= ranges[i].to)
+			return true;
+	return false;
+}
+
 /* The ASCII letter that some of the most used ones look like, or 0. */
 static char marks_twin(uint32_t c)
 {
@@ -103,13 +118,15 @@ void marks_print_letters(FILE *to, struct slice text)
 		uint32_t code = 0;
 		size_t len = utf8_decode(text, &code), k = 0;
 
-		if (len && marks_is_lookalike(code)) {
+		if (len && (marks_is_lookalike(code) || marks_is_backward(code))) {
 			while (k < n && seen[k] != code)
 				k++;
 			if (k == n) {
 				fprintf(to, n ? ", U+%04X" : "U+%04X", code);
 				if (marks_twin(code))
 					fprintf(to, " (not the letter %c)", marks_twin(code));
+				else if (marks_is_backward(code))
+					fputs(" (from right to left)", to);
 				seen[n++] = code;
 			}
 		}

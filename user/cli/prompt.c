@@ -32,6 +32,26 @@ static void prompt_show(struct prompt *p, uint64_t id)
 	p->line[0] = 0;
 }
 
+static bool prompt_is_typing(const struct prompt *p)
+{
+	return p->mode >= PROMPT_APPROVE;
+}
+
+/* Another one, or none, is on the screen from now on, and nobody here has asked for that. Who was
+ * typing a decision goes on typing for a moment: that must not become commands about this one. */
+static void prompt_push(struct prompt *p, uint64_t id)
+{
+	enum prompt_mode mode = p->mode;
+
+	if (mode == PROMPT_SEARCH) {
+		p->shown = id;
+		return;
+	}
+	mode = mode == PROMPT_GONE || prompt_is_typing(p) ? PROMPT_GONE : PROMPT_LOOK;
+	prompt_show(p, id);
+	p->mode = mode;
+}
+
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static bool prompt_has(const json_t *j, const char *key, const char *word)
@@ -98,6 +118,14 @@ static void prompt_ask(struct prompt *p, enum prompt_mode mode)
 	p->line[0] = 0;
 }
 
+/* Nobody decides what he does not see. */
+static bool prompt_refuses_small(struct prompt *p)
+{
+	if (p->is_small)
+		prompt_note(p, "this terminal is too small to decide in");
+	return p->is_small;
+}
+
 static bool prompt_command(struct prompt *p, char key)
 {
 	static const struct {
@@ -108,7 +136,8 @@ static bool prompt_command(struct prompt *p, char key)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].key == key) {
-			prompt_ask(p, rows[i].mode);
+			if (!prompt_refuses_small(p))
+				prompt_ask(p, rows[i].mode);
 			return true;
 		}
 	return false;
@@ -151,6 +180,13 @@ static enum prompt_action prompt_key_look(struct prompt *p, const struct key *ke
 
 	if (p->mode == PROMPT_HELP) {
 		p->mode = PROMPT_LOOK;
+		return PROMPT_NOTHING;
+	}
+	if (p->mode == PROMPT_GONE) {
+		if (key->kind == KEY_ENTER || key->kind == KEY_ESCAPE) {
+			p->mode = PROMPT_LOOK;
+			p->note[0] = 0;
+		}
 		return PROMPT_NOTHING;
 	}
 	switch (key->kind) {
@@ -240,6 +276,8 @@ static enum prompt_action prompt_enter_reason(struct prompt *p)
 
 static enum prompt_action prompt_enter(struct prompt *p)
 {
+	if (p->mode != PROMPT_SEARCH && prompt_refuses_small(p))
+		return PROMPT_NOTHING;
 	switch (p->mode) {
 	case PROMPT_TIME:
 		if (!duration_parse(p->line, &p->seconds)) {
@@ -266,14 +304,10 @@ static enum prompt_action prompt_enter(struct prompt *p)
 	case PROMPT_LOOK:
 	case PROMPT_WHOLE:
 	case PROMPT_HELP:
+	case PROMPT_GONE:
 		break;
 	}
 	return PROMPT_NOTHING;
-}
-
-static bool prompt_is_typing(const struct prompt *p)
-{
-	return p->mode >= PROMPT_APPROVE;
 }
 
 /* An Enter in the middle of what came at once, or one of several, is part of a paste. */
@@ -289,6 +323,8 @@ static enum prompt_action prompt_key_line(
 	case KEY_ESCAPE:
 		prompt_note(p, p->mode == PROMPT_SEARCH ? "" : "nothing was decided");
 		p->mode = PROMPT_LOOK;
+		p->line_len = 0;
+		p->line[0] = 0;
 		return PROMPT_NOTHING;
 	case KEY_BACKSPACE:
 		prompt_erase(p);
@@ -311,8 +347,11 @@ static enum prompt_action prompt_key_line(
 	return PROMPT_NOTHING;
 }
 
+/* What is typed into a search decides nothing. */
 static bool prompt_is_too_early(const struct prompt *p, int64_t now_ns)
 {
+	if (p->mode == PROMPT_SEARCH)
+		return false;
 	return p->shown != p->drawn || (p->shown && now_ns - p->drawn_ns < PROMPT_SETTLE_NS);
 }
 
@@ -399,7 +438,7 @@ static void prompt_on_end(struct prompt *p, const json_t *event, uint64_t id, si
 			fclose(f);
 		}
 	}
-	prompt_show(p, prompt_near(p, index));
+	prompt_push(p, prompt_near(p, index));
 }
 
 void prompt_event(struct prompt *p, json_t *event, int64_t now_ns)
@@ -414,15 +453,15 @@ void prompt_event(struct prompt *p, json_t *event, int64_t now_ns)
 	case HELD_CAME:
 		p->n_came++;
 		if (!p->shown)
-			prompt_show(p, prompt_near(p, p->held.n - 1));
+			prompt_push(p, prompt_near(p, p->held.n - 1));
 		break;
 	case HELD_ENDED:
 		prompt_on_end(p, event, id, index);
 		break;
 	case HELD_RESET:
 		/* The one that is being decided comes again at once, if it is still held. */
-		if (!prompt_is_typing(p))
-			prompt_show(p, 0);
+		if (!prompt_is_typing(p) || p->mode == PROMPT_SEARCH)
+			prompt_push(p, 0);
 		break;
 	}
 }
@@ -431,7 +470,7 @@ void prompt_connected(struct prompt *p, bool is_connected, const char *note)
 {
 	p->is_connected = is_connected;
 	held_clear(&p->held);
-	prompt_show(p, 0);
+	prompt_push(p, 0);
 	prompt_note(p, note);
 }
 

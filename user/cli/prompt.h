@@ -4,7 +4,8 @@
  * it keys and events; tests do so too.
  *
  * A decision must be meant: a command is a key that came alone and some time after the hold was
- * drawn, never part of a paste, and every decision ends with Enter.
+ * drawn, never part of a paste, and every decision ends with Enter. Where a hold ends under the
+ * fingers of somebody who is typing, what comes after it is not for the next one.
  */
 #pragma once
 
@@ -20,11 +21,14 @@ enum {
 	PROMPT_SEEN_MAX = 48
 };
 #define PROMPT_SETTLE_NS (INT64_C(300) * 1000000)
+/* What is smaller does not show which hold it is, what it says and what a key is about to do. */
+enum { PROMPT_COLS_MIN = 40, PROMPT_ROWS_MIN = 10 };
 
 enum prompt_mode {
 	PROMPT_LOOK,
 	PROMPT_WHOLE,
 	PROMPT_HELP,
+	PROMPT_GONE, /* what was being decided ended; the rest of what is typed is for nobody */
 	/* a line is being typed */
 	PROMPT_APPROVE,
 	PROMPT_SHAPE, /* this shape in this run */
@@ -50,7 +54,7 @@ struct prompt {
 	size_t page;                        /* of PROMPT_WHOLE */
 	char seen[PROMPT_SEEN_MAX];         /* of the hold on the screen, as it was drawn */
 	char search[PROMPT_SEARCH_MAX + 1]; /* only holds with this in them are listed; "" = all */
-	bool is_connected;
+	bool is_connected, is_small;
 	char note[PROMPT_NOTE_MAX]; /* what happened last */
 	uint64_t past_of;           /* the hold that `past` is about */
 	char past[PROMPT_PAST_MAX]; /* what its run did before: lines, raw */

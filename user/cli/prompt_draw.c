@@ -19,6 +19,8 @@ enum {
 	DRAW_SHA_BYTES = 6,
 	DRAW_LIST_MAX = 12, /* rows of the list, at most a quarter of the screen */
 	DRAW_CWD_MAX = 512,
+	DRAW_SEARCH_COLS = 40,
+	DRAW_TYPED_COLS = 12, /* of what is typed are seen, however long the words before it */
 };
 
 static void draw_title(const struct prompt *p, struct screen *s, int64_t now_ns)
@@ -26,6 +28,12 @@ static void draw_title(const struct prompt *p, struct screen *s, int64_t now_ns)
 	const struct held *h = held_find(&p->held, p->shown);
 	char line[DRAW_LINE_MAX], waiting[TEXT_DURATION_MAX], left[TEXT_DURATION_MAX];
 
+	if (p->is_small) {
+		snprintf(line, sizeof(line), "TOO SMALL to decide in: %dx%d needed",
+			PROMPT_COLS_MIN, PROMPT_ROWS_MIN);
+		screen_put(s, SCREEN_ALERT, line);
+		return;
+	}
 	if (!h) {
 		screen_put(s, SCREEN_TITLE, " holdfast: nothing is held ");
 		return;
@@ -70,6 +78,7 @@ static void draw_list_row(
 static void draw_list(const struct prompt *p, struct screen *s, int64_t now_ns)
 {
 	size_t rows = s->rows / 4 < DRAW_LIST_MAX ? s->rows / 4 : DRAW_LIST_MAX, n = 0, at = 0;
+	_cleanup_(lines_deinit) struct lines word = {0};
 	size_t first, seen = 0;
 	char line[DRAW_LINE_MAX];
 
@@ -90,8 +99,10 @@ static void draw_list(const struct prompt *p, struct screen *s, int64_t now_ns)
 		draw_list_row(p, s, &p->held.items[i], now_ns);
 		rows--;
 	}
-	snprintf(line, sizeof(line), "%zu listed%s%.60s%s", n, p->search[0] ? " with \"" : "",
-		p->search, p->search[0] ? "\" (Esc: all)" : "");
+	/* Typed here, but maybe pasted from what an agent wrote. */
+	lines_wrap(&word, slice_str(p->search), DRAW_SEARCH_COLS, false, 1);
+	snprintf(line, sizeof(line), "%zu listed%s%s%s", n, p->search[0] ? " with \"" : "",
+		word.n ? word.items[0] : "", p->search[0] ? "\" (Esc: all)" : "");
 	screen_put(s, SCREEN_DIM, line);
 }
 
@@ -340,20 +351,22 @@ static const char *draw_keys(enum prompt_mode mode)
 		return "space next page  b back  v leave  a approve  d deny";
 	case PROMPT_HELP:
 		return "any key goes back";
+	case PROMPT_GONE:
+		return "what you type is for nobody: Enter goes on";
 	case PROMPT_APPROVE:
-		return "APPROVE h%; reason (Enter: yes): ";
+		return "h%: APPROVE; reason (Enter: yes): ";
 	case PROMPT_SHAPE:
-		return "APPROVE this shape in this run, h%; reason (Enter: yes): ";
+		return "h%: APPROVE this shape in this run; reason (Enter: yes): ";
 	case PROMPT_TIME:
-		return "APPROVE this shape for a time, h%; 30m, 2h: ";
+		return "h%: APPROVE this shape for a time; 30m, 2h: ";
 	case PROMPT_TIMED:
-		return "APPROVE this shape for that time, h%; reason (Enter: yes): ";
+		return "h%: APPROVE this shape for that time; reason (Enter: yes): ";
 	case PROMPT_DENY:
-		return "DENY h%; reason (needed): ";
+		return "h%: DENY; reason (needed): ";
 	case PROMPT_KIND:
-		return "DENY all of this kind in this run, h%; reason (needed): ";
+		return "h%: DENY all of this kind in this run; reason (needed): ";
 	case PROMPT_KILL:
-		return "KILL the run of h%; type kill: ";
+		return "h%: KILL its run; type kill: ";
 	case PROMPT_SEARCH:
 		return "search: ";
 	}
@@ -373,6 +386,8 @@ static void draw_line(const struct prompt *p, struct screen *s)
 			p->shown, mark + 1);
 	else
 		snprintf(label, sizeof(label), "%s", before);
+	if (s->cols > DRAW_TYPED_COLS && strlen(label) + DRAW_TYPED_COLS > s->cols)
+		label[s->cols - DRAW_TYPED_COLS] = 0;
 	room = s->cols > strlen(label) + 4 ? s->cols - strlen(label) - 1 : 2;
 	lines_wrap(&typed, slice_of(p->line, p->line_len), (unsigned)room, false, SIZE_MAX);
 	snprintf(line, sizeof(line), "%s%.*s_", label, DRAW_LINE_MAX / 2,
@@ -422,7 +437,10 @@ static void draw_help(struct screen *s)
 		"While you type a decision the hold's clock stands: five minutes at most, never",
 		"inside a transaction, whose locks are held meanwhile.",
 		"Characters that could deceive are shown as \\x1b or \\u{202e}.",
-		"A command is one key by itself, a moment after a hold was drawn.", NULL};
+		"A command is one key by itself, a moment after a hold was drawn. Where a hold "
+		"ends",
+		"while you type about it, the rest of what you type is for nobody, up to Enter.",
+		NULL};
 
 	for (size_t i = 0; help[i]; i++)
 		screen_put(s, SCREEN_PLAIN, help[i]);
@@ -459,6 +477,7 @@ void prompt_draw(struct prompt *p, struct screen *s, int64_t now_ns)
 {
 	const struct held *h = held_find(&p->held, p->shown);
 
+	p->is_small = s->cols < PROMPT_COLS_MIN || s->rows < PROMPT_ROWS_MIN;
 	screen_begin(s);
 	draw_title(p, s, now_ns);
 	if (p->mode == PROMPT_HELP)

@@ -378,11 +378,159 @@ Test(prompt, a_hold_that_ends_while_shown_says_so)
 	key("x");
 	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"cancelled\"}");
 	cr_expect_eq(p.shown, 43);
-	cr_expect_eq(p.mode, PROMPT_LOOK);
+	cr_expect_eq(p.mode, PROMPT_GONE);
 	cr_expect_eq(p.line_len, 0);
 	cr_expect(strstr(p.note, "h42 ended: cancelled; nothing was sent"), "%s", p.note);
 	cr_expect_eq(key("\n"), PROMPT_NOTHING, "Enter was for the other one");
+	cr_expect_eq(p.mode, PROMPT_GONE);
+	settle();
+	key("\n");
 	cr_expect_eq(p.mode, PROMPT_LOOK);
+}
+
+/* Somebody types the reason for a yes, and the hold is withdrawn: the letters that follow, each
+ * alone and in its time, would be commands, and the Enter at their end a decision about the next
+ * one. */
+Test(prompt, a_reason_that_goes_on_after_its_hold_ended_decides_nothing)
+{
+	char *drawn;
+
+	hold(42, "one");
+	hold(43, "two");
+	settle();
+	key("a");
+	keys_one_by_one("old data");
+	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"disconnected\"}");
+	settle();
+	cr_expect_eq(keys_one_by_one(", agreed, d or a, K, t"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_GONE);
+	cr_expect_eq(prompt_deciding(&p), 0);
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "what you type is for nobody: Enter goes on"));
+	cr_expect(strstr(drawn, "h42 ended: disconnected; nothing was sent"));
+	free(drawn);
+	event("{\"event\":\"end\",\"id\":\"h43\",\"outcome\":\"expired\"}");
+	hold(44, "three");
+	settle();
+	cr_expect_eq(p.mode, PROMPT_GONE, "nor about any that comes then");
+	cr_expect_eq(key("\n"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	key("a");
+	cr_expect_eq(key("\n"), PROMPT_DECIDE);
+	cr_expect_eq(prompt_decision(&p).hold, 44);
+}
+
+Test(prompt, a_reason_that_goes_on_after_the_daemon_was_lost_decides_nothing)
+{
+	hold(42, "one");
+	settle();
+	key("d");
+	keys_one_by_one("no");
+	prompt_connected(&p, false, "gone");
+	prompt_connected(&p, true, "");
+	hold(42, "one");
+	settle();
+	cr_expect_eq(keys_one_by_one("t that day\n"), PROMPT_NOTHING);
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	cr_expect_eq(p.shown, 42);
+}
+
+/* A word to search for is no command, whatever comes and goes while it is typed. */
+Test(prompt, a_search_that_is_typed_while_holds_come_and_go_decides_nothing)
+{
+	settle();
+	key("/");
+	cr_expect_eq(p.mode, PROMPT_SEARCH);
+	key("d");
+	hold(42, "DELETE FROM delicate");
+	settle();
+	cr_expect_eq(keys_one_by_one("eli"), PROMPT_NOTHING);
+	hold(43, "DELETE FROM elsewhere");
+	event("{\"event\":\"end\",\"id\":\"h42\",\"outcome\":\"expired\"}");
+	event("{\"event\":\"reset\"}");
+	hold(44, "DELETE FROM delicate");
+	cr_expect_eq(keys_one_by_one("cate\n"), PROMPT_NOTHING);
+	cr_expect_str_eq(p.search, "delicate");
+	cr_expect_eq(p.mode, PROMPT_LOOK);
+	cr_expect_eq(p.shown, 44);
+	key("a");
+	cr_expect_eq(p.mode, PROMPT_LOOK, "it was not drawn yet");
+}
+
+Test(prompt, a_search_that_was_pasted_is_shown_for_what_it_is)
+{
+	char *drawn;
+
+	hold(42, "one");
+	settle();
+	snprintf(p.search, sizeof(p.search),
+		"\xc2\x9b"
+		"2J\xe2\x80\xae");
+	drawn = draw_at(80, 24);
+	check_screen(drawn, 80, 24);
+	cr_expect(strstr(drawn, "\\x9b2J\\u{202e}"));
+	free(drawn);
+}
+
+Test(prompt, nobody_decides_in_a_terminal_that_is_too_small)
+{
+	static const struct {
+		unsigned cols, rows;
+	} sizes[] = {{10, 5}, {39, 24}, {80, 9}, {1, 1}};
+	char *drawn;
+
+	hold(42, "DROP TABLE orders");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		settle();
+		free(draw_at(sizes[i].cols, sizes[i].rows));
+		for (const char *k = "astdDK"; *k; k++) {
+			key((char[]){*k, 0});
+			cr_expect_eq(p.mode, PROMPT_LOOK, "%c", *k);
+		}
+	}
+	drawn = draw_at(39, 9);
+	cr_expect(strstr(drawn, "TOO SMALL to decide in: 40x10 needed"));
+	free(drawn);
+	/* Nor where it became so meanwhile. */
+	settle();
+	key("a");
+	free(draw_at(10, 5));
+	cr_expect_eq(key("\n"), PROMPT_NOTHING);
+	free(draw_at(PROMPT_COLS_MIN, PROMPT_ROWS_MIN));
+	cr_expect_eq(key("\n"), PROMPT_DECIDE);
+}
+
+/* At the smallest size that counts, each decision says which hold it is about, and what is typed.
+ */
+Test(prompt, the_smallest_terminal_shows_what_a_key_will_do)
+{
+	hold(123456, "DROP TABLE one\n, two\n, \xd0\xberders\n, four");
+	hold(123457, "x");
+	p.shown = 123456;
+	for (enum prompt_mode m = PROMPT_APPROVE; m < PROMPT_SEARCH; m++) {
+		char *drawn;
+
+		settle();
+		p.mode = m;
+		p.line_len = (size_t)snprintf(p.line, sizeof(p.line), "a reason of many words");
+		drawn = draw_at(PROMPT_COLS_MIN, PROMPT_ROWS_MIN);
+		check_screen(drawn, PROMPT_COLS_MIN, PROMPT_ROWS_MIN);
+		cr_expect(strstr(drawn, "\nh123456: "), "mode %d: %s", (int)m, drawn);
+		cr_expect(strstr(drawn, "words_"), "mode %d: %s", (int)m, drawn);
+		cr_expect(strstr(drawn, "lines are not shown here"), "%s", drawn);
+		free(drawn);
+	}
+}
+
+Test(prompt, letters_that_change_others_or_run_backward)
+{
+	char *drawn;
+
+	hold(42, "SELECT e\xcc\x81 = \xcc\xb8 x, '\xe2\xa0\x80', '\xd7\x90' -- \xd7\x91");
+	drawn = draw_at(80, 24);
+	cr_expect(strstr(drawn, "e\\u{0301} = \\u{0338} x, '\\u{2800}'"), "%s", drawn);
+	cr_expect(strstr(drawn, "U+05D0 (from right to left)"), "%s", drawn);
+	free(drawn);
 }
 
 Test(prompt, another_hold_does_not_push_away_the_one_shown)
