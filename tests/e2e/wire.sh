@@ -141,6 +141,17 @@ test_unit_of_two_gibibytes_is_cut_and_recorded() {
 	assert_eq "$(sql calm 'SELECT 44')" 44
 }
 
+# A session that is ended says a last word to its client before it goes: the reason is what came first.
+test_why_a_session_ended_is_what_the_ledger_says() {
+	in_run fatal -- /usr/bin/python3 "$RAW" flood 127.0.0.1 "$E2E_PGPORT" > /dev/null
+	wait_ledger "SELECT s.reason FROM sessions s JOIN events e ON e.session = s.id WHERE s.run_name = 'fatal' AND
+		e.kind = 'session-fatal' AND e.detail = s.reason" 'the request is larger than what can be judged whole'
+	sql bye 'SELECT 46' > /dev/null
+	wait_ledger "SELECT reason FROM sessions WHERE run_name = 'bye'" 'client said good-bye'
+	in_run turned -- psql -XqAt "host=127.0.0.1 port=$E2E_PGPORT user=no-such-role dbname=shop" -c 'SELECT 1' > /dev/null 2>&1 || true
+	wait_ledger "SELECT count(*) FROM sessions WHERE reason = 'finished'" 0
+}
+
 test_unfinished_requests_of_one_run_fill_no_more_than_its_share() {
 	for p in $(enforcer_pid); do echo 5 > "/proc/$p/clear_refs"; done
 	peak() { for p in $(enforcer_pid); do sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$p/status"; done; }

@@ -677,7 +677,7 @@ int relay_flush(struct session *s)
 		return r;
 	if (s->is_closing && !buf_len(&s->client.out) &&
 		(s->server.src.fd < 0 || !buf_len(&s->server.out))) {
-		session_finish(s, "finished");
+		session_finish(s, s->why);
 		return RELAY_E_CLOSED;
 	}
 	if (!s->proto && s->client.saw_eof && s->server.src.fd >= 0 && !buf_len(&s->server.out))

@@ -273,6 +273,7 @@ void session_close(struct session *s, const char *reason)
 	if (s->is_dead)
 		return;
 	s->is_dead = true;
+	reason = s->is_closing ? s->why : reason;
 	if (s->is_recorded)
 		session_record_loose_ends(s, reason);
 	log_info("session.close", "session=%llu run=%llu reason=\"%s\" up=%llu down=%llu",
@@ -307,6 +308,8 @@ bool session_charge(struct session *s)
 
 void session_finish(struct session *s, const char *reason)
 {
+	if (!s->is_closing)
+		snprintf(s->why, sizeof(s->why), "%s", reason);
 	s->is_closing = true;
 	if (buf_len(&s->client.out) || (s->server.src.fd >= 0 && buf_len(&s->server.out)))
 		return; /* relay_flush() calls again when the queues are empty */

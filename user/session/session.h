@@ -172,6 +172,7 @@ struct session {
 	int64_t door_since_ns;
 	bool wants_cancel; /* the socket is for a cancel request */
 	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
+	char why[200];    /* why it is closing: what came first, and not what that led to */
 	bool is_stalled;  /* the server does not keep up with the client's requests */
 	bool is_answered; /* PARK_ASK: the answer is complete */
 	bool touches;     /* a request since the session was last idle may touch protected tables */

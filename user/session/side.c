@@ -34,7 +34,8 @@ struct side_job {
 	struct side_place *place;
 	unsigned worker;
 	uint64_t epoch;
-	struct side_talk *talk; /* NULL: what the objects there do */
+	struct side_talk *talk; /* NULL: what the objects there do, and … */
+	struct mail *answer;    /* … made with the question: who waits for it hears in any case */
 };
 
 struct sides {
@@ -57,19 +58,23 @@ static void side_advance(struct side_place *p);
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void side_answer(const struct side_job *job, struct hidden *known, int error)
+static void side_answer(struct side_job *job, struct hidden *known, int error)
 {
 	struct side_place *p = job->place;
-	struct mail *m = mail_new(MAIL_HIDDEN);
+	struct mail *m = TAKE(job->answer);
 
-	if (m) {
-		m->side = p;
-		m->hidden = hidden_ref(known);
-		m->seq = p->known_epoch;
-		m->known_ns = p->known_ns;
-		m->error = error;
-	}
+	m->side = p;
+	m->hidden = hidden_ref(known);
+	m->seq = p->known_epoch;
+	m->known_ns = p->known_ns;
+	m->error = error;
 	mailbox_send(&p->side->enforcer->workers[job->worker]->mail, m);
+}
+
+static void side_free_job(struct side_job *job)
+{
+	mail_free(job->answer);
+	free(job);
 }
 
 static void side_end_job(struct side_job *job, int error)
@@ -82,7 +87,7 @@ static void side_end_job(struct side_job *job, int error)
 		side_answer(job, error ? NULL : p->known, error);
 	list_remove(&job->link);
 	p->n_jobs--;
-	free(job);
+	side_free_job(job);
 }
 
 /* All that wait get no answer. */
@@ -461,6 +466,12 @@ static int side_ask(struct side_place *p, const struct side_job *what)
 	if (!job)
 		return err_raise(-ENOMEM);
 	*job = *what;
+	if (!job->talk)
+		job->answer = mail_new(MAIL_HIDDEN);
+	if (!job->talk && !job->answer) {
+		free(job);
+		return err_raise(-ENOMEM);
+	}
 	pthread_mutex_lock(&s->lock);
 	list_append(&s->asked, &job->link);
 	pthread_mutex_unlock(&s->lock);
@@ -608,7 +619,7 @@ static void side_drop_job(struct side_job *job)
 {
 	if (job->talk)
 		job->talk->end(job->talk, true);
-	free(job);
+	side_free_job(job);
 }
 
 static void side_free_place(struct side_place *p)
