@@ -10,6 +10,7 @@ raw.py pile HOST PORT N                  N logins, each with a Query of 16 MiB b
 raw.py call HOST PORT                    login, then a FunctionCall; prints the answer
 raw.py early HOST PORT SQL               start-up and a Query in one segment
 raw.py selfcancel HOST PORT              login, runs pg_sleep, cancels it with the keys it was given
+raw.py behind HOST PORT SQL              login, runs pg_sleep and SQL in one segment, cancels once when it sleeps
 raw.py keys HOST PORT                    login, prints pid and key of BackendKeyData, runs pg_sleep
 raw.py echo PORT | serve PORT            servers: echo back; print how many bytes arrived
 """
@@ -168,6 +169,21 @@ def cmd_selfcancel(host, port):
     # A cancel that arrives before the query cancels nothing: again, until the answer is there.
     while not select.select([s], [], [], 0.2)[0]:
         cmd_cancel(host, port, *keys)
+    until_ready(s)
+
+
+def cmd_behind(host, port, sql):
+    s, own = login(host, port), tuple(keys)
+    s.sendall(message(b"Q", b"SELECT pg_sleep(34)\0") + message(b"Q", sql.encode() + b"\0"))
+    other = login(host, port)
+    asleep = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {own[0]} AND wait_event = 'PgSleep'"
+    while True:
+        other.sendall(message(b"Q", asleep.encode() + b"\0"))
+        counts = [body for kind, body in iter(lambda: next(messages(other)), (b"Z", b"I")) if kind == b"D"]
+        if counts == [b"\0\1\0\0\0\1" + b"1"]:
+            break
+    cmd_cancel(host, port, *own)
+    until_ready(s)
     until_ready(s)
 
 

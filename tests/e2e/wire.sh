@@ -77,6 +77,22 @@ test_cancel_request_of_the_same_run_ends_the_query() {
 	assert_has "$got" 'READY I'
 }
 
+# A request that is to be held waits for the answer to the one before it: a cancel then is for that one.
+test_cancel_while_the_next_request_drains_is_for_the_one_that_runs() {
+	local behind h
+	bg behind in_run behind -- /usr/bin/python3 "$RAW" behind 127.0.0.1 "$E2E_PGPORT" 'UPDATE orders SET status = status WHERE id = 34 RETURNING id'
+	behind=$BG
+	h=$(wait_hold behind)
+	assert_eq "$(out behind | grep -c 'ERROR 57014')" 1 "$(out behind)"
+	admin 'SELECT pg_sleep(0.3)' > "$T/while"
+	has_hold behind || fail 'the cancel was for both'
+	approve "$h"
+	finish "$behind" 10
+	assert_has "$(out behind)" "ROW b'\\x00\\x01\\x00\\x00\\x00\\x0234'"
+	assert_eq "$(out behind | grep -c ERROR)" 1
+	wait_ledger "SELECT group_concat(status, ' ') FROM (SELECT status FROM requests WHERE run_name = 'behind' AND (text LIKE '%pg_sleep(34)' OR text LIKE 'UPDATE%') ORDER BY id)" 'error ok'
+}
+
 test_copy_in_where_allowed() {
 	printf '1\tone\n2\ttwo\n\\.\n' | in_run copy -- psql -XqAt "$SHOP" -c 'COPY scratch.t FROM STDIN'
 	assert_eq "$(admin 'SELECT count(*) FROM scratch.t')" 2
