@@ -423,8 +423,7 @@ test_name_of_a_dead_daemon_gets_nothing() {
 }
 
 # A run that was started under the hook may make unix sockets: it keeps the hook for its whole life.
-test_run_that_lives_keeps_the_hook_through_a_start_without_it() {
-	needs_hook
+keeps_the_hook() { # COMMAND that is done between the daemons
 	/usr/bin/python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX)
@@ -451,9 +450,11 @@ while True:
 	bg agent in_run lasting -- /usr/bin/python3 "$T/agent.py"
 	tried() { [ "$(wc -l < "$T/agent.out")" -gt "$1" ]; }
 	wait_until 10 tried 2
+	assert_lacks "$(out agent)" REACHED
 	stop_daemon
+	"$@"
 	start_daemon --without connect_unix
-	wait_until 10 tried "$(($(wc -l < "$T/agent.out") + 5))"
+	wait_until 10 tried "$(($(wc -l < "$T/agent.out") + 20))"
 	assert_lacks "$(out agent)" REACHED
 	# One that starts now can make none, as without the hook.
 	assert_has "$(says "$SOCK")" 'not supported'
@@ -462,6 +463,21 @@ while True:
 	stop_daemon
 	start_daemon
 	assert_eq "$(unix_sql again 'SELECT 3')" 3
+}
+
+test_run_that_lives_keeps_the_hook_through_a_start_without_it() {
+	needs_hook
+	keeps_the_hook true
+}
+
+# Nor does it lose it to a version that would not have attached it.
+of_another_version() {
+	mv "$(find "$HOLDFAST_DIR/bpf" -name 'abi*')" "$HOLDFAST_DIR/bpf/abi999"
+}
+test_run_that_lives_keeps_the_hook_through_another_version_without_it() {
+	needs_hook
+	keeps_the_hook of_another_version
+	[ ! -e "$HOLDFAST_DIR/bpf/abi999" ] || fail 'its pins are still there'
 }
 
 test_many_at_once_are_told_apart() {

@@ -21,10 +21,11 @@
 
 struct kern {
 	struct intercept *object;
-	char dir[PATH_MAX];              /* the pins */
-	uint32_t layers;                 /* those attached */
-	uint32_t adopted;                /* those that an earlier daemon had attached here */
-	bool has_connect_unix;           /* attached, and not declared absent */
+	char dir[PATH_MAX];    /* the pins */
+	uint32_t layers;       /* those attached */
+	uint32_t adopted;      /* that an earlier daemon had attached here; of another version:
+				  LAYER_UNIX */
+	bool has_connect_unix; /* attached, and not declared absent */
 	uint64_t cgroups[AT_DAEMON + 1]; /* ids, by enum layer_at */
 	int cgroup_fds[AT_DAEMON + 1];
 	char bpffs[PATH_MAX];
@@ -217,7 +218,7 @@ static ERR_CHECK int kern_open_maps(struct kern *k)
 static ERR_CHECK int kern_find_pins(
 	struct kern *k, const struct kern_config *c, const char **ret_what)
 {
-	const struct pin_owner owner = {.cgroup2_fd = c->runs_cgroup_fd,
+	struct pin_owner owner = {.cgroup2_fd = c->runs_cgroup_fd,
 		.runs = k->cgroups[AT_RUNS],
 		.daemon = k->cgroups[AT_DAEMON]};
 	int r = pin_mount(c->bpffs, ret_what);
@@ -231,6 +232,8 @@ static ERR_CHECK int kern_find_pins(
 		r = pin_make_dir(c->bpffs, k->dir, sizeof(k->dir));
 	if (!r)
 		r = kern_check_pins(k);
+	if (owner.has_unix)
+		k->adopted |= LAYER_UNIX;
 	if (r == KERN_E_FOREIGN)
 		*ret_what = "hooks of another holdfast are pinned and attached; `holdfast detach` "
 			    "removes them";

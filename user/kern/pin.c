@@ -205,8 +205,17 @@ int pin_open_map_readonly(const char *dir, const char *name)
 
 /* What the folder's hooks are attached to, of what exists: our groups, others. */
 struct pin_dir_state {
-	bool is_ours, is_foreign;
+	bool is_ours, is_foreign, has_unix;
 };
+
+/* "link_" and one of the hooks of unix sockets. */
+static bool pin_is_unix(const char *name)
+{
+	for (int l = 0; l < LAYER_N; l++)
+		if ((LAYER_UNIX & LAYER_BIT(l)) && !strcmp(name + 5, layer_hooks[l].name))
+			return true;
+	return false;
+}
 
 static ERR_CHECK int pin_look_at_dir(
 	const char *dir, const struct pin_owner *owner, struct pin_dir_state *ret)
@@ -229,9 +238,11 @@ static ERR_CHECK int pin_look_at_dir(
 		fd = bpf_obj_get(path);
 		if (fd < 0 || pin_info(fd, &info))
 			continue;
-		if (info.cgroup.cgroup_id == owner->runs || info.cgroup.cgroup_id == owner->daemon)
+		if (info.cgroup.cgroup_id == owner->runs ||
+			info.cgroup.cgroup_id == owner->daemon) {
 			ret->is_ours = true;
-		else if (pin_has_cgroup(owner->cgroup2_fd, info.cgroup.cgroup_id))
+			ret->has_unix |= pin_is_unix(e->d_name);
+		} else if (pin_has_cgroup(owner->cgroup2_fd, info.cgroup.cgroup_id))
 			ret->is_foreign = true;
 	}
 	return 0;
@@ -280,8 +291,8 @@ static ERR_CHECK int pin_remove_dir(const char *dir)
 }
 
 /* Calls fn for each folder of pins, of any ABI. */
-static ERR_CHECK int pin_each_dir(const char *bpffs, const struct pin_owner *owner,
-	int (*fn)(const char *dir, const char *name, const struct pin_owner *owner))
+static ERR_CHECK int pin_each_dir(const char *bpffs, struct pin_owner *owner,
+	int (*fn)(const char *dir, const char *name, struct pin_owner *owner))
 {
 	_cleanup_(pin_dir_closep) DIR *d = opendir(bpffs);
 	const struct dirent *e;
@@ -303,7 +314,7 @@ static ERR_CHECK int pin_each_dir(const char *bpffs, const struct pin_owner *own
 	return 0;
 }
 
-static int pin_check_one(const char *dir, const char *name, const struct pin_owner *owner)
+static int pin_check_one(const char *dir, const char *name, struct pin_owner *owner)
 {
 	struct pin_dir_state state;
 	int r;
@@ -315,17 +326,18 @@ static int pin_check_one(const char *dir, const char *name, const struct pin_own
 		return err_trace(r);
 	if (state.is_foreign)
 		return KERN_E_FOREIGN;
+	owner->has_unix |= state.has_unix;
 	return state.is_ours ? 0 : err_trace(pin_remove_dir(dir));
 }
 
-int pin_check_foreign(const char *bpffs, const struct pin_owner *owner)
+int pin_check_foreign(const char *bpffs, struct pin_owner *owner)
 {
 	int r = pin_each_dir(bpffs, owner, pin_check_one);
 
 	return r == KERN_E_FOREIGN ? r : err_trace(r);
 }
 
-static int pin_remove_other(const char *dir, const char *name, const struct pin_owner *owner)
+static int pin_remove_other(const char *dir, const char *name, struct pin_owner *owner)
 {
 	(void)owner;
 	return strcmp(name, PIN_DIR) != 0 ? err_trace(pin_remove_dir(dir)) : 0;
@@ -336,7 +348,7 @@ int pin_remove_others(const char *bpffs)
 	return err_trace(pin_each_dir(bpffs, NULL, pin_remove_other));
 }
 
-static int pin_remove_one(const char *dir, const char *name, const struct pin_owner *owner)
+static int pin_remove_one(const char *dir, const char *name, struct pin_owner *owner)
 {
 	(void)name, (void)owner;
 	return err_trace(pin_remove_dir(dir));

@@ -20,12 +20,14 @@ ERR_CHECK int pin_make_dir(const char *bpffs, char *dir, size_t max);
 struct pin_owner {
 	int cgroup2_fd; /* any folder on cgroup2 */
 	uint64_t runs, daemon;
+	bool has_unix; /* told by pin_check_foreign(): they had the hooks of unix sockets attached
+			*/
 };
 
 /* Are there pins of another ABI, with a hook that is attached to somebody else's group? 0 no,
  * KERN_E_FOREIGN yes. Those of an earlier version of us stay, for pin_remove_others(); dead ones
  * are removed. */
-ERR_CHECK int pin_check_foreign(const char *bpffs, const struct pin_owner *owner);
+ERR_CHECK int pin_check_foreign(const char *bpffs, struct pin_owner *owner);
 /* Takes off what another version of us attached. Call when all of this version is: two sets refuse
  * whatever one of them refuses, so there is no moment without one. */
 ERR_CHECK int pin_remove_others(const char *bpffs);
