@@ -39,7 +39,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all test unit san e2e lint format fuzz soak bench benchledger install clean help
+.PHONY: all helpers test unit san e2e lint format fuzz soak bench benchledger install clean help
 
 all: $(B)/holdfastd $(B)/holdfast ## build holdfastd and holdfast into build/ (V=1 shows commands)
 
@@ -142,10 +142,12 @@ $(B)/tests/run/warden $(B)/tests/run/probe: %: %.o $(LIB)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-e2e: all $(HELPERS) ## run the end-to-end tests (root; T='glob': some)
+helpers: all $(HELPERS)
+
+e2e: helpers ## run the end-to-end tests (root; T='glob': some)
 	$(Q)B=$(B) tests/e2e/run '$(T)'
 
-test: all $(HELPERS) $(ROOT_TESTS) ## run everything: units, kernel, runs, policies, e2e, escapes, faults, short fuzz (root; T='glob': some parts)
+test: helpers $(ROOT_TESTS) ## run everything: units, kernel, runs, policies, e2e, escapes, faults, short fuzz (root; T='glob': some parts)
 	$(Q)B=$(B) scripts/run-tests '$(T)'
 
 soak: ## test with the full numbers: fuzz (FUZZ_SECS=600 a target), large results, many kills (two hours)

@@ -126,7 +126,7 @@ test_unit_and_container_by_their_names() {
 	for kind in unit container; do
 		case $kind in
 		unit) folder=web-$$.service name=web-$$ ;;
-		container) folder=docker-4f1c0a9be3d27788$(printf %08x $$).scope name=4f1c0a9be3d2 ;;
+		container) name=4f1c$(printf %08x $$) folder=docker-${name}0a9be3d27788.scope ;;
 		esac
 		outsider "$kind" "$FAKE/$folder"
 		hf attach "--$kind" "$name" --name "$kind" --json > "$T/said"
