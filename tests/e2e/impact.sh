@@ -144,6 +144,58 @@ test_names_of_somebodys_reach_no_terminal() {
 	over
 }
 
+# A transaction's locks, and who waits behind them, while somebody looks.
+test_locks_of_the_transaction_and_who_waits() {
+	bg psql in_run locker -- psql -XqAt "$SHOP" -c BEGIN -c 'SELECT pg_advisory_xact_lock(7)' -c 'SELECT count(*) FROM lines' \
+		-c 'LOCK TABLE gifts IN EXCLUSIVE MODE' -c 'DELETE FROM orders WHERE id = 6'
+	psql=$BG
+	wait_until 15 is locker '.text | test("LOCK|advisory|DELETE")'
+	while ! is locker '.text | test("DELETE")'; do approve "$(wait_hold locker)"; done
+	wait_until 15 is locker '.locks.answered'
+	is locker '.locks.tables | map(.name + " " + .mode) == ["public.gifts ExclusiveLock", "public.lines AccessShareLock"]'
+	is locker '.locks.advisory == 1 and .locks.waiting == 0 and .impact.answered'
+	assert_has "$(hf why "$(holds_of locker)")" 'ExclusiveLock on public.gifts'
+	bg waits psql -XqAt -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -c "INSERT INTO gifts VALUES (1, 1)"
+	# Nobody looks, so nobody asks; each look asks for the next one.
+	waiting() { is locker '.locks.waiting == 1'; }
+	wait_until 20 waiting
+	assert_has "$(pending_of locker | jq -r .locks_words)" '1 session waits behind it'
+	tmux -L "hf-$$" -f /dev/null new-session -d -s locks -x 100 -y 40 \
+		"env HOLDFAST_DIR='$HOLDFAST_DIR' HOLDFAST_LEDGER='$HOLDFAST_LEDGER' '$B/holdfast' prompt; read _"
+	shown() { tmux -L "hf-$$" capture-pane -p -t locks | tee "$T/screen" | grep -qF -- "$1"; }
+	wait_until 10 shown 'ExclusiveLock on public.gifts'
+	wait_until 10 shown '1 session waits behind it'
+	# Looked at, it is asked again and again.
+	bg more psql -XqAt -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -c "INSERT INTO gifts VALUES (2, 1)"
+	wait_until 20 shown '2 sessions wait behind it'
+	cat "$T/screen"
+	tmux -L "hf-$$" kill-session -t locks
+	h=$(wait_hold locker)
+	deny "$h"
+	finish "$psql" || true
+	finish "$BG" # they go on
+	wait_ledger "SELECT count(*) FROM decisions WHERE hold = ${h#h} AND shown LIKE 'by id alone%'" 1
+}
+
+test_outside_of_transactions_no_locks_are_asked_for() {
+	held alone 'DELETE FROM orders WHERE id = 7'
+	is alone 'has("locks") | not'
+	over
+}
+
+test_without_a_hold_nothing_is_asked() {
+	n=$(asked | wc -l)
+	tmux -L "hf-$$" -f /dev/null new-session -d -s idle -x 100 -y 40 \
+		"env HOLDFAST_DIR='$HOLDFAST_DIR' HOLDFAST_LEDGER='$HOLDFAST_LEDGER' '$B/holdfast' prompt; read _"
+	nothing() { tmux -L "hf-$$" capture-pane -p -t idle | grep -qF 'waiting for holds'; }
+	wait_until 10 nothing
+	later=$((SECONDS + 5))
+	long() { [ "$SECONDS" -ge "$later" ]; }
+	wait_until 10 long
+	assert_eq "$(asked | wc -l)" "$n"
+	tmux -L "hf-$$" kill-session -t idle
+}
+
 # Somebody holds the table, and does not let go: the rest is told, the hold is held.
 test_a_locked_table_has_no_size_and_keeps_nobody_waiting() {
 	bg lock psql -XqAt -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres -d shop -c "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(62)"
@@ -158,7 +210,7 @@ test_a_locked_table_has_no_size_and_keeps_nobody_waiting() {
 test_nothing_of_the_statement_was_asked() {
 	asked > "$T/asked"
 	[ -s "$T/asked" ]
-	if grep -E 'LOG: +(statement|execute [^:]*):' "$T/asked" | grep -qvE ': +(WITH RECURSIVE)'; then
+	if grep -E 'LOG: +(statement|execute [^:]*):' "$T/asked" | grep -qvE ': +WITH (RECURSIVE|me AS)'; then
 		cat "$T/asked"
 		fail 'something else was asked'
 	fi

@@ -36,7 +36,8 @@ struct terminal {
 	struct screen screen;
 	struct query *ledger; /* NULL: may not be read */
 	const char *notify;   /* --notify */
-	uint64_t deciding;    /* what the daemon was told last */
+	uint64_t deciding;    /* what the daemon was told last … */
+	uint64_t looking;     /* … and of what is on the screen */
 	int signal_fd;
 	bool is_dirty, is_done;
 	int code;
@@ -50,7 +51,7 @@ static int terminal_connect(struct terminal *t)
 	r = client_open(&t->watch, CTL_SOCKET);
 	if (!r)
 		r = client_send(&t->watch, CTL_WATCH, SLICE_NULL, NULL, 0);
-	t->deciding = 0;
+	t->deciding = t->looking = 0;
 	if (r)
 		client_deinit(&t->watch);
 	else
@@ -90,19 +91,25 @@ static void terminal_on_daemon(struct terminal *t)
 	t->is_dirty = true;
 }
 
-/* While a decision is being typed, the hold's clock stands. */
-static void terminal_say_deciding(struct terminal *t)
+static void terminal_say(struct terminal *t, enum ctl_type what, uint64_t now, uint64_t *last)
 {
-	uint64_t now = prompt_deciding(&t->prompt);
 	uint8_t body[8];
 	struct writer w = writer_of(body, sizeof(body));
 
-	if (t->watch.fd < 0 || now == t->deciding)
+	if (t->watch.fd < 0 || now == *last)
 		return;
 	wr_be64(&w, now);
-	t->deciding = now;
-	if (client_send(&t->watch, CTL_DECIDING, wr_done(&w), NULL, 0))
+	*last = now;
+	if (client_send(&t->watch, what, wr_done(&w), NULL, 0))
 		terminal_lost(t);
+}
+
+/* While a decision is being typed, the hold's clock stands; while a hold is on the screen, the
+ * daemon keeps what its server says of it fresh. */
+static void terminal_say_what(struct terminal *t)
+{
+	terminal_say(t, CTL_DECIDING, prompt_deciding(&t->prompt), &t->deciding);
+	terminal_say(t, CTL_LOOKING, t->prompt.shown, &t->looking);
 }
 
 static void terminal_decide(struct terminal *t)
@@ -252,7 +259,7 @@ static int terminal_loop(struct terminal *t)
 			{.fd = t->watch.fd, .events = POLLIN}};
 		int n;
 
-		terminal_say_deciding(t);
+		terminal_say_what(t);
 		if (t->is_dirty)
 			terminal_draw(t);
 		n = poll(p, 3, t->prompt.keyboard.n ? PROMPT_ESCAPE_MS : PROMPT_TICK_MS);

@@ -56,6 +56,8 @@ static int why_on_pending(void *arg, json_t *j)
 	why_line("ask", text_field(j, "ask"), WHY_FIELD_MAX);
 	if (text_field(j, "impact_words").n)
 		why_line("impact", text_field(j, "impact_words"), WHY_TEXT_MAX);
+	if (text_field(j, "locks_words").n)
+		why_line("locks", text_field(j, "locks_words"), WHY_TEXT_MAX);
 	printf("  %-10s %zu of %" PRIu64 "\n", "approved",
 		json_array_size(json_object_get(j, "approved_by")), text_number(j, "quorum"));
 	return CLI_STOP;

@@ -181,7 +181,8 @@ static void draw_impact(FILE *f, const json_t *j, uint64_t seconds_here)
 {
 	(void)seconds_here;
 	draw_join(f, j, "", "impact_words", "");
-	if (json_is_integer(json_object_get(j, "look")) && !text_number(j, "look"))
+	if (json_is_integer(json_object_get(j, "look")) && !text_number(j, "look") &&
+		!json_object_get(j, "impact_words"))
 		fputs("the server is being asked", f);
 }
 
@@ -241,6 +242,13 @@ static void draw_tx(FILE *f, const json_t *j, uint64_t seconds_here)
 		fputs("unknown", f);
 }
 
+/* Others wait while somebody reads. */
+static void draw_locks(FILE *f, const json_t *j, uint64_t seconds_here)
+{
+	(void)seconds_here;
+	draw_join(f, j, "", "locks_words", "");
+}
+
 static void draw_params(FILE *f, const json_t *j, uint64_t seconds_here)
 {
 	const struct slice shown = text_field(j, "params");
@@ -260,8 +268,9 @@ static void draw_fields(const struct prompt *p, struct lines *l, const struct he
 		void (*fn)(FILE *f, const json_t *j, uint64_t seconds_here);
 	} fields[] = {{"who", draw_who}, {"effects", draw_effects}, {"impact", draw_impact},
 		{"risky", draw_risky}, {"target", draw_target}, {"tx", draw_tx},
-		{"rule", draw_rule}, {"ask", draw_ask}, {"params", draw_params},
-		{"free", draw_free}, {"seen", draw_past}, {"process", draw_process}};
+		{"locks", draw_locks}, {"rule", draw_rule}, {"ask", draw_ask},
+		{"params", draw_params}, {"free", draw_free}, {"seen", draw_past},
+		{"process", draw_process}};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		_cleanup_(freep) char *text = NULL;

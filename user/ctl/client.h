@@ -32,6 +32,7 @@ struct ctl_client {
 	uint64_t *list; /* ids of holds on their way to it: watch.h */
 	size_t list_n, list_at;
 	uint64_t deciding;          /* the hold that is being decided there */
+	uint64_t looking;           /* the one that is on the screen there */
 	bool is_filling, is_behind; /* events were left out: it will get all anew */
 };
 

@@ -8,6 +8,7 @@
 
 #include "ctl/decisions.h"
 #include "ctl/grants.h"
+#include "ctl/looks.h"
 #include "ctl/report.h"
 #include "ctl/watch.h"
 #include "session/worker.h"
@@ -62,6 +63,7 @@ static const struct {
 	{CTL_PENDING, CTL_APPROVER, 0, ctl_pending},
 	{CTL_WATCH, CTL_APPROVER, 0, ctl_watch},
 	{CTL_DECIDING, CTL_APPROVER, 8, ctl_deciding},
+	{CTL_LOOKING, CTL_APPROVER, 8, ctl_looking},
 	{CTL_APPROVE, CTL_ANYONE, 16, ctl_approve}, /* ballot_may(): the rule says who */
 	{CTL_DENY, CTL_ANYONE, 16, ctl_deny},
 	{CTL_GRANTS, CTL_APPROVER, 0, ctl_grants},

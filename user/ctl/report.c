@@ -110,6 +110,11 @@ static void report_look(const struct hold_look *l, struct json *j)
 		jsonw_made(j, "impact", slice_str(l->impact));
 		report_string(j, "impact_words", l->impact_words);
 	}
+	if (l->locks && l->locks_words) {
+		jsonw_made(j, "locks", slice_str(l->locks));
+		report_string(j, "locks_words", l->locks_words);
+		jsonw_int(j, "locks_seconds_ago", (clock_mono_ns() - l->asked_ns) / CLOCK_NS_PER_S);
+	}
 }
 
 void report_hold(const struct hold *h, const struct hold_past *past, bool is_event, size_t text_max,

@@ -248,6 +248,7 @@ static void ctl_tick(struct loop *l, int64_t now_ns)
 	ctl_send_decided(c);
 	ctl_grants_tick(c);
 	ctl_watch_tick(c);
+	ctl_looks_tick(c);
 	ctl_herald_tick(c);
 	for (enum ctl_refused what = 0; what < CTL_REFUSED_N; what++)
 		ctl_refused_end(c, what, clock_mono_ns() / CLOCK_NS_PER_S);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "ctl/looks.h"
 #include "ctl/report.h"
 #include "session/worker.h"
 
@@ -78,7 +79,7 @@ void ctl_watch_refill(struct ctl_client *cl)
 		return;
 	cl->is_filling = true; /* sending may find room again and call us */
 	while (cl->list && !cl->is_dead && cl->n_queued < WATCH_LOW) {
-		const struct hold *h;
+		struct hold *h;
 
 		if (cl->list_at == cl->list_n) {
 			free(cl->list);
@@ -88,8 +89,12 @@ void ctl_watch_refill(struct ctl_client *cl)
 			break;
 		}
 		h = hold_find(&cl->ctl->holds, cl->list[cl->list_at++]);
-		if (h && !h->leader)
-			watch_send(cl, h, cl->is_watching);
+		if (!h || h->leader)
+			continue;
+		watch_send(cl, h, cl->is_watching);
+		/* For whoever asks next: nobody waits for a server. */
+		if (!cl->is_watching)
+			ctl_look_again(cl->ctl, h);
 	}
 	cl->is_filling = false;
 	if (cl->is_behind && !cl->is_dead && !cl->n_queued)

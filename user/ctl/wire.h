@@ -29,6 +29,7 @@ enum ctl_type {
 			    * A reader too slow for it gets {"event":"reset"} and all anew */
 
 	CTL_DECIDING = 103, /* u64 hold that this watcher is deciding now, 0 = none; no answer */
+	CTL_LOOKING = 104,  /* u64 hold that is on this watcher's screen, 0 = none; no answer */
 
 	/* 200–299: decisions; approvers only */
 	CTL_APPROVE = 200, /* see below → DATA (outcome), END */

@@ -84,10 +84,11 @@ static void witness_hmac(
 	const struct ctl *c, const struct hold *h, bool has_look, uint8_t out[static 32])
 {
 	const struct hold_view *v = &h->view;
-	const char *impact = has_look ? h->look.impact_words : NULL;
+	const char *impact = has_look ? h->look.impact_words : NULL,
+		   *locks = has_look ? h->look.locks_words : NULL;
 	const char *const words[] = {v->run_name, v->resource, v->target, v->role, v->database,
 		v->application, v->params, v->effects, v->objects, v->rule, v->message, v->tx,
-		v->comm, v->tree, v->ask, v->tags, v->unknowns, v->free, impact};
+		v->comm, v->tree, v->ask, v->tags, v->unknowns, v->free, impact, locks};
 	enum { N = sizeof(words) / sizeof(words[0]) };
 	struct slice parts[N + 2];
 	struct hmac_key key;
@@ -105,15 +106,18 @@ static void witness_hmac(
 static void witness_look(const struct hold *h, uint32_t look, char *buf, size_t max)
 {
 	const struct hold_look *l = &h->look;
+	int n = 0;
 
 	if (!l->place)
 		return;
 	if (!look)
-		snprintf(buf, max, ", impact: not known then");
+		snprintf(buf, max, ", before the server had said what it knows");
 	else if (look != l->n)
-		snprintf(buf, max, ", impact: an earlier answer, %u of %u", look, l->n);
-	else
-		snprintf(buf, max, ", impact=\"%.300s\"", l->impact_words ? l->impact_words : "");
+		snprintf(buf, max, ", with an earlier answer of the server, %u of %u", look, l->n);
+	else if (l->impact_words)
+		n = snprintf(buf, max, ", impact=\"%.300s\"", l->impact_words);
+	if (look && look == l->n && l->locks_words && (size_t)n < max)
+		snprintf(buf + n, max - (size_t)n, ", locks=\"%.100s\"", l->locks_words);
 }
 
 void witness_shown(const struct ctl_client *cl, const struct hold *h, bool is_shown, uint32_t look,

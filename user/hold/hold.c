@@ -126,6 +126,8 @@ struct hold *hold_free(struct hold *h)
 	ballot_deinit(&h->ballot);
 	free(h->look.impact);
 	free(h->look.impact_words);
+	free(h->look.locks);
+	free(h->look.locks_words);
 	free(v->ask);
 	free(v->free);
 	free(v->tags);

@@ -51,11 +51,14 @@ struct side_place;
  * owned. */
 struct hold_look {
 	struct side_place *place; /* whom to ask; NULL: nobody */
-	bool wants_impact;
-	bool may_be_own; /* its session's names may not be everybody's */
-	bool is_asked;
-	char *impact, *impact_words; /* JSON, words; NULL: not known yet */
-	unsigned n;                  /* changes with every answer: what somebody had before him */
+	bool wants_impact, wants_locks;
+	bool may_be_own;  /* its session's names may not be everybody's */
+	uint32_t backend; /* the number of its session there */
+	/* JSON, words; NULL: not known yet. */
+	char *impact, *impact_words, *locks, *locks_words;
+	unsigned n; /* changes when those do: what somebody had before him */
+	bool is_asked, has_impact;
+	int64_t asked_ns; /* the last time; monotonic */
 };
 
 struct hold {

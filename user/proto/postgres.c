@@ -232,6 +232,13 @@ static bool pg_cancel_matches(const void *state, uint32_t id, struct slice key)
 	return diff == 0 && st->real_key_len && id == st->real_id;
 }
 
+static uint32_t pg_server_id(const void *state)
+{
+	const struct pg *st = state;
+
+	return st->real_key_len ? st->real_id : 0;
+}
+
 const struct protocol protocol_postgres = {
 	.name = "postgres",
 	.port = 5432,
@@ -264,4 +271,5 @@ const struct protocol protocol_postgres = {
 	.lexing = pg_lexing,
 	.cancel_request = pg_cancel_request,
 	.cancel_matches = pg_cancel_matches,
+	.server_id = pg_server_id,
 };

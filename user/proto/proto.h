@@ -466,6 +466,9 @@ struct protocol {
 	/* True if id and key are those that this session gave its client. The id is the server's
 	 * own (clients compare it with what they read elsewhere), the key is ours. */
 	bool (*cancel_matches)(const void *st, uint32_t id, struct slice key);
+	/* The number by which the server's own views call this session, as it told the client; 0:
+	 * unknown. */
+	uint32_t (*server_id)(const void *st);
 };
 
 /* All decoders, NULL-terminated. */

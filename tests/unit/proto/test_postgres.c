@@ -85,8 +85,10 @@ Test(postgres, cancel_key_matches_only_whole)
 
 	cr_assert_eq(protocol_postgres.init(st, &pool, (const uint8_t *)"vkey"), 0);
 	cr_expect_not(protocol_postgres.cancel_matches(st, 0, SLICE_LIT("vkey")));
+	cr_expect_eq(protocol_postgres.server_id(st), 0);
 	st->real_id = 77;
 	st->real_key_len = 4;
+	cr_expect_eq(protocol_postgres.server_id(st), 77);
 	cr_expect(protocol_postgres.cancel_matches(st, 77, SLICE_LIT("vkey")));
 	cr_expect_not(protocol_postgres.cancel_matches(st, 78, SLICE_LIT("vkey")));
 	cr_expect_not(protocol_postgres.cancel_matches(st, 77, SLICE_LIT("vkez")));
