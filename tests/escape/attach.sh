@@ -229,6 +229,70 @@ while True:
 	hf kill "$id"
 }
 
+# Each of them waits for the first one to be moved, forks then, and ends: its child has another parent
+# at once, and nothing says any more that it is of the tree.
+test_tree_that_detaches_itself_when_it_is_attached_is_in_whole() {
+	mkdir -p "$FAKE/detaches"
+	cat > "$T/bomb.py" <<-'PY'
+	import os, select, sys
+	def detach(first):
+	    while "/runs/" not in open("/proc/%d/cgroup" % first, encoding="utf8").read():
+	        select.select([], [], [], 0.0003)
+	    for _ in range(3):
+	        if os.fork() == 0:
+	            select.select([], [], [], 60)
+	            os._exit(0)
+	    os._exit(0)
+	first = os.getpid()
+	for _ in range(12):
+	    if os.fork() == 0:
+	        if os.fork():
+	            select.select([], [], [], 60)
+	        detach(first)
+	print("up", flush=True)
+	select.select([], [], [], 60)
+	PY
+	# Somebody else's, in the same group: neither moved nor left frozen.
+	(
+		echo 0 > "$FAKE/detaches/cgroup.procs"
+		exec /usr/bin/python3 -u -c "
+import select
+while True:
+    print('alive', flush=True)
+    select.select([], [], [], 0.01)"
+	) > "$T/beside.out" 2>&1 &
+	beside=$!
+	for i in 1 2 3 4 5; do
+		(
+			echo 0 > "$FAKE/detaches/cgroup.procs"
+			exec setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 "$T/bomb.py" "bomb-$$"
+		) > "$T/bomb.out" 2>&1 &
+		wait_until 15 file_has "$T/bomb.out" up
+		hf attach --pid $! --name "bomb-$i" --json > "$T/said"
+		assert_eq "$(jq -r .loose "$T/said")" false
+		id=$(run_of "bomb-$i")
+		# All that will be is there: the first one, its twelve children, three of each of theirs.
+		wait_until 15 sh -c "[ \"\$(pgrep -fc 'bomb-$$\$')\" -ge 49 ]"
+		assert_eq "$(cat "$FAKE/detaches/cgroup.procs")" "$beside"
+		pgrep -f "bomb-$$\$" | sed 's|.*|/proc/&/cgroup|' | xargs -r grep -hs '^0::' | grep -v "/runs/$id\$" > "$T/outside" || true
+		assert_eq "$(cat "$T/outside")" ''
+		hf kill "$id"
+	done
+	n=$(wc -l < "$T/beside.out")
+	goes_on() { [ "$(wc -l < "$T/beside.out")" -gt "$n" ]; }
+	wait_until 5 goes_on
+	kill "$beside"
+	# In the root group nobody can be frozen: that is told.
+	(
+		echo 0 > "$ROOT/cgroup.procs"
+		exec tail -f /dev/null
+	) &
+	wait_until 5 sh -c "grep -qx '0::/' /proc/$!/cgroup"
+	hf attach --pid $! --name rooted > "$T/said"
+	assert_has "$(cat "$T/said")" 'NOT frozen meanwhile'
+	hf kill "$(run_of rooted)"
+}
+
 test_what_dies_or_goes_while_it_is_attached() {
 	# Ended, but not waited for.
 	bg parent /usr/bin/python3 -c 'import os, signal; pid = os.fork(); pid or os._exit(0); print(pid, flush=True); signal.pause()'

@@ -559,6 +559,7 @@ int main(void)
 	test_upgrade(&t);
 	test_cost(&t);
 	test_readonly_fds(&t);
+	test_still(&t);
 	test_killed(&t);
 	test_adoption(&t);
 	test_without_unix(&t);

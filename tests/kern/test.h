@@ -39,3 +39,4 @@ void test_soak(struct test *t);
 void test_full_maps(struct test *t);
 void test_upgrade(struct test *t);
 void test_cost(struct test *t);
+void test_still(struct test *t);

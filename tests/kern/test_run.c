@@ -3,15 +3,21 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "kern/cgroup.h"
+#include "kern/still.h"
 #include "tests/kern/client.h"
 #include "tests/kern/test.h"
 #include "util/cleanup.h"
@@ -275,4 +281,78 @@ void test_cost(struct test *t)
 		return;
 	printf("# one connect(): %u ns outside, %u ns inside\n", outside,
 		t->world.shared->connect_ns);
+}
+
+/* ---- groups that stand still -------------------------------------------------------------------
+ */
+
+static bool still_becomes(int dir_fd, const char *word)
+{
+	for (unsigned ms = 0; ms < 2000; ms++) {
+		_cleanup_(fd_closep) int fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+		char text[128] = "";
+
+		if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strstr(text, word))
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+/* Freezes the group and is killed, or ends it well. */
+static void still_do(const char *path, bool is_killed)
+{
+	static struct still s;
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		still_add(&s, path);
+		still_add(&s, path);
+		still_wait(&s);
+		if (s.n != 1 || s.is_loose || !still_becomes(s.v[0].dir_fd, "frozen 1"))
+			_exit(1);
+		if (is_killed)
+			raise(SIGKILL);
+		still_end(&s);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid ||
+		(is_killed ? !WIFSIGNALED(status) : status != 0))
+		die("still");
+}
+
+/* What is in there may be other people's: it must not stay so. */
+void test_still(struct test *t)
+{
+	char path[PATH_MAX + 64];
+	_cleanup_(fd_closep) int dir = -1;
+	pid_t sleeper = fork();
+
+	if (!sleeper) {
+		pause();
+		_exit(0);
+	}
+	snprintf(path, sizeof(path), "%s/still", t->world.base);
+	if (mkdir(path, 0755) < 0 || cgroup_move(path, sleeper))
+		die("still");
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	still_do(path, false);
+	check(t, "still_group_goes_on", still_becomes(dir, "frozen 0"));
+	still_do(path, true);
+	check(t, "still_group_goes_on_when_its_freezer_is_killed", still_becomes(dir, "frozen 0"));
+	/* Somebody else froze it: it is his to thaw. */
+	if (cgroup_freeze(dir, true) || !still_becomes(dir, "frozen 1"))
+		die("freeze");
+	for (int i = 0; i < 2; i++) {
+		static struct still s;
+
+		still_add(&s, path);
+		still_end(&s);
+	}
+	check(t, "still_group_that_somebody_froze_stays_so", still_becomes(dir, "frozen 1"));
+	kill(sleeper, SIGKILL);
+	waitpid(sleeper, NULL, 0);
+	if (cgroup_remove(path))
+		die("remove still");
 }

@@ -80,6 +80,10 @@ static void attach_print(void *arg, json_t *j)
 		attach_print_text(json_string_value(socket), ATTACH_TEXT_PRINT_MAX);
 		printf("\n");
 	}
+	if (json_is_true(json_object_get(j, "loose")))
+		printf("  NOT frozen meanwhile: one that detached itself from the tree in that "
+		       "moment "
+		       "may be outside\n");
 	if (attach_number(j, "powerful"))
 		printf("  %" PRIu64 " of them have capabilities: nothing keeps those in\n",
 			attach_number(j, "powerful"));

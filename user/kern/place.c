@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kern/cgroup.h"
+#include "kern/still.h"
 #include "util/cleanup.h"
 
 enum {
@@ -327,8 +328,8 @@ bool place_is_below(pid_t descendant, pid_t pid)
 	return false;
 }
 
-/* One pass over all processes; those that are there already do no harm. */
-static int place_move_descendants(pid_t pid, struct place_move *m)
+/* Calls fn for the process and each of its descendants; stops at what fn returns but 0. */
+static int place_each_below(pid_t pid, int (*fn)(void *arg, pid_t pid), void *arg)
 {
 	_cleanup_(place_dir_closep) DIR *proc = opendir("/proc");
 	const struct dirent *e;
@@ -339,7 +340,7 @@ static int place_move_descendants(pid_t pid, struct place_move *m)
 		pid_t one = isdigit((unsigned char)e->d_name[0])
 				    ? (pid_t)strtol(e->d_name, NULL, 10)
 				    : 0;
-		int r = one && place_is_below(one, pid) ? place_move_one(m, one) : 0;
+		int r = one && place_is_below(one, pid) ? fn(arg, one) : 0;
 
 		if (r)
 			return err_trace(r);
@@ -347,23 +348,73 @@ static int place_move_descendants(pid_t pid, struct place_move *m)
 	return 0;
 }
 
-int place_move_tree(pid_t pid, const char *to, unsigned *ret_n)
+struct place_stilling {
+	struct still *still;
+	const char *root, *to;
+	char own[PATH_MAX];
+};
+
+static int place_still_one(void *arg, pid_t pid)
 {
+	struct place_stilling *p = arg;
+	char path[PATH_MAX];
+	int r = cgroup_of_pid(p->root, pid, path, sizeof(path));
+
+	if (r)
+		return r == CGROUP_E_NONE ? 0 : err_trace(r);
+	if (!strcmp(path, p->to))
+		return 0;
+	/* Ourselves above all. */
+	if (!strncmp(p->own, path, strlen(path)))
+		p->still->is_loose = true;
+	else
+		still_add(p->still, path);
+	return 0;
+}
+
+/* All groups that the tree is in; those that it went to before all stood still, too. */
+static int place_still_tree(const char *root, pid_t pid, const char *to, struct still *still)
+{
+	struct place_stilling p = {.still = still, .root = root, .to = to};
+	int r = cgroup_of_pid(root, getpid(), p.own, sizeof(p.own));
+	unsigned before;
+
+	if (r)
+		return r < 0 ? err_trace(r) : err_fold(r);
+	do {
+		before = still->n;
+		r = place_each_below(pid, place_still_one, &p);
+		if (!r)
+			still_wait(still);
+	} while (!r && still->n > before);
+	return r;
+}
+
+int place_move_tree(
+	const char *root, pid_t pid, const char *to, unsigned *ret_n, bool *ret_is_loose)
+{
+	struct still *still = calloc(1, sizeof(*still));
 	unsigned before = 0;
-	int r = 0;
+	int r;
 
 	*ret_n = 0;
+	if (!still)
+		return err_raise(-ENOMEM);
+	r = place_still_tree(root, pid, to, still);
 	/* Children of those that were moved are born inside. Two passes that find as many are one
 	 * in which nobody was born outside. */
 	for (unsigned pass = 0; !r && pass < PLACE_PASSES_MAX; pass++) {
 		struct place_move m = {.to = to};
 
-		r = place_move_descendants(pid, &m);
+		r = place_each_below(pid, place_move_one, &m);
 		*ret_n = m.n;
 		if (pass && m.n <= before)
 			break;
 		before = m.n;
 	}
+	*ret_is_loose = still->is_loose;
+	still_end(still);
+	free(still);
 	return r ? err_trace(r) : 0;
 }
 

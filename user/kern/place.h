@@ -26,6 +26,7 @@ struct place_census {
 	uid_t uid;              /* of one that is not root, if there is one; else 0 */
 	unsigned n_powerful;    /* with capabilities: they can leave any control group */
 	unsigned n_other_netns; /* not in our network namespace */
+	bool is_loose;          /* run_attach.c: see place_move_tree() */
 };
 
 /* Network namespaces other than ours that processes of a group are in. */
@@ -62,8 +63,11 @@ bool place_is_container(const char *folder, const char *id);
 /* Moves every process of the group at `path` and below it into the one at `to`, frozen meanwhile
  * so that none is born behind our back. 0, -errno; ret_n: how many. */
 ERR_CHECK int place_move_group(const char *path, const char *to, unsigned *ret_n);
-/* The same for a process and all its descendants, as long as there are new ones. */
-ERR_CHECK int place_move_tree(pid_t pid, const char *to, unsigned *ret_n);
+/* The same for a process and all its descendants, as they are at one moment: the groups below
+ * `root` that they are in stand still meanwhile, others in them too. ret_is_loose: that could not
+ * be had, and one that detached itself from the tree in that time may be outside. */
+ERR_CHECK int place_move_tree(
+	const char *root, pid_t pid, const char *to, unsigned *ret_n, bool *ret_is_loose);
 /* Is `descendant` the process `pid` or one of its descendants? */
 bool place_is_below(pid_t descendant, pid_t pid);
 /* Calls fn for each process of the group and of those below it; stops at what fn returns but 0. */

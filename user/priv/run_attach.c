@@ -104,14 +104,19 @@ static int attach_move(const struct run_config *config, const struct run_attach_
 	const struct run *run, struct place_census *ret)
 {
 	char to[RUN_FROM_MAX];
+	bool is_loose = false;
 	unsigned n = 0;
 	int r = run_attach_path(config, run, to, sizeof(to));
 
 	if (!r)
 		r = req->kind == PLACE_PID
-			    ? place_move_tree((pid_t)strtol(req->text, NULL, 10), to, &n)
+			    ? place_move_tree(config->cgroup_root,
+				      (pid_t)strtol(req->text, NULL, 10), to, &n, &is_loose)
 			    : place_move_group(run->from, to, &n);
-	return r ? err_trace(r) : err_trace(place_count(to, ret));
+	if (!r)
+		r = place_count(to, ret);
+	ret->is_loose = is_loose;
+	return err_trace(r);
 }
 
 int run_attach(const struct run_config *config, const struct run_attach_request *req, uint64_t id,

@@ -82,6 +82,7 @@ static void server_tell_attached(
 	jsonw_uint(j, "other_netns", census->n_other_netns);
 	jsonw_uint(j, "netns_served", run->n_netns);
 	jsonw_uint(j, "netns_refused", run->n_netns_refused);
+	jsonw_bool(j, "loose", census->is_loose);
 	jsonw_bool(j, "cut", run->is_cut);
 	jsonw_object_end(j);
 	wr_be16(&w, CTL_VERSION);
