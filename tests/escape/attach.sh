@@ -54,7 +54,12 @@ outsider() {
 		            raise OSError("closed")
 		        got += more
 		    return s
-		old = connect()
+		old = None
+		while not old: # one that `attach:` names may be cut while it begins
+		    try:
+		        old = connect()
+		    except OSError:
+		        pass
 		print("up", flush=True)
 		while True:
 		    with open(sys.argv[1], encoding="utf8") as f:
@@ -263,6 +268,7 @@ while True:
 	) > "$T/beside.out" 2>&1 &
 	beside=$!
 	for i in 1 2 3 4 5; do
+		rm -f "$T/bomb.out" # the last one's is up, too
 		(
 			echo 0 > "$FAKE/detaches/cgroup.procs"
 			exec setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 "$T/bomb.py" "bomb-$$"
