@@ -79,7 +79,7 @@ int pg_drain(void *state, struct sink *sink)
 
 	if (st->loose_syncs && !st->skips_to_sync && (!p || p->kind == PG_SYNC))
 		return pg_probe_syncs(st, sink);
-	if (!pg_has_outstanding(st) || st->is_flushed || st->copy != PG_COPY_NONE)
+	if (!pg_has_outstanding(st) || st->is_flushed || pg_copy_reads(st))
 		return 0;
 	st->is_flushed = true;
 	sink_put(sink, SIDE_SERVER, pg_message(sink->arena, 'H', SLICE_LIT("")));

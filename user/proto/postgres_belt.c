@@ -309,7 +309,7 @@ int pg_split(void *state, struct sink *sink)
 {
 	struct pg *st = state;
 
-	if (!st->has_request || st->phase != PG_READY || st->copy != PG_COPY_NONE || st->ask)
+	if (!st->has_request || st->phase != PG_READY || pg_copy_reads(st) || st->ask)
 		return PROTO_E_NOT_NOW;
 	if (pg_places_reserve(st, 1 + PG_PLACES_SPARE))
 		return PROTO_E_TOO_BIG;

@@ -314,6 +314,13 @@ static inline bool pg_has_outstanding(const struct pg *st)
 	return st->head != st->sent;
 }
 
+/* Does the server take what it is sent for data of a copy? While it only writes one, it reads on
+ * behind it. */
+static inline bool pg_copy_reads(const struct pg *st)
+{
+	return st->copy == PG_COPY_IN || st->copy == PG_COPY_BOTH;
+}
+
 /* The place that the server answers next, or NULL. */
 static inline struct pg_place *pg_head(const struct pg *st)
 {
