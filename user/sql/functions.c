@@ -43,6 +43,19 @@ bool sql_function_is_harmless(struct slice name)
 	return false;
 }
 
+bool sql_function_is_information(struct slice schema, struct slice name)
+{
+	static const char *const names[] = {"_pg_char_max_length", "_pg_char_octet_length",
+		"_pg_datetime_precision", "_pg_expandarray", "_pg_index_position",
+		"_pg_interval_type", "_pg_numeric_precision", "_pg_numeric_precision_radix",
+		"_pg_numeric_scale", "_pg_truetypid", "_pg_truetypmod"};
+
+	for (size_t i = 0; i < N_OF(names) && slice_eq_str(schema, "information_schema"); i++)
+		if (slice_eq_str(name, names[i]))
+			return true;
+	return false;
+}
+
 const struct function_info *sql_function_find(struct slice name)
 {
 	for (size_t i = 0; i < N_OF(function_table); i++) {

@@ -23,6 +23,9 @@ struct function_info {
 
 /* A function that only computes. */
 bool sql_function_is_harmless(struct slice name);
+/* One that the information schema is made of; they compute. Drivers call them by their full names,
+ * where a superuser could have put another one. */
+bool sql_function_is_information(struct slice schema, struct slice name);
 /* A function that is known to do more, or NULL. */
 const struct function_info *sql_function_find(struct slice name);
 

@@ -388,6 +388,8 @@ static void expr_function(struct lin *l, struct lineage_set *to, uint32_t tag)
 	expr_add_code(l, to, LINEAGE_CAST, SLICE_NULL);
 	if (!n)
 		expr_add_anything(l, to);
+	else if (n > 1 && sql_function_is_information(parts[n - 2], parts[n - 1]))
+		expr_add_code(l, to, LINEAGE_FUNCTION, parts[n - 1]);
 	else if (!expr_computes(parts[n - 1]) ||
 		 (n > 1 && !slice_eq_str(parts[n - 2], "pg_catalog")))
 		expr_add_call(l, to);

@@ -142,6 +142,10 @@ static void tree_function(struct walk *w, uint32_t funcname, uint32_t args)
 	size_t n = walk_strings(w, funcname, parts, 3);
 	const struct function_info *f;
 
+	if (n > 1 && sql_function_is_information(parts[n - 2], parts[n - 1])) {
+		walk_add_use(w, USE_FUNCTION, parts[n - 1]);
+		return;
+	}
 	if (!n || (n > 1 && !slice_eq_str(parts[n - 2], "pg_catalog"))) {
 		walk_add_execute(w, walk_name(w, parts, n));
 		return;
