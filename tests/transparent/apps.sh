@@ -12,11 +12,10 @@ start_daemon || exit 1
 
 test_conversations_by_hand() { same wire /usr/bin/python3 "$HERE/wire.py" "$E2E_PGPORT"; lacks_trace wire; }
 
-driver() { same "$1" /usr/bin/python3 "$HERE/drivers.py" "$1" "$E2E_PGPORT"; lacks_trace "$1"; }
-
 test_psycopg2() { driver psycopg2; }
 test_pg8000() { driver pg8000; }
 test_asyncpg() { driver asyncpg; }
+test_jdbc() { same_jdbc; }
 
 PQ=$B/tests/e2e/pqtool CONN="host=127.0.0.1 port=$E2E_PGPORT user=agent dbname=shop"
 export PGHOST=127.0.0.1 PGPORT=$E2E_PGPORT PGUSER=agent PGDATABASE=shop

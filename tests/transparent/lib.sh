@@ -37,3 +37,11 @@ dumped() { grep -v '^\\\(un\)\?restrict'; } # newer versions of pg_dump write a 
 state() { pg_dump -h "$E2E_PGSOCK" -p "$E2E_PGPORT" -U postgres shop | dumped; }
 # A client that stumbles the same way twice has shown nothing.
 lacks_trace() { assert_lacks "$(cat "$T/$1.direct")" Traceback; }
+
+driver() { same "$1" /usr/bin/python3 "$HERE/drivers.py" "$1" "$E2E_PGPORT"; lacks_trace "$1"; }
+# What the script does not expect ends it.
+same_jdbc() { # [strict]
+	same jdbc java -XX:-UsePerfData -Xmx256m -Duser.timezone=UTC -Duser.language=en -Dfile.encoding=UTF-8 \
+		-cp /usr/share/java/postgresql.jar:/usr/share/java/bsh.jar bsh.Interpreter "$HERE/jdbc.bsh" "$E2E_PGPORT" "$@"
+	assert_eq "$(tail -n 1 "$T/jdbc.direct")" 'closed true'
+}
