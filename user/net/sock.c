@@ -15,6 +15,12 @@
 #include <sys/un.h>
 
 #include "util/cleanup.h"
+#include "util/log.h"
+
+/* Younger than the headers that we are built with. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 enum { SOCK_BACKLOG = 1024, SOCK_LOOPBACK = 1 /* its index, in every network namespace */ };
 
@@ -90,6 +96,8 @@ int sock_listen_unix(const char *path, unsigned mode)
 		return err_raise(-errno);
 	if (sock_want_sender(fd))
 		return err_raise(-ENOTSUP);
+	if (!sock_refuse_rights(fd))
+		log_warn("socket.rights", "path=%s: descriptors can be sent to it", path);
 	if (listen(fd, 64) < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);
@@ -105,6 +113,20 @@ int sock_want_sender(int listener)
 	return setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0
 		       ? err_raise(-errno)
 		       : 0;
+}
+
+bool sock_refuse_rights(int listener)
+{
+	const int off = 0;
+
+	return !setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+bool sock_may_refuse_rights(void)
+{
+	_cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && sock_refuse_rights(fd);
 }
 
 bool sock_sender_of(struct msghdr *msg, struct sock_sender *ret)
@@ -152,6 +174,8 @@ int sock_listen_abstract(const char *name, size_t n)
 	if (fd < 0 || n > sizeof(sun.sun_path))
 		return err_raise(fd < 0 ? -errno : -ENAMETOOLONG);
 	memcpy(sun.sun_path, name, n);
+	/* Where the kernel cannot, runs may not linger: sandbox_enter_run(). */
+	(void)sock_refuse_rights(fd);
 	if (bind(fd, (struct sockaddr *)&sun, len) < 0 || listen(fd, SOCK_BACKLOG) < 0)
 		return err_raise(-errno);
 	return TAKE_FD(fd);

@@ -20,6 +20,7 @@
 #include "kern/cgroup.h"
 #include "kern/kern.h"
 #include "kern/sweep.h"
+#include "net/sock.h"
 #include "priv/sandbox.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -182,6 +183,12 @@ static enum doctor_state doctor_userns(char *why, size_t max)
 	return doctor_setting("/proc/sys/user/max_user_namespaces", "0", why, max);
 }
 
+static enum doctor_state doctor_rights(char *why, size_t max)
+{
+	snprintf(why, max, "SO_PASSRIGHTS (Linux 6.16)");
+	return sock_may_refuse_rights() ? DOCTOR_PRESENT : DOCTOR_ABSENT;
+}
+
 static enum doctor_state doctor_lsm(char *why, size_t max)
 {
 	char list[256], *rest = list, *lsm;
@@ -213,6 +220,10 @@ static const struct doctor_row doctor_rows[] = {
 		"file permissions alone protect the host's files", false, doctor_landlock},
 	{"sweep", "sockets that are passed into a run from outside are found and cut",
 		"they are not noticed", false, doctor_sweep},
+	{"no rights", "nobody sends descriptors to our unix sockets",
+		"whoever outside of a run may open ctl.sock can keep it busy; runs may not set "
+		"SO_LINGER",
+		false, doctor_rights},
 	{"lsm bpf", "reserved for later layers", "nothing yet", false, doctor_lsm},
 	{"io_uring off", "no process makes sockets around seccomp",
 		"runs are refused it by seccomp", false, doctor_io_uring},

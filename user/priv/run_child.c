@@ -21,6 +21,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "net/sock.h"
 #include "priv/run_hide.h"
 #include "priv/sandbox.h"
 
@@ -142,7 +143,8 @@ static int child_folder(const struct run_plan *plan)
 
 static int child_sandbox(const struct run_plan *plan)
 {
-	return sandbox_enter_run(plan->config->has_connect_unix);
+	return sandbox_enter_run(plan->config->has_connect_unix,
+		!plan->config->has_connect_unix || sock_may_refuse_rights());
 }
 
 /* Along PATH. Folders of the caller's that the agent may not search are as good as empty, so only a

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/sock.h"
 #include "priv/sandbox.h"
 
 enum { INIT_LOOK_MS = 250 };
@@ -51,7 +52,8 @@ static int init_shed(const struct run_plan *plan, int word_fd)
 	if (!r && prctl(PR_SET_DUMPABLE, 0) < 0)
 		r = -errno;
 	if (!r)
-		r = sandbox_enter_run(plan->config->has_connect_unix);
+		r = sandbox_enter_run(plan->config->has_connect_unix,
+			!plan->config->has_connect_unix || sock_may_refuse_rights());
 	return r;
 }
 

@@ -187,13 +187,13 @@ int sandbox_enter_herald(const char *const *read_paths)
 	return has_files ? 0 : SANDBOX_E_NO_LANDLOCK;
 }
 
-int sandbox_enter_run(bool with_unix)
+int sandbox_enter_run(bool with_unix, bool with_linger)
 {
 	int r = sandbox_check_powerless();
 
 	if (!r)
 		r = sandbox_no_new_privs();
 	if (!r)
-		r = sandbox_calls_run(with_unix);
+		r = sandbox_calls_run(with_unix, with_linger);
 	return r ? err_trace(r) : 0;
 }

@@ -51,8 +51,9 @@ ERR_CHECK int sandbox_become(uid_t uid, gid_t gid);
  * seccomp: socket families and types that hooks cover, no io_uring, ptrace, pidfd_getfd,
  * process_vm_*, bpf, perf, keyctl, setns, TIOCSTI, foreign architectures. with_unix: AF_UNIX
  * sockets may be made (a hook refuses the connect); without it only connected socketpair(2)s work.
+ * with_linger: SO_LINGER may be set; not where one that lingers could be sent to us (sock.h).
  */
-ERR_CHECK int sandbox_enter_run(bool with_unix);
+ERR_CHECK int sandbox_enter_run(bool with_unix, bool with_linger);
 
 /* Version of Landlock's ABI here, 0 = none. */
 int sandbox_landlock_abi(void);

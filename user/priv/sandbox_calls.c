@@ -344,7 +344,17 @@ static int calls_run_types(scmp_filter_ctx ctx, bool with_unix)
 	return 0;
 }
 
-int sandbox_calls_run(bool with_unix)
+static int calls_run_linger(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t word = UINT32_MAX;
+	const struct scmp_arg_cmp cmp[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, word, SOL_SOCKET),
+		SCMP_A2(SCMP_CMP_MASKED_EQ, word, SO_LINGER)};
+	int r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 2, cmp);
+
+	return r < 0 ? err_raise(r) : 0;
+}
+
+int sandbox_calls_run(bool with_unix, bool with_linger)
 {
 	const scmp_datum_t word =
 		UINT32_MAX; /* the kernel drops what is above an ioctl's 32 bits */
@@ -367,6 +377,8 @@ int sandbox_calls_run(bool with_unix)
 		r = calls_run_types(ctx, with_unix);
 	if (!r)
 		r = calls_run_protocols(ctx);
+	if (!r && !with_linger)
+		r = calls_run_linger(ctx);
 	if (!r)
 		r = calls_load(ctx);
 	return r ? err_trace(r) : 0;

@@ -12,4 +12,4 @@ ERR_CHECK int sandbox_calls_enforcer(void);
 ERR_CHECK int sandbox_calls_scribe(void);
 ERR_CHECK int sandbox_calls_herald(void);
 /* A deny-list, for programs we do not know. */
-ERR_CHECK int sandbox_calls_run(bool with_unix);
+ERR_CHECK int sandbox_calls_run(bool with_unix, bool with_linger);

@@ -85,14 +85,21 @@ static int enter_run(void)
 {
 	int r = sandbox_become(AGENT, AGENT);
 
-	return r ? r : sandbox_enter_run(true);
+	return r ? r : sandbox_enter_run(true, true);
 }
 
 static int enter_run_without_unix(void)
 {
 	int r = sandbox_become(AGENT, AGENT);
 
-	return r ? r : sandbox_enter_run(false);
+	return r ? r : sandbox_enter_run(false, true);
+}
+
+static int enter_run_without_linger(void)
+{
+	int r = sandbox_become(AGENT, AGENT);
+
+	return r ? r : sandbox_enter_run(true, false);
 }
 
 /* The errno of one trial; KILLED if the filter killed it. */
@@ -496,7 +503,36 @@ static int become_unchanged(void)
 
 static int run_with_powers(void)
 {
-	return sandbox_enter_run(true);
+	return sandbox_enter_run(true, true);
+}
+
+static int set_option(int level, int option)
+{
+	const struct linger linger = {.l_onoff = 1, .l_linger = 60};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	/* The kernel looks at the lower 32 bits. */
+	return fd < 0 ? -1
+		      : (int)syscall(SYS_setsockopt, fd, (1UL << 32) | (unsigned)level,
+				(1UL << 32) | (unsigned)option, &linger, sizeof(linger));
+}
+
+static int linger(void)
+{
+	return set_option(SOL_SOCKET, SO_LINGER);
+}
+
+static int keep_alive(void)
+{
+	return set_option(SOL_SOCKET, SO_KEEPALIVE);
+}
+
+Test(sandbox, run_lingers_only_where_that_can_hurt_nobody)
+{
+	cr_expect_eq(try_in(enter_run, linger), 0);
+	cr_expect_eq(try_in(enter_run_without_unix, linger), 0);
+	cr_expect_eq(try_in(enter_run_without_linger, linger), EPERM);
+	cr_expect_eq(try_in(enter_run_without_linger, keep_alive), 0);
 }
 
 Test(sandbox, fails_closed)
