@@ -28,7 +28,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -Wpadded -Ibpf -Ivmlinux
 
 SRC := $(sort $(filter-out user/daemon/main.c user/cli/main.c,$(shell find user -name '*.c')))
 OBJ := $(SRC:%.c=$(B)/%.o)
-SQL_H := $(B)/hidden.sql.h $(B)/impact.sql.h
+SQL_H := $(B)/estimate.sql.h $(B)/hidden.sql.h $(B)/impact.sql.h
 LIB := $(B)/libholdfast.a
 BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 # The sweep attaches to nothing and may be missing: an object of its own.

@@ -13,7 +13,7 @@ BEGIN {
 	sees["util"]    = ""
 	sees["fact"]    = "util"
 	sees["proto"]   = sees["sql"] = sees["policy"] = sees["mask"] = sees["net"] = left
-	sees["sql"]     = left " hidden.sql.h impact.sql.h"
+	sees["sql"]     = left " estimate.sql.h hidden.sql.h impact.sql.h"
 	sees["kern"]    = left " bpf/abi.h bpf/sweep.h intercept.skel.h sweep.skel.h"
 	sees["audit"]   = left " schema.sql.h"
 	middle          = left " proto sql policy mask kern net audit bpf/abi.h"

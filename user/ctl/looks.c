@@ -24,6 +24,7 @@ static void look_ask(struct ctl *c, struct hold *h, bool wants_impact)
 			.wants_locks = l->wants_locks,
 			.text = slice_str(v->text),
 			.may_be_own = l->may_be_own,
+			.has_odd_path = l->has_odd_path,
 			.backend = l->backend,
 			.role = v->role});
 }

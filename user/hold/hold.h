@@ -52,8 +52,8 @@ struct side_place;
 struct hold_look {
 	struct side_place *place; /* whom to ask; NULL: nobody */
 	bool wants_impact, wants_locks;
-	bool may_be_own;  /* its session's names may not be everybody's */
-	uint32_t backend; /* the number of its session there */
+	bool may_be_own, has_odd_path; /* its session's names and path may not be everybody's */
+	uint32_t backend;              /* the number of its session there */
 	/* JSON, words; NULL: not known yet. */
 	char *impact, *impact_words, *locks, *locks_words;
 	unsigned n; /* changes when those do: what somebody had before him */

@@ -12,7 +12,7 @@ struct look {
 	struct side_talk talk;
 	struct mailbox *to;
 	uint64_t hold;
-	bool wants_impact, wants_locks, may_be_own;
+	bool wants_impact, wants_locks, may_be_own, has_odd_path;
 	char *text;
 	struct impact *impact; /* from its first question on */
 	struct locks locks;
@@ -30,7 +30,10 @@ static bool look_next(
 	struct look *l = look_of(t);
 
 	if (l->wants_impact && !l->impact)
-		l->impact = impact_new(slice_str(l->text), l->may_be_own);
+		l->impact = impact_new(&(struct impact_ask){.text = slice_str(l->text),
+			.role = l->locks.role,
+			.may_be_own = l->may_be_own,
+			.has_odd_path = l->has_odd_path});
 	if (l->impact && !l->is_at_locks && impact_next(l->impact, ret_text, ret_params, ret_n))
 		return true;
 	if (!l->wants_locks || l->is_at_locks)
@@ -192,6 +195,7 @@ bool look_begin(struct side_place *p, struct mailbox *to, const struct look_ask 
 		.wants_impact = ask->wants_impact,
 		.wants_locks = ask->wants_locks,
 		.may_be_own = ask->may_be_own,
+		.has_odd_path = ask->has_odd_path,
 		.text = strndup(ask->text.n ? (const char *)ask->text.p : "", ask->text.n),
 	};
 	locks_init(&l->locks, ask->backend, ask->role);
@@ -218,6 +222,7 @@ void look_prepare(struct session *s, struct hold *h)
 	h->look.wants_impact = a->request.kind == REQUEST_TEXT && is_readable &&
 			       facts_effects(&a->facts) & changes;
 	h->look.may_be_own = s->own.is_any || s->own.n || s->own.may_have_temporary;
+	h->look.has_odd_path = s->own.has_odd_path;
 	h->look.backend = s->proto->server_id(s->state);
 	h->look.wants_locks = s->proto->tx(s->state) != TX_NONE && h->look.backend;
 	if (h->look.wants_impact || h->look.wants_locks)

@@ -16,7 +16,8 @@ struct look_ask {
 	uint64_t hold;
 	bool wants_impact, wants_locks;
 	struct slice text; /* copied */
-	bool may_be_own;   /* the session's names may not be everybody's */
+	bool may_be_own;   /* the session's names may not be everybody's … */
+	bool has_odd_path; /* … nor its search_path */
 	uint32_t backend;  /* whose locks, and as which role it is logged in */
 	const char *role;
 };

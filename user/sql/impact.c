@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "impact.sql.h"
+#include "sql/estimate.h"
 #include "sql/lex.h"
 #include "sql/sql.h"
 #include "sql/walk.h"
@@ -51,7 +52,7 @@ struct impact_trigger {
 	struct slice name, table, function;
 };
 
-enum impact_step { IMPACT_ASK_TABLES, IMPACT_ASK_SIZES, IMPACT_DONE };
+enum impact_step { IMPACT_ASK_TABLES, IMPACT_ASK_SIZES, IMPACT_ESTIMATE, IMPACT_DONE };
 
 struct impact {
 	struct arena arena;
@@ -67,6 +68,7 @@ struct impact {
 	const char *unknown[IMPACT_UNKNOWN_MAX];
 	size_t n_unknown;
 	bool is_answered; /* the first question */
+	struct estimate estimate;
 };
 
 static void impact_unknown(struct impact *m, const char *what)
@@ -172,17 +174,35 @@ static void impact_read(struct impact *m, struct slice text)
 		impact_unknown(m, "all that it touches: its text does not say it");
 }
 
-struct impact *impact_new(struct slice text, bool may_be_own)
+/* How many rows of it: only where names mean to us what they mean to the session. */
+static void impact_read_condition(struct impact *m, const struct impact_ask *ask)
+{
+	struct estimate *e = &m->estimate;
+
+	if (estimate_read(e, ask->text, ask->role, &m->arena))
+		e->why_not = "out of memory";
+	if (e->why_not)
+		return;
+	if (ask->may_be_own)
+		e->why_not = "the session may have changed what it reads";
+	else if (ask->has_odd_path)
+		e->why_not = "the session may have changed its search_path";
+}
+
+struct impact *impact_new(const struct impact_ask *ask)
 {
 	struct impact *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
 	arena_init(&m->arena, IMPACT_ARENA_MAX);
-	impact_read(m, text);
-	if (!m->n_objects)
+	impact_read(m, ask->text);
+	if (!m->n_objects) {
 		m->step = IMPACT_DONE;
-	else if (may_be_own)
+		return m;
+	}
+	impact_read_condition(m, ask);
+	if (ask->may_be_own)
 		impact_unknown(m, "what this session made or changed and did not commit, or has "
 				  "temporary: nobody else sees it");
 	return m;
@@ -203,18 +223,6 @@ struct impact *impact_free(struct impact *m)
 
 /* ---- questions ------------------------------------------------------------------------------- */
 
-/* One element of an array's text, quoted. */
-static void impact_write_element(struct writer *w, bool is_first, struct slice s)
-{
-	wr_str(w, is_first ? "\"" : ",\"");
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			wr_u8(w, '\\');
-		wr_u8(w, s.p[i]);
-	}
-	wr_u8(w, '"');
-}
-
 static bool impact_write_names(struct impact *m)
 {
 	struct writer w[3];
@@ -227,9 +235,9 @@ static bool impact_write_names(struct impact *m)
 		wr_u8(&w[k], '{');
 	}
 	for (size_t i = 0; i < m->n_objects; i++) {
-		impact_write_element(&w[0], !i, m->objects[i].schema);
-		impact_write_element(&w[1], !i, m->objects[i].name);
-		impact_write_element(&w[2], !i, slice_str(m->objects[i].ops));
+		wr_array_element(&w[0], !i, m->objects[i].schema);
+		wr_array_element(&w[1], !i, m->objects[i].name);
+		wr_array_element(&w[2], !i, slice_str(m->objects[i].ops));
 	}
 	for (size_t k = 0; k < 3; k++) {
 		wr_u8(&w[k], '}');
@@ -273,7 +281,13 @@ bool impact_next(
 	case IMPACT_ASK_SIZES:
 		*ret_text = slice_str(impact_sizes);
 		*ret_n = 1;
-		return impact_write_oids(m);
+		if (impact_write_oids(m))
+			return true;
+		m->step = IMPACT_ESTIMATE;
+		__attribute__((fallthrough));
+	case IMPACT_ESTIMATE:
+		*ret_params = m->estimate.params;
+		return estimate_next(&m->estimate, ret_text, ret_n);
 	case IMPACT_DONE:
 		break;
 	}
@@ -391,6 +405,10 @@ int impact_row(struct impact *m, const struct slice *v, size_t n)
 		return IMPACT_E_BAD;
 	if (m->step == IMPACT_ASK_SIZES)
 		return n == 2 ? err_trace(impact_add_size(m, v)) : IMPACT_E_BAD;
+	if (m->step == IMPACT_ESTIMATE) {
+		r = estimate_row(&m->estimate, v, n);
+		return r > 0 ? r : err_trace(r);
+	}
 	if (n != IMPACT_COLUMNS || v[0].n != 1)
 		return IMPACT_E_BAD;
 	switch (v[0].p[0]) {
@@ -452,8 +470,10 @@ void impact_answered(struct impact *m, const char *code)
 							  "SQLSTATE %s",
 							  code)
 						: "all of it: the server could not be asked");
+	} else if (m->step == IMPACT_ESTIMATE) {
+		estimate_answered(&m->estimate, code);
 	} else if (m->step == IMPACT_ASK_SIZES) {
-		m->step = IMPACT_DONE;
+		m->step = IMPACT_ESTIMATE;
 		if (code)
 			impact_unknown(m, !strcmp(code, "55P03")
 						  ? "the size: somebody has locked a table"
@@ -533,8 +553,16 @@ static bool impact_print_lead(FILE *f, const char *lead, size_t i, size_t n)
 	return true;
 }
 
+static bool impact_is_unestimated(const struct impact *m)
+{
+	return m->is_answered && m->estimate.is_wanted && !m->estimate.is_known &&
+	       m->estimate.why_not;
+}
+
 void impact_write_words(const struct impact *m, FILE *f)
 {
+	if (m->estimate.is_known)
+		fprintf(f, "selects about %" PRIu64 " rows; ", m->estimate.rows);
 	for (size_t i = 0; i < m->n_tables; i++) {
 		const struct impact_table *t = &m->tables[i];
 
@@ -569,6 +597,8 @@ void impact_write_words(const struct impact *m, FILE *f)
 	for (size_t i = 0; i < m->n_unknown; i++)
 		fprintf(f, "%s%s",
 			i || m->n_tables ? "; not known: " : "not known: ", m->unknown[i]);
+	if (impact_is_unestimated(m))
+		fprintf(f, "; not known: how many rows it selects, for %s", m->estimate.why_not);
 }
 
 static void impact_json_table(
@@ -602,6 +632,10 @@ void impact_write_json(const struct impact *m, size_t list_max, struct json *j)
 {
 	jsonw_object(j, NULL);
 	jsonw_bool(j, "answered", m->is_answered);
+	if (m->estimate.is_known)
+		jsonw_uint(j, "selects_about", m->estimate.rows);
+	else
+		jsonw_null(j, "selects_about");
 	jsonw_array(j, "tables");
 	for (size_t i = 0; i < m->n_tables && i < list_max; i++)
 		impact_json_table(m, &m->tables[i], false, j);
@@ -626,6 +660,8 @@ void impact_write_json(const struct impact *m, size_t list_max, struct json *j)
 	jsonw_array(j, "unknown");
 	for (size_t i = 0; i < m->n_unknown; i++)
 		jsonw_string(j, NULL, slice_str(m->unknown[i]));
+	if (impact_is_unestimated(m))
+		jsonw_string(j, NULL, slice_str(m->estimate.why_not));
 	jsonw_array_end(j);
 	jsonw_object_end(j);
 }

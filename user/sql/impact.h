@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a change would touch, for the person who decides on it: its tables with their rows and size,
- * the tables that foreign keys take along, triggers, views that a DROP takes along.
+ * the tables that foreign keys take along, triggers, views that a DROP takes along, and how many
+ * rows its condition selects (estimate.h).
  *
  * Sans-I/O: the owner puts the questions to the server, one after another, over a side connection
  * that searches pg_catalog alone and is read-only, and hands the rows back. None of them runs
@@ -38,9 +39,15 @@ enum impact_op {
 
 struct impact;
 
-/* Reads the text, for which it needs SQL_PARSER_STACK. may_be_own: the session that asks may have
- * changed names in a way that nobody else can see. NULL: no memory. */
-struct impact *impact_new(struct slice text, bool may_be_own);
+struct impact_ask {
+	struct slice text;
+	const char *role;  /* that the session is logged in as */
+	bool may_be_own;   /* it may have changed names in a way that nobody else can see */
+	bool has_odd_path; /* … or its search_path */
+};
+
+/* Reads the text, for which it needs SQL_PARSER_STACK. NULL: no memory. */
+struct impact *impact_new(const struct impact_ask *ask);
 struct impact *impact_free(struct impact *m);
 /* The next question and its parameters, valid until the next call. False: there is none. */
 bool impact_next(

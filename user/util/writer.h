@@ -76,6 +76,18 @@ static inline void wr_be32_bytes(struct writer *w, struct slice s)
 	wr_slice(w, s);
 }
 
+/* One element of an array as PostgreSQL reads it from text, quoted. */
+static inline void wr_array_element(struct writer *w, bool is_first, struct slice s)
+{
+	wr_str(w, is_first ? "\"" : ",\"");
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			wr_u8(w, '\\');
+		wr_u8(w, s.p[i]);
+	}
+	wr_u8(w, '"');
+}
+
 /* Overwrites four bytes written earlier: a length known only at the end. */
 static inline void wr_patch_be32(struct writer *w, size_t at, uint32_t v)
 {
