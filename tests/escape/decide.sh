@@ -292,6 +292,37 @@ test_watchers_that_never_read_cost_little_and_delay_nobody() {
 	[ $((after - before)) -lt 131072 ] || fail "it cost $((after - before)) KiB"
 }
 
+# Somebody who can be many users (ranges of /etc/subuid) takes a few places as each of them.
+test_many_strangers_cannot_take_all_places_either() {
+	(client "$T" <<-'PY'
+	from ctl import *
+	import signal
+	for uid in range(60001, 60013):
+	    if os.fork():
+	        continue
+	    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+	    held = []
+	    for _ in range(40):
+	        try:
+	            held.append(connect())
+	            held[-1].send(packet(100))
+	        except OSError:
+	            pass
+	    print("have", flush=True)
+	    wait_for(sys.argv[1] + "/end")
+	    os._exit(0)
+	for _ in range(12):
+	    os.wait()
+	PY
+	) > "$T/client.out" 2>&1 &
+	client=$!
+	all_have() { [ "$(grep -c have "$T/client.out")" = 12 ]; }
+	wait_until 30 all_have
+	for _ in 1 2 3; do timeout -k 1 10 "$B/holdfast" pending > /dev/null || fail 'there is no place for an approver'; done
+	touch "$T/end"
+	finish "$client"
+}
+
 # Two people at once, and the same packet sent again: one outcome, one decision that counts.
 test_a_decision_that_is_sent_again_decides_nothing_else() {
 	bg psql sql again 'DELETE FROM orders WHERE id = 97 /* again1 */'

@@ -304,12 +304,16 @@ bool ctl_client_refuse_agent(struct ctl_client *cl)
 	return true;
 }
 
-/* The socket is open to all, so nobody but root may have all of its places. */
+/* The socket is open to all, so nobody but root may have all of its places; nor may many who decide
+ * nothing, or one who can be many. */
 static bool ctl_client_is_greedy(const struct ctl_client *cl)
 {
 	struct list *pos;
 	size_t n = 0;
 
+	if (cl->ctl->n_clients > CTL_CLIENTS_MAX - CTL_CLIENTS_OF_APPROVERS &&
+		!ctl_client_is_approver(cl))
+		return true;
 	list_for_each (pos, &cl->ctl->clients)
 		n += list_entry(pos, struct ctl_client, link)->uid == cl->uid;
 	return cl->uid && n > CTL_CLIENTS_OF_ONE;
@@ -340,7 +344,8 @@ void ctl_client_accept(struct ctl *c)
 	if (ctl_client_refuse_agent(cl))
 		return;
 	if (ctl_client_is_greedy(cl)) {
-		ctl_client_error(cl, CTL_ERR_FAILED, "you have too many control connections open");
+		ctl_client_error(cl, CTL_ERR_FAILED,
+			"too many control connections are open, yours or others'");
 		ctl_client_close(cl);
 		return;
 	}

@@ -12,6 +12,7 @@ enum {
 	CTL_QUEUE_MAX = 8192,
 	CTL_BEHIND_MAX = 256,
 	CTL_CLIENTS_MAX = 256,
+	CTL_CLIENTS_OF_APPROVERS = 64, /* of these, which nobody else gets */
 	CTL_CLIENTS_OF_ONE = 32
 };
 
