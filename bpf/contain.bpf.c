@@ -170,7 +170,9 @@ static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb)
 /*
  * Before anything of the agent's is on its way, the listener must have proved to be ours: at the
  * answer to its SYN, or, where the SYN itself has data (fast open), at the SYN. A SYN without data
- * may meet anybody, and is what a refusal answers to.
+ * may meet anybody, and is what a refusal answers to. Two that connect to each other at once need
+ * no listener, so whom a run connects to may not connect to it: no SYN from there, no answer to
+ * one.
  */
 static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct packet *p)
 {
@@ -187,6 +189,8 @@ static __always_inline bool is_to_enforcer(struct __sk_buff *skb, const struct p
 		skb->mark = mark;
 		return mark && is_own_udp_at(skb, p->dst, p->dst_port);
 	}
+	if (packet_is_syn_ack(p))
+		return false;
 	return !packet_is_syn(p) || !p->has_data || is_own_listener_at(skb, p->dst, p->dst_port);
 }
 
@@ -196,6 +200,8 @@ static __always_inline bool is_from_enforcer(struct __sk_buff *skb, const struct
 		return false;
 	if (p->is_udp)
 		return is_own_udp_at(skb, p->src, p->src_port);
+	if (packet_is_syn(p))
+		return false;
 	return !packet_is_syn_ack(p) || is_own_listener_at(skb, p->src, p->src_port);
 }
 
@@ -224,7 +230,7 @@ static __always_inline bool is_out_to_peer(struct __sk_buff *skb, const struct p
 		return true;
 	o = origin_in_run(sk);
 	if (!o || skb->ifindex != LOOPBACK_IFINDEX || p->dst_port != o->port ||
-		!addr_is_loopback(p->dst))
+		!addr_is_loopback(p->dst) || packet_is_syn_ack(p))
 		return false;
 	return !packet_is_syn(p) || !p->has_data ||
 	       is_run_listener_at(skb, p->dst, p->dst_port, o->cgroup);
@@ -267,7 +273,7 @@ static __always_inline bool is_in_from_peer(struct __sk_buff *skb, const struct 
 		return true;
 	o = origin_in_run(sk);
 	if (!o || skb->ifindex != LOOPBACK_IFINDEX || p->src_port != o->port ||
-		!addr_is_loopback(p->src))
+		!addr_is_loopback(p->src) || packet_is_syn(p))
 		return false;
 	/* Somebody else may have taken the port between connect() and here. */
 	return !packet_is_syn_ack(p) || is_run_listener_at(skb, p->src, p->src_port, o->cgroup);

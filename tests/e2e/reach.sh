@@ -144,7 +144,7 @@ test_accepted_socket_that_listens_answers_nobody() {
 	bg again in_run again -- /usr/bin/python3 "$T/again.py"
 	wait_until 10 file_has "$T/again.out" ready
 	port=$(awk '/^ready/ { print $2 }' "$T/again.out")
-	assert_eq "$(timeout 5 /usr/bin/python3 -c "
+	assert_eq "$(/usr/bin/python3 -c "
 import socket
 try:
     print(socket.create_connection(('127.0.0.1', $port), timeout=1).recv(100).decode())
@@ -171,6 +171,145 @@ assert s.recv(100) == b'come in'\""
 	if sh -c "$knock" 127.0.0.1; then fail 'from another address'; fi
 	signal_run server TERM
 	finish "$BG" || true
+}
+
+# Two ends that connect to each other at once need no listener (RFC 9293, 3.5), so that a listener of
+# ours proves nothing about who is there. Somebody outside who plays along, and whom the run's own
+# listener keeps waiting by hearing nothing, is such an end.
+meets() { # NAME: what runs meet, outside; the program of it is in $T/NAME.py
+	bg "$1" setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 "$T/$1.py"
+}
+outside_end() { # ADDRESS PORT TO-PORT
+	cat <<-PY
+	import select, socket
+	while True:
+	    s = socket.socket()
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	    try:
+	        s.bind(('$1', $2))
+	        s.settimeout(20)
+	        print('there', flush=True)
+	        s.connect(('127.0.0.1', $3))
+	        print('MET', flush=True)
+	        s.sendall(b'hello')
+	        print('GOT', s.recv(100), flush=True)
+	    except OSError:
+	        select.select([], [], [], 0.001)
+	    s.close()
+	PY
+}
+test_nobody_is_met_in_the_enforcers_place() {
+	from=$(free_port)
+	assert_eq "$(/usr/bin/python3 -c "
+import socket
+s = socket.socket()
+s.bind(('127.0.0.1', 0))
+s.connect(s.getsockname())
+s.sendall(b'met itself')
+print(s.recv(20).decode())")" 'met itself' 'this kernel can do it at all'
+	cat > "$T/agent.py" <<-PY
+	import select, socket
+	def bound():
+	    s = socket.socket()
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+	    s.bind(('127.0.0.1', $from))
+	    return s
+	l = bound()
+	l.listen()
+	print('ready', flush=True)
+	while True:
+	    s = bound()
+	    s.settimeout(1)
+	    try:
+	        s.connect(('192.0.2.9', $OUT_PORT))
+	        s.sendall(b'smuggled')
+	        print('sent', s.recv(100), flush=True)
+	    except OSError as e:
+	        print(e, flush=True)
+	    s.close()
+	    select.select([], [], [], 0.01)
+	PY
+	at=$(/usr/bin/python3 - "$OUT_PORT" <<-'PY'
+	import socket, struct, sys
+	word = 0xffffffff
+	swap = lambda x: struct.unpack('<I', struct.pack('>I', x))[0]
+	h = swap(0xffff) * 0x85ebca77 & word
+	h = (h ^ struct.unpack('<I', socket.inet_aton('192.0.2.9'))[0]) * 0xcc9e2d51 & word
+	h = (h ^ (h >> 15) ^ socket.htons(int(sys.argv[1]))) * 0x85ebca6b & word
+	h = (h ^ (h >> 13)) * 0xc2b2ae35 & word
+	print(socket.inet_ntoa(struct.pack('>I', 0x7f400000 | ((h ^ (h >> 16)) & 0x3fffff))))
+	PY
+	)
+	bg agent in_run agent -- /usr/bin/python3 "$T/agent.py"
+	agent=$BG
+	wait_until 10 file_has "$T/agent.out" ready
+	tried() { [ "$(wc -l < "$T/agent.out")" -gt "$1" ]; }
+	outside_end "$at" "$HF_PORT" "$from" > "$T/end.py"
+	kill_daemon
+	meets end
+	end=$BG
+	wait_until 10 file_has "$T/end.out" there
+	wait_until 20 tried "$(($(wc -l < "$T/agent.out") + 3))"
+	assert_lacks "$(out end)" MET
+	assert_lacks "$(out agent)" sent
+	kill "$end"
+	start_daemon
+	hf kill "$(hf status --json | jq -r '.runs[] | select(.name == "agent").id')"
+	finish "$agent" || true
+}
+
+# The same in place of a listener of the run: it is there when its run connects, hears nothing, since
+# its queue is full, and is gone then.
+test_nobody_is_met_in_the_place_of_a_runs_listener() {
+	with_reach <<< 'in_run: allow'
+	hf reload
+	from=$(free_port) to=$(free_port)
+	cat > "$T/agent.py" <<-PY
+	import select, socket
+	def at(port):
+	    s = socket.socket()
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+	    s.bind(('127.0.0.1', port))
+	    return s
+	for _ in range(3):
+	    l = at($to)
+	    l.listen(0)
+	    fill = [socket.socket() for _ in range(3)]
+	    for f in fill:
+	        f.setblocking(False)
+	        f.connect_ex(('127.0.0.1', $to))
+	    s = at($from)
+	    s.setblocking(False)
+	    print('connect', s.connect_ex(('127.0.0.1', $to)), flush=True)
+	    select.select([], [], [], 0.05)
+	    l.close()
+	    for f in fill:
+	        f.close()
+	    s.settimeout(2)
+	    try:
+	        select.select([], [s], [], 2)
+	        s.sendall(b'smuggled')
+	        print('sent', s.recv(100), flush=True)
+	    except OSError as e:
+	        print(e, flush=True)
+	    s.close()
+	print('done', flush=True)
+	PY
+	outside_end 127.0.0.1 "$to" "$from" > "$T/end.py"
+	bg agent in_run agent -- /usr/bin/python3 "$T/agent.py"
+	agent=$BG
+	wait_until 10 file_has "$T/agent.out" 'connect 115'
+	meets end
+	end=$BG
+	wait_until 30 file_has "$T/agent.out" 'done'
+	finish "$agent" || true
+	file_has "$T/end.out" there
+	assert_lacks "$(out end)" MET
+	assert_lacks "$(out agent)" sent
+	kill "$end"
+	with_reach < /dev/null
+	hf reload
 }
 
 # Whatever `inbound:` and `in_run:` say, they are about TCP.

@@ -199,6 +199,22 @@ const char *client_fixed_port(struct world *w)
 
 /* accept() runs the getpeername hook. The backstop lets nothing in but from the enforcer's side, so
  * that is where the other end is bound; it was opened outside and handed to us as fd 10. */
+/* Whom the policy does not let in, the socket at fd 10 above all, hears nothing from a listener. */
+const char *client_unheard(struct world *w)
+{
+	struct sockaddr_storage at;
+	socklen_t n = sockaddr_of(&at, "127.0.0.1", 24873);
+	struct pollfd p = {.fd = 10, .events = POLLOUT};
+	int listener = tcp_bound("127.0.0.1", 24873);
+
+	(void)w;
+	must(listener >= 0 && !listen(listener, 4));
+	must(!fcntl(10, F_SETFL, O_NONBLOCK));
+	must(connect(10, (struct sockaddr *)&at, n) < 0 && errno == EINPROGRESS);
+	must(poll(&p, 1, 500) == 0);
+	return NULL;
+}
+
 const char *client_accept(struct world *w)
 {
 	struct sockaddr_storage at, from, expect;

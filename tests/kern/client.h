@@ -21,6 +21,7 @@ const char *client_half_open(struct world *w);
 const char *client_truth(struct world *w);
 const char *client_live(struct world *w);
 
+const char *client_unheard(struct world *w);
 const char *client_udp(struct world *w);
 const char *client_unix(struct world *w);
 const char *client_unix_open(struct world *w);

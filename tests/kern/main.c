@@ -235,7 +235,8 @@ static void test_lost_denials(struct test *t)
 }
 
 /* The accepting side needs a peer that the backstop lets in: one at the enforcer's port. */
-static void test_accept(struct test *t)
+/* A socket from outside, at one of the enforcer's addresses while nobody is there, as fd 10. */
+static void accept_from_there(struct test *t, const char *name, const char *(*fn)(struct world *w))
 {
 	struct sockaddr_storage at;
 	socklen_t n = sockaddr_of(&at, "127.64.9.9", ENFORCER_PORT);
@@ -243,9 +244,22 @@ static void test_accept(struct test *t)
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) || dup2(fd, 10) < 0)
 		die("accept test");
-	client(t, "accept_in_the_run_is_not_disturbed", "a", AGENT_UID, client_accept);
+	client(t, name, "a", AGENT_UID, fn);
 	close(10);
 	close(fd);
+}
+
+static void test_accept(struct test *t)
+{
+	static const struct reach_key from = {.prefix = REACH_BITS,
+		.addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [13] = 64, [14] = 9, [15] = 9}};
+
+	accept_from_there(t, "listener_is_not_reached_from_the_enforcers_address", client_unheard);
+	if (kern_set_reach(t->kern, KERN_INBOUND, &from, 1))
+		die("inbound");
+	accept_from_there(t, "accept_in_the_run_is_not_disturbed", client_accept);
+	if (kern_set_reach(t->kern, KERN_INBOUND, NULL, 0))
+		die("inbound");
 }
 
 static void test_truth(struct test *t)
