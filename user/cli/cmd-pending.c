@@ -132,6 +132,9 @@ const struct cmd cmd_pending = {
 	.name = "pending",
 	.usage = "pending [--json] [--watch | --wait] [--for TIME]",
 	.help = "List what is held and waits for a decision.",
+	.more = "With --json, where the resource has a login (`catalog:`): `impact` and\n"
+		"`impact_words`, what a change would touch; `locks` and `locks_words`, what its\n"
+		"transaction keeps locked. `look` is 0 until the server has answered.",
 	.opts = cmd_pending_opts,
 	.run = cmd_pending_run,
 };

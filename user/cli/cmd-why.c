@@ -215,6 +215,7 @@ const struct cmd cmd_why = {
 	.name = "why",
 	.usage = "why <hold-id>",
 	.help = "Tell why a request was held, how it ended, and what would be allowed instead.",
-	.more = "From the ledger, which you must be allowed to read. Exit code 5: no such hold.",
+	.more = "From the ledger, which you must be allowed to read; while it waits, with what it\n"
+		"would touch and keeps locked. Exit code 5: no such hold.",
 	.run = cmd_why_run,
 };

@@ -446,8 +446,8 @@ static void draw_help(struct screen *s)
 		"While you type a decision the hold's clock stands: five minutes at most, never",
 		"inside a transaction, whose locks are held meanwhile.",
 		"Characters that could deceive are shown as \\x1b or \\u{202e}.",
-		"A command is one key by itself, a moment after a hold was drawn. Where a hold "
-		"ends",
+		"impact, locks: what the server says of it, asked again while you look.",
+		"A command is one key by itself, a moment after a hold was drawn. Where one ends",
 		"while you type about it, the rest of what you type is for nobody, up to Enter.",
 		NULL};
 
