@@ -11,6 +11,7 @@ raw.py call HOST PORT                    login, then a FunctionCall; prints the 
 raw.py early HOST PORT SQL               start-up and a Query in one segment
 raw.py selfcancel HOST PORT              login, runs pg_sleep, cancels it with the keys it was given
 raw.py behind HOST PORT SQL              login, runs pg_sleep and SQL in one segment, cancels once when it sleeps
+raw.py cancels HOST PORT                 login, runs pg_sleep, cancels it once a line comes on stdin
 raw.py keys HOST PORT                    login, prints pid and key of BackendKeyData, runs pg_sleep
 raw.py echo PORT | serve PORT            servers: echo back; print how many bytes arrived
 """
@@ -184,6 +185,15 @@ def cmd_behind(host, port, sql):
             break
     cmd_cancel(host, port, *own)
     until_ready(s)
+    until_ready(s)
+
+
+def cmd_cancels(host, port):
+    s = login(host, port)
+    s.sendall(message(b"Q", b"SELECT pg_sleep(35)\0"))
+    sys.stdin.readline()
+    print("asked", flush=True)
+    cmd_cancel(host, port, *keys)
     until_ready(s)
 
 

@@ -93,6 +93,27 @@ test_cancel_while_the_next_request_drains_is_for_the_one_that_runs() {
 	wait_ledger "SELECT group_concat(status, ' ') FROM (SELECT status FROM requests WHERE run_name = 'behind' AND (text LIKE '%pg_sleep(34)' OR text LIKE 'UPDATE%') ORDER BY id)" 'error ok'
 }
 
+# The end of the connection says that no cancel is on its way that could meet the next statement. The postmaster
+# takes none while it is stopped.
+test_cancel_connection_ends_when_the_server_has_been_told() {
+	local postmaster
+	postmaster=$(admin 'SELECT pg_read_file($$postmaster.pid$$)' | head -n 1)
+	mkfifo "$T/go"
+	exec 5<> "$T/go"
+	bg keys in_run cancels -- /usr/bin/python3 "$RAW" cancels 127.0.0.1 "$E2E_PGPORT" <&5
+	wait_until 10 running 35
+	kill -STOP "$postmaster"
+	echo go >&5
+	wait_until 10 file_has "$T/keys.out" asked || { kill -CONT "$postmaster"; fail 'not asked'; }
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'cancel' AND run = (SELECT max(id) FROM runs WHERE name = 'cancels')" 1 || { kill -CONT "$postmaster"; fail 'no cancel'; }
+	grep -q EOF "$T/keys.out" && echo early > "$T/early"
+	kill -CONT "$postmaster"
+	finish "$BG" 15
+	[ ! -e "$T/early" ] || fail 'the client was told before the server'
+	assert_has "$(out keys)" EOF
+	assert_has "$(out keys)" 'ERROR 57014'
+}
+
 test_copy_in_where_allowed() {
 	printf '1\tone\n2\ttwo\n\\.\n' | in_run copy -- psql -XqAt "$SHOP" -c 'COPY scratch.t FROM STDIN'
 	assert_eq "$(admin 'SELECT count(*) FROM scratch.t')" 2

@@ -180,7 +180,7 @@ bool catalog_tick(struct session *s, int64_t waited_ns)
 	if (waited_ns <= CATALOG_PATIENCE_NS || now < s->catalog_not_before_ns)
 		return true;
 	s->catalog_not_before_ns = now + CATALOG_PAUSE_NS;
-	cancel_send(s);
+	(void)cancel_send(s, NULL);
 	return true;
 }
 

@@ -83,7 +83,7 @@ static void door_resume(struct session *s, int fd)
 	if (s->server.src.fd < 0)
 		r = relay_flush(s);
 	else if (s->wants_cancel)
-		cancel_send(s);
+		(void)cancel_send(s, NULL);
 	else
 		door_leave(s);
 	if (r < 0)

@@ -21,9 +21,11 @@ struct side_place;
 
 enum mail_kind {
 	/* to a worker */
-	MAIL_POLICY,    /* `policy`: judge by this one from now on */
-	MAIL_RELEASE,   /* `hold`, `decision`, `text` = reason, `by`: a human decided */
-	MAIL_CANCEL,    /* `key_id`, `key`, `run`, `addr`, `port`: a client asks to cancel */
+	MAIL_POLICY,  /* `policy`: judge by this one from now on */
+	MAIL_RELEASE, /* `hold`, `decision`, `text` = reason, `by`: a human decided */
+	/* `key_id`, `key`, `run`, `addr`, `port`: `session` of the worker `asker` asks to cancel */
+	MAIL_CANCEL,
+	MAIL_CANCELLED, /* `session`: no cancel that it asked for is under way here any more */
 	MAIL_FACTS,     /* `session`, `seq`, `facts` in `arena`: the parser thread is done */
 	MAIL_HIDDEN,    /* `side`; `hidden` with `seq` = epoch and `known_ns`, or `error`: side.h */
 	MAIL_CUT_RUN,   /* `run` ended or was killed: close its sessions */
@@ -51,6 +53,7 @@ struct mail {
 	bool stops;
 	bool is_grant; /* MAIL_RELEASE: nobody voted, a grant covers it */
 	uint32_t key_id;
+	unsigned asker;
 	uint8_t key[64];
 	size_t key_len;
 	uint8_t addr[16];

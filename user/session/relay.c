@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "session/cancel.h"
 #include "session/catalog.h"
 #include "session/decide.h"
 #include "session/held.h"
@@ -219,31 +220,6 @@ int relay_unpark(struct session *s)
 
 /* ---- client → server ------------------------------------------------------------------------- */
 
-static int relay_cancel(struct session *s, const struct event *ev)
-{
-	struct enforcer *e = s->worker->enforcer;
-
-	/* Whoever has the session knows it by the key. */
-	for (unsigned i = 0;
-		i < e->n_workers && ev->cancel.key.n <= sizeof(((struct mail *)NULL)->key); i++) {
-		struct mail *m = mail_new(MAIL_CANCEL);
-
-		if (!m)
-			break;
-		m->key_id = ev->cancel.id;
-		memcpy(m->key, ev->cancel.key.p, ev->cancel.key.n);
-		m->key_len = ev->cancel.key.n;
-		m->run = s->run.id;
-		memcpy(m->addr, s->origin.addr, sizeof(m->addr));
-		m->port = s->origin.port;
-		mailbox_send(&e->workers[i]->mail, m);
-	}
-	/* Answered at once, as a server does: the client only waits for the end of the connection.
-	 */
-	session_finish(s, "cancel request");
-	return RELAY_E_CLOSED;
-}
-
 /* What the decoder made of one whole client unit. */
 static int relay_on_client_unit(struct session *s, struct slice unit)
 {
@@ -263,7 +239,8 @@ static int relay_on_client_unit(struct session *s, struct slice unit)
 		r = decide_request(s);
 		return r == DECIDE_E_CLOSED || r == DECIDE_E_PARKED ? RELAY_E_CLOSED : r;
 	case EV_CANCEL:
-		return relay_cancel(s, &sink->event);
+		cancel_ask(s, &sink->event);
+		return RELAY_E_CLOSED;
 	case EV_CLOSE:
 	case EV_NONE:
 		break;

@@ -25,6 +25,7 @@ enum {
 	UNIT_ARENA_MAX = 16 * 1024 * 1024,
 	PLAN_ARENA_MAX = 4 * 1024 * 1024,
 	OPAQUE_IN_MAX = 256 * 1024,
+	CANCEL_S_MAX = 10, /* the client's cancel is told so long after, whatever the server does */
 	PARKED_FACTS_NS_MAX = 10 /* seconds a parser's answer may take */,
 };
 
@@ -406,6 +407,10 @@ void session_tick(struct session *s, int64_t now_ns)
 			session_close(s, "the server did not answer the catalog question");
 			return;
 		}
+	}
+	if (s->park == PARK_CANCEL && now_ns - s->parked_since_ns > CANCEL_S_MAX * CLOCK_NS_PER_S) {
+		session_finish(s, "cancel request");
+		return;
 	}
 	if (s->park == PARK_SIDE && now_ns - s->parked_since_ns > BENEATH_WAIT_S * CLOCK_NS_PER_S) {
 		s->asked.has_waited_beneath = true;

@@ -52,6 +52,7 @@ enum park {
 	PARK_RECORD, /* the ledger has not committed the record yet */
 	PARK_DRAIN,  /* earlier requests are still being answered */
 	PARK_HOLD,   /* a human is being waited for */
+	PARK_CANCEL, /* the cancel request that it was made for is under way */
 };
 
 struct session;
@@ -170,7 +171,8 @@ struct session {
 	int door_fd; /* DOOR_OPEN: the socket, or -errno */
 	struct list door_link;
 	int64_t door_since_ns;
-	bool wants_cancel; /* the socket is for a cancel request */
+	unsigned n_cancels; /* PARK_CANCEL: how many workers have not answered */
+	bool wants_cancel;  /* the socket is for a cancel request */
 	bool is_probed, is_logged_in, is_closing, is_dead, is_recorded;
 	char why[200];    /* why it is closing: what came first, and not what that led to */
 	bool is_stalled;  /* the server does not keep up with the client's requests */

@@ -112,6 +112,7 @@ static void worker_on_clock(struct worker *w, const struct mail *m)
 static void worker_on_cancel(struct worker *w, const struct mail *m)
 {
 	struct list *pos;
+	bool is_sent = false;
 
 	list_for_each (pos, &w->sessions) {
 		struct session *s = list_entry(pos, struct session, link);
@@ -129,9 +130,11 @@ static void worker_on_cancel(struct worker *w, const struct mail *m)
 		 * asked for ourselves is not the client's business. */
 		else if (s->park == PARK_NONE || s->park == PARK_DRAIN ||
 			 (s->park == PARK_ASK && s->asked.has_facts))
-			cancel_send(s);
-		return;
+			is_sent = cancel_send(s, m);
+		break;
 	}
+	if (!is_sent)
+		cancel_answer(w, m);
 }
 
 static void worker_on_facts(struct worker *w, const struct mail *m)
@@ -188,6 +191,8 @@ static void worker_on_policy(struct worker *w, const struct policy *policy)
 
 static void worker_read_letter(struct worker *w, struct mail *m)
 {
+	struct session *s;
+
 	switch (m->kind) {
 	case MAIL_POLICY:
 		worker_on_policy(w, m->policy);
@@ -197,6 +202,11 @@ static void worker_read_letter(struct worker *w, struct mail *m)
 		return;
 	case MAIL_CANCEL:
 		worker_on_cancel(w, m);
+		return;
+	case MAIL_CANCELLED:
+		s = session_find(w, m->session);
+		if (s)
+			cancel_answered(s);
 		return;
 	case MAIL_FACTS:
 		worker_on_facts(w, m);
