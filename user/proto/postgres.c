@@ -263,6 +263,7 @@ const struct protocol protocol_postgres = {
 	.ask = pg_ask,
 	.ask_columns = pg_ask_columns,
 	.where = pg_where,
+	.has_portals = pg_has_portals,
 	.split = pg_split,
 	.tx = pg_tx,
 	.name_text = pg_name_text,

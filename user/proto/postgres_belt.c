@@ -305,6 +305,36 @@ int pg_belt_columns(struct pg *st, struct slice unit, bool *ret_is_known)
 
 /* ---- split ----------------------------------------------------------------------------------- */
 
+/* Does a Bind among these places make a portal with a name, or the unnamed one? */
+static bool pg_binds(const struct pg *st, uint32_t from, uint32_t to, bool is_named)
+{
+	for (uint32_t i = from; i != to; i++) {
+		const struct pg_place *p = pg_place_at(st, i);
+
+		if (p->kind == PG_BIND && !p->obj->name.n == !is_named)
+			return true;
+	}
+	return false;
+}
+
+static bool pg_has_portal(const struct pg *st, bool is_named)
+{
+	for (uint32_t i = 0; i < st->portals.n_slots; i++)
+		for (const struct pg_named *p = st->portals.slots[i]; p; p = p->next)
+			if (!p->name.n == !is_named)
+				return true;
+	return pg_binds(st, st->head, st->sent, is_named);
+}
+
+bool pg_has_portals(const void *state)
+{
+	const struct pg *st = state;
+
+	/* The unnamed one that the request at hand replaces is no loss: so do pipelines. */
+	return pg_has_portal(st, true) ||
+	       (pg_has_portal(st, false) && !pg_binds(st, st->sent, st->tail, false));
+}
+
 int pg_split(void *state, struct sink *sink)
 {
 	struct pg *st = state;

@@ -476,6 +476,7 @@ ERR_CHECK int pg_belt_error(
 void pg_belt_places(struct pg *st, const struct verdict *v);
 /* RowDescription at the head. *ret_is_known: the client has it. 0, PROTO_E_MALFORMED. */
 ERR_CHECK int pg_belt_columns(struct pg *st, struct slice unit, bool *ret_is_known);
+bool pg_has_portals(const void *state);
 ERR_CHECK int pg_split(void *state, struct sink *sink);
 
 /* ---- postgres_types.c ------------------------------------------------------------------------ */

@@ -446,6 +446,9 @@ struct protocol {
 	 * client would, hidden from it; the request is in the next batch then. What fails in what
 	 * was sent before is told, and makes the rest of the client's batch be skipped. */
 	ERR_CHECK int (*split)(void *st, struct sink *sink);
+	/* Would split() end something that the client can still name: a portal, which lives as
+	 * long as its transaction? */
+	bool (*has_portals)(const void *st);
 	/* Where, among transactions, the request would run that is being judged. */
 	void (*where)(const void *st, struct tx_where *ret);
 	/* Transaction state as last confirmed by the server. */

@@ -342,7 +342,9 @@ int guard_may_split(struct session *s)
 	case TRI_NO:
 		break;
 	}
-	return s->guard.mixed == w.batch + 1 ? 0 : GUARD_E_SPLIT;
+	if (s->guard.mixed == w.batch + 1 || s->proto->has_portals(s->state))
+		return 0;
+	return GUARD_E_SPLIT;
 }
 
 enum tri guard_in_transaction(const struct session *s)
