@@ -113,7 +113,8 @@ config() { # further lines on stdin
 	HF_PORT=$(free_port)
 	{ holdfast_config "$G" "$HF_PORT" "$HF_CGROUP"; cat; } > "$G/config.yaml"
 }
-is_up() { hf status; }
+# Both sockets: the enforcer's answers a moment before the warden's takes runs.
+is_up() { "$B/holdfast" status > /dev/null 2>&1 && ss -xlH | grep -qF "$G/run/run.sock"; }
 start_daemon() {
 	[ -e "$G/config.yaml" ] || config < /dev/null
 	holdfast_dirs "$G"
@@ -123,11 +124,12 @@ start_daemon() {
 	HF_PID=$!
 	echo "$HF_PID" > "$G/daemon.pid"
 	daemon_or_dead
-	is_up > /dev/null 2>&1 && return 0
+	is_up && return 0
 	{ echo "holdfastd did not come up:"; tail -n 30 "$G/daemon.log"; } >&2
 	return 1
 }
-daemon_or_dead() { wait_until "${START_SECS:-20}" sh -c "'$B/holdfast' status >/dev/null 2>&1 || ! kill -0 $HF_PID"; }
+is_up_or_dead() { is_up || gone "$HF_PID"; }
+daemon_or_dead() { wait_until "${START_SECS:-20}" is_up_or_dead; }
 daemon_pid() { cat "$G/daemon.pid"; }
 # Empty between the death of one and the start of its successor.
 process_of() { pgrep -d ' ' -P "$(daemon_pid)" -u "$1" || true; }
