@@ -170,6 +170,28 @@ test_denied_in_a_pipeline_skips_to_sync_in_order() {
 	assert_eq "$(n_orders 'id = 9')" 1
 }
 
+# large NAME FIRST: a pipeline of that and forty statements of 30 kB each
+large() {
+	# shellcheck disable=SC2016 # for the shell in the run
+	in_run "$1" -- bash -c 'x=$(head -c 30000 /dev/zero | tr "\0" x) first=$3
+		set -- "$1" pipeline "$2"
+		for i in {1..40}; do set -- "$@" "SELECT length('"'"'$x$i'"'"'), id FROM orders WHERE id = 1"; done
+		exec "$1" "$2" "$3" "$first" "${@:4}"' - "$B/tests/e2e/pqtool" "$SHOP" "$2" 2>&1
+}
+
+# What comes while a statement is looked at waits in the socket, however much it is.
+test_pipeline_of_large_statements_passes() {
+	OUT=$(large large 'SELECT 1')
+	assert_eq "$(grep -c '^DONE SELECT' <<< "$OUT")" 42 "$(tail -n 3 <<< "$OUT" | cut -c -300)"
+	assert_has "$OUT" 'STATE 0'
+}
+
+test_pipeline_of_large_statements_behind_a_hold_is_ended() {
+	OUT=$(large toolarge 'DELETE FROM orders WHERE id = 999') || true
+	assert_has "$OUT" 'too much was sent while a request was held'
+	wait_ledger "SELECT hold_outcome FROM requests WHERE text LIKE 'DELETE%999' ORDER BY id DESC LIMIT 1" disconnected
+}
+
 test_approved_in_a_pipeline_answers_in_order() {
 	bg pq in_run pipeok -- "$B/tests/e2e/pqtool" pipeline "$SHOP" \
 		"SELECT 'first'" 'DELETE FROM orders WHERE id = 10 RETURNING id' "SELECT 'last'"

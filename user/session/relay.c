@@ -642,6 +642,10 @@ int relay_flush(struct session *s)
 
 	if (s->is_dead)
 		return RELAY_E_CLOSED;
+	/* Other waits end by themselves, and what comes meanwhile may stay in the socket. But a FIN
+	 * behind a full window would be invisible: a hold may not wait for somebody gone. */
+	if (s->park == PARK_HOLD && !s->is_closing && buf_len(&s->ahead) >= SESSION_AHEAD_MAX)
+		return relay_fatal(s, REFUSAL_LIMIT, "too much was sent while a request was held");
 	if (s->server.src.fd < 0 && wants_server && !s->is_closing) {
 		r = relay_dial(s);
 		if (r)
@@ -710,12 +714,7 @@ static int relay_read_client(struct session *s)
 	}
 	if (r)
 		return err_trace(r);
-	if (!parked)
-		return relay_pump_client(s);
-	if (buf_len(&s->ahead) < SESSION_AHEAD_MAX)
-		return 0;
-	/* A FIN behind a full window would be invisible: a hold may not wait for somebody gone. */
-	return relay_fatal(s, REFUSAL_LIMIT, "too much was sent while a request was held");
+	return parked ? 0 : relay_pump_client(s);
 }
 
 void relay_on_client(struct loop_source *src, uint32_t events)
