@@ -113,23 +113,26 @@ config() { # further lines on stdin
 	HF_PORT=$(free_port)
 	{ holdfast_config "$G" "$HF_PORT" "$HF_CGROUP"; cat; } > "$G/config.yaml"
 }
-# Both sockets: the enforcer's answers a moment before the warden's takes runs.
-is_up() { "$B/holdfast" status > /dev/null 2>&1 && ss -xlH | grep -qF "$G/run/run.sock"; }
+is_up() { hf status; }
+# The enforcer's socket answers a moment before the warden's takes runs: all is there when the daemon says so.
+n_ready() { grep -c 'ready dir=' "$G/daemon.log" || true; }
+is_ready_or_dead() { [ "$(n_ready)" -gt "$WAS_READY" ] || gone "$HF_PID"; }
 start_daemon() {
 	[ -e "$G/config.yaml" ] || config < /dev/null
 	holdfast_dirs "$G"
+	touch "$G/daemon.log"
+	WAS_READY=$(n_ready)
 	# A session of its own: a daemon that a test started again outlives that test.
 	# shellcheck disable=SC2086 # E2E_DAEMON_ARGS is a list: --without connect_unix
 	setsid "$B/holdfastd" --config "$G/config.yaml" --foreground ${E2E_DAEMON_ARGS:-} "$@" >> "$G/daemon.log" 2>&1 &
 	HF_PID=$!
 	echo "$HF_PID" > "$G/daemon.pid"
 	daemon_or_dead
-	is_up && return 0
+	is_up > /dev/null 2>&1 && return 0
 	{ echo "holdfastd did not come up:"; tail -n 30 "$G/daemon.log"; } >&2
 	return 1
 }
-is_up_or_dead() { is_up || gone "$HF_PID"; }
-daemon_or_dead() { wait_until "${START_SECS:-20}" is_up_or_dead; }
+daemon_or_dead() { wait_until "${START_SECS:-20}" is_ready_or_dead; }
 daemon_pid() { cat "$G/daemon.pid"; }
 # Empty between the death of one and the start of its successor.
 process_of() { pgrep -d ' ' -P "$(daemon_pid)" -u "$1" || true; }

@@ -55,7 +55,7 @@ stop_servers() {
 }
 trap stop_servers EXIT
 
-# The copies are of a server that stands still.
+# The copies are of a server that stands still, for good: this file is the last in its folder.
 pg_as "$PGBIN/pg_ctl" -s -D "$E2E_TMP/pg" -m fast stop > /dev/null
 for name in one two through; do
 	server "$name" || { tail -n 5 "$G/$name.log" >&2; exit 1; }
