@@ -39,7 +39,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all helpers test unit san e2e lint format fuzz soak bench benchledger install clean help
+.PHONY: all helpers test unit san e2e lint format fuzz vm soak bench benchledger install clean help
 
 all: $(B)/holdfastd $(B)/holdfast ## build holdfastd and holdfast into build/ (V=1 shows commands)
 
@@ -149,6 +149,9 @@ e2e: helpers ## run the end-to-end tests (root; T='glob': some)
 
 test: helpers $(ROOT_TESTS) ## run everything: units, kernel, runs, policies, e2e, escapes, faults, short fuzz (root; T='glob': some parts)
 	$(Q)B=$(B) scripts/run-tests '$(T)'
+
+vm: helpers $(ROOT_TESTS) ## some tests on Debian 12's own kernel, in QEMU (root; T='kern e2e:hold': which)
+	$(Q)tests/vm/run $(T)
 
 soak: ## test with the full numbers: fuzz (FUZZ_SECS=600 a target), large results, many kills (two hours)
 	$(Q)SOAK=1 FUZZ_SECS=$(if $(filter file,$(origin FUZZ_SECS)),600,$(FUZZ_SECS)) $(MAKE) B=$(B) test

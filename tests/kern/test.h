@@ -14,6 +14,7 @@ struct test {
 	struct denial seen[DENIALS_MAX];
 	unsigned n_seen;
 	unsigned n_passed, n_failed;
+	bool has_unix_hooks;
 };
 
 bool report(struct test *t, bool is_ok, const char *name, const char *why);
