@@ -11,6 +11,7 @@ version: 1
 default: {read: allow, session: allow, other: hold}
 resources:
   - {name: shop, at: ["127.0.0.1:$E2E_PGPORT", "unix:$SOCK"], protocol: postgres, tags: [production-db]}
+in_run: allow
 rules:
   - {name: may-sleep, when: {effect: execute, object: ["pg_sleep", "pg_catalog.pg_sleep"]}, then: allow}
 YAML
@@ -122,6 +123,53 @@ each(8, one)"
 	answers
 	assert_eq "$(grep -c 'not taken' "$T/runs.out")" 8
 	hf kill "$(hf status --json | jq '.runs[] | select(.name == "linger") | .id')"
+	finish "$BG" || true
+}
+
+# The same from the other end: the run is the server, on a unix socket of its own that we connect to.
+test_a_lingering_connection_sent_by_a_server_of_a_run_stops_no_worker() {
+	needs_kernel
+	install -d -m 777 "$G/s"
+	PYTHONPATH=$G bg runs in_run server -- /usr/bin/python3 -u -c "
+from linger import *
+import select
+def one(i):
+    t = socket.create_server(('127.0.0.1', 0))
+    a = socket.create_connection(t.getsockname())
+    b = t.accept()
+    fill(a)
+    l = socket.socket(socket.AF_UNIX)
+    l.bind('$G/s/%d' % i)
+    l.listen()
+    c = socket.socket(socket.AF_UNIX)
+    c.connect('$G/s/%d' % i)
+    c.sendall(b'x')
+    s = l.accept()[0]
+    # We are to have more to read than we do: so the reference here is gone before the other is read.
+    fill(s)
+    while select.select([], [s], [], 0.3)[1]:
+        fill(s)
+    while not select.select([], [s], [], 0.1)[1]:
+        c.recv(65536)
+    send_away(a, s, b'y')
+    c.settimeout(5)
+    try:
+        while c.recv(65536):
+            pass
+    except TimeoutError:
+        pass
+    return t, b, l, c, s
+each(8, one)"
+	if grep -q 'no connect_unix' "$G/daemon.log"; then
+		wait_until 20 file_has "$T/runs.out" 'Address family not supported'
+		kill "$BG"
+		return 0
+	fi
+	wait_until 20 file_has "$T/runs.out" taken
+	answers
+	wait_until 20 all_sent runs
+	assert_eq "$(grep -c 'not taken' "$T/runs.out")" 8
+	hf kill "$(hf status --json | jq '.runs[] | select(.name == "server") | .id')"
 	finish "$BG" || true
 }
 

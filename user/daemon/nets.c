@@ -92,6 +92,7 @@ static int nets_dial_as(const struct nets *n, const struct channel_socket *want)
 		 : socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_trace(fd);
+	(void)sock_refuse_rights(fd);
 	r = dial_as(
 		fd, named, resource->unix_auth == UNIX_AUTH_USER ? resource->unix_user : NULL, uid);
 	return r ? -r : TAKE_FD(fd);
@@ -122,6 +123,8 @@ static int nets_dial_in_run(const struct nets *n, const struct channel_socket *w
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_raise(-errno);
+	/* The run listens there, and answers what it likes. */
+	(void)sock_refuse_rights(fd);
 	r = dial_own(fd, path, uid);
 	return r ? -r : TAKE_FD(fd);
 }

@@ -115,11 +115,11 @@ int sock_want_sender(int listener)
 		       : 0;
 }
 
-bool sock_refuse_rights(int listener)
+bool sock_refuse_rights(int fd)
 {
 	const int off = 0;
 
-	return !setsockopt(listener, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+	return !setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
 }
 
 bool sock_may_refuse_rights(void)
@@ -189,6 +189,7 @@ int sock_dial_abstract(int socket_fd, const char *name)
 
 	if (n >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
+	(void)sock_refuse_rights(fd);
 	memcpy(sun.sun_path + 1, name + 1, n - 1);
 	if (connect(fd, (struct sockaddr *)&sun,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
@@ -213,6 +214,7 @@ int sock_dial_unix(const char *path)
 		return -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
+	(void)sock_refuse_rights(fd);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d", at);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
 		return -errno;

@@ -29,12 +29,12 @@ enum { SOCK_SENDER_SPACE = 32 }; /* of control data */
 /* What is accepted from this listener says with each packet who sent it, from the first one on. */
 ERR_CHECK int sock_want_sender(int listener);
 /*
- * Nobody can send descriptors to what is accepted from this listener. Whoever receives a message
- * drops what came along with it, and to drop the last reference to a connection that lingers is to
- * wait for its other end: a thread of ours would stand still for as long as somebody else likes.
- * False: the kernel cannot (before 6.16).
+ * Nobody can send descriptors to this socket, or to what is accepted from it. Whoever receives a
+ * message drops what came along with it, and to drop the last reference to a connection that
+ * lingers is to wait for its other end: a thread of ours would stand still for as long as somebody
+ * else likes. False: the kernel cannot (before 6.16).
  */
-bool sock_refuse_rights(int listener);
+bool sock_refuse_rights(int fd);
 /* Can this kernel? */
 bool sock_may_refuse_rights(void);
 struct msghdr;
