@@ -538,4 +538,32 @@ test_attached_agents_are_seen_as_themselves_but_never_as_root() {
 	peer_is enforcer
 }
 
+# Who connects for a run has the account that the policy says, and others who have it may send it signals.
+test_nobody_stops_the_daemon_by_stopping_who_connects_for_it() {
+	needs_hook
+	peer_is user:nobody
+	bg stopper setpriv --reuid=65534 --regid=65534 --clear-groups /usr/bin/python3 -u -c "
+import os, signal
+children = open('/proc/$(daemon_pid)/task/$(daemon_pid)/children')
+while True:
+    children.seek(0)
+    for pid in children.read().split():
+        try:
+            os.kill(int(pid), signal.SIGSTOP)
+            print('stopped', pid, flush=True)
+            raise SystemExit
+        except (PermissionError, ProcessLookupError):
+            pass"
+	stopper=$BG
+	bg agent in_run agent -- sh -c "while :; do psql -XqAt 'host=$E2E_PGSOCK port=$E2E_PGPORT user=nobody dbname=shop' -c 'SELECT 1'; done"
+	agent=$BG
+	wait_until 20 file_has "$T/stopper.out" stopped
+	finish "$stopper"
+	timeout 10 "$B/holdfast" kill "$(hf status --json | jq -r '.runs[] | select(.name == "agent").id')"
+	finish "$agent" || true
+	assert_eq "$(timeout 10 "$B/holdfast" run --quiet --name calm -- echo calm)" calm
+	wait_until 5 gone "$(awk '{ print $2 }' "$T/stopper.out")"
+	peer_is enforcer
+}
+
 run_tests

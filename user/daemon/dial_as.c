@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DIAL_SECS = 2 };
+#include "util/cleanup.h"
+
+enum { DIAL_MS = 2000, DIAL_KILL_MS = 100, DIAL_FIRST_FD = 3 };
 
 static int dial_become(const char *user, uid_t uid)
 {
@@ -70,25 +74,57 @@ static int dial_connect_own(int fd, const char *path, uid_t uid)
 	return dial_connect(fd, link);
 }
 
+/* With nothing of ours but the one: it may be there for longer than we are. */
+static int dial_child(int fd, const char *path, const char *user, uid_t uid, bool is_own)
+{
+	int r;
+
+	if ((fd > DIAL_FIRST_FD && close_range(DIAL_FIRST_FD, (unsigned)fd - 1, 0) < 0) ||
+		close_range((unsigned)fd + 1, ~0u, 0) < 0)
+		return errno;
+	r = dial_become(user, uid);
+	if (r)
+		return r;
+	return is_own ? dial_connect_own(fd, path, uid) : dial_connect(fd, path);
+}
+
+static bool dial_has_ended(int pidfd, int ms)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int r;
+
+	do
+		r = poll(&p, 1, ms);
+	while (r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+/* For so long and no longer: accounts and files may come from elsewhere, and others who have that
+ * account may stop the child. One that even SIGKILL does not end, since it waits for a file system,
+ * is left behind. */
+static int dial_wait(pid_t pid)
+{
+	_cleanup_(fd_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	bool has_ended = pidfd >= 0 && dial_has_ended(pidfd, DIAL_MS);
+	int status = 0;
+
+	if (!has_ended) {
+		kill(pid, SIGKILL);
+		has_ended = pidfd >= 0 && dial_has_ended(pidfd, DIAL_KILL_MS);
+	}
+	if (waitpid(pid, &status, has_ended ? 0 : WNOHANG) != pid)
+		return ETIMEDOUT;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
+}
+
 /* In a child: as `user`, or as `uid`, and then to one of his own alone, if that is wanted. */
 static int dial_in_child(int fd, const char *path, const char *user, uid_t uid, bool is_own)
 {
 	pid_t pid = fork();
-	int status, r;
 
-	if (!pid) {
-		alarm(DIAL_SECS); /* accounts may come from elsewhere, and files too */
-		r = dial_become(user, uid);
-		if (!r)
-			r = is_own ? dial_connect_own(fd, path, uid) : dial_connect(fd, path);
-		_exit(r);
-	}
-	if (pid < 0)
-		return errno;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ETIMEDOUT;
+	if (!pid)
+		_exit(dial_child(fd, path, user, uid, is_own));
+	return pid < 0 ? errno : dial_wait(pid);
 }
 
 int dial_as(int fd, const char *path, const char *user, uid_t uid)
