@@ -55,7 +55,9 @@ WHERE t.ord = f.ord AND (c.relkind NOT IN ('r', 'p') OR c.relrowsecurity OR c.re
 	THEN 's' WHEN EXISTS (SELECT
 FROM tree t
 JOIN pg_catalog.pg_class c ON c.oid = t.oid
-WHERE t.ord = f.ord AND pg_catalog.pg_has_role($3::pg_catalog.name, c.relowner, 'MEMBER'))
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE t.ord = f.ord AND (pg_catalog.pg_has_role($3::pg_catalog.name, c.relowner, 'MEMBER')
+	OR pg_catalog.pg_has_role($3::pg_catalog.name, n.nspowner, 'MEMBER')))
 	THEN 'o' WHEN f.ord IN (SELECT k.ord FROM coded k) OR EXISTS (SELECT
 FROM pg_catalog.pg_cast x
 WHERE x.castfunc >= {own} AND x.castsource < {own} AND x.casttarget < {own})
