@@ -181,6 +181,16 @@ static struct slice pg_name_text(const void *state, struct slice name)
 	return s && !s->is_suspect ? s->text : SLICE_NULL;
 }
 
+static bool pg_name_is_sql(const void *state, bool is_portal, struct slice name)
+{
+	const struct pg *st = state;
+	const struct pg_named *n = pg_names_get(is_portal ? &st->portals : &st->stmts, name);
+	const struct pg_stmt *s = n && is_portal ? ((const struct pg_portal *)n)->stmt
+						 : (const struct pg_stmt *)n;
+
+	return s && s->is_sql;
+}
+
 static struct slice pg_portal_text(const void *state, struct slice name)
 {
 	const struct pg *st = state;
@@ -268,6 +278,7 @@ const struct protocol protocol_postgres = {
 	.tx = pg_tx,
 	.name_text = pg_name_text,
 	.portal_text = pg_portal_text,
+	.name_is_sql = pg_name_is_sql,
 	.name_forget = pg_name_forget,
 	.lexing = pg_lexing,
 	.cancel_request = pg_cancel_request,

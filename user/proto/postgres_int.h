@@ -68,6 +68,7 @@ struct pg_stmt {
 	struct slice text;
 	struct slice types; /* declared parameter types, big-endian, as in Parse */
 	bool is_suspect;    /* text holds more than one possibility */
+	bool is_sql;        /* PREPARE made it: its types are not known */
 	bool is_unknown;    /* only a name that someone asked about */
 };
 

@@ -238,6 +238,7 @@ int pg_changes_new(struct pg *st, const struct name_change *v, size_t n, struct 
 		c->stmt = pg_stmt_new(st, v[i].name, v[i].text, SLICE_NULL);
 		if (!c->stmt)
 			break;
+		c->stmt->is_sql = true;
 		if (i == 0)
 			return 0;
 	}
@@ -281,7 +282,7 @@ static int pg_name_may_be(struct pg *st, struct pg_stmt *s)
 	pg_mem_free(st, text);
 	if (!both)
 		return PROTO_E_TOO_BIG;
-	both->is_suspect = true;
+	both->is_suspect = both->is_sql = true;
 	r = pg_names_put(st, &st->stmts, &both->named);
 	pg_unref(st, &both->named);
 	return r;

@@ -137,6 +137,7 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 		const struct pg_stmt *s = pg_place_stmt(p);
 
 		n_binds += p->kind == PG_BIND;
+		req->binds_sql = req->binds_sql || (p->kind == PG_BIND && s && s->is_sql);
 		defines |= p->kind == PG_PARSE && p->obj->name.n;
 		is_fresh |= p->kind == PG_PARSE && pg_text_hangs_on_settings(s->text);
 		req->uses_names = req->uses_names || pg_place_uses_name(st, p);

@@ -178,6 +178,8 @@ struct request {
 	/* It runs a statement or portal by a name from before: what code on the server may have
 	 * given another meaning since. */
 	bool uses_names;
+	/* It binds a statement that SQL text made: of what types its parameters are is not known. */
+	bool binds_sql;
 };
 
 /* What the server's side of the session looks like, as confirmed by the server. */
@@ -457,6 +459,8 @@ struct protocol {
 	struct slice (*name_text)(const void *st, struct slice name);
 	/* The same of a portal. */
 	struct slice (*portal_text)(const void *st, struct slice name);
+	/* Did SQL text make that statement, or the one that the portal runs? */
+	bool (*name_is_sql)(const void *st, bool is_portal, struct slice name);
 	/* The name of a statement (or portal) means something else by now: nobody knows what. */
 	void (*name_forget)(void *st, bool is_portal, struct slice name);
 	/* Settings confirmed by the server that change how text is read: a digest for caches and

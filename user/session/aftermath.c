@@ -19,8 +19,8 @@ enum aftermath_column { AFTERMATH_KIND, AFTERMATH_NAME, AFTERMATH_TEXT, AFTERMAT
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* Whatever this text prepares under that name (empty: under any), is it `known`? One that somebody
- * put together to hold both is not. */
+/* Whatever this text prepares under that name (empty: under any, and it does nothing else), is it
+ * `known`? One that somebody put together to hold both is not. */
 static bool aftermath_prepares(
 	struct session *s, struct slice source, struct slice name, struct slice known)
 {
@@ -37,7 +37,18 @@ static bool aftermath_prepares(
 			return false;
 		is_there = true;
 	}
-	return is_there;
+	/* Of a cursor the text does not say under which name it stands. */
+	return is_there && (name.n || f.n_names == f.n_statements);
+}
+
+/* Is it what the session knows? What is not of SQL text is in its own words, and where those are a
+ * statement's, nobody but the client made it: the list has the others alone. */
+static bool aftermath_is_known(
+	struct session *s, bool is_portal, struct slice name, struct slice text, struct slice known)
+{
+	if (!s->proto->name_is_sql(s->state, is_portal, name))
+		return is_portal && slice_eq(text, known);
+	return aftermath_prepares(s, text, is_portal ? SLICE_NULL : name, known);
 }
 
 static int aftermath_on_row(struct session *s, const struct value *v, size_t n)
@@ -51,9 +62,8 @@ static int aftermath_on_row(struct session *s, const struct value *v, size_t n)
 	name = v[AFTERMATH_NAME].bytes;
 	known = is_portal ? s->proto->portal_text(s->state, name)
 			  : s->proto->name_text(s->state, name);
-	if (!known.p || slice_eq(known, v[AFTERMATH_TEXT].bytes) ||
-		aftermath_prepares(
-			s, v[AFTERMATH_TEXT].bytes, is_portal ? SLICE_NULL : name, known))
+	if (!known.p ||
+		aftermath_is_known(s, is_portal, name, v[AFTERMATH_TEXT].bytes, known))
 		return 0;
 	s->proto->name_forget(s->state, is_portal, name);
 	s->asked.is_renamed = true;

@@ -68,7 +68,7 @@ static bool masked_runs_code(const struct session *s)
 	for (size_t i = 0; i < a->request.n_params && a->request.kind == REQUEST_TEXT; i++)
 		if (a->request.params[i].type >= FIRST_OF_SOMEBODY)
 			return true;
-	return a->runs_names;
+	return a->runs_names || a->request.binds_sql;
 }
 
 /* COMMIT runs what was put off: deferred triggers, cursors WITH HOLD. So may SET CONSTRAINTS. */
