@@ -74,6 +74,28 @@ free() {
 # refused NAME WORD…: held because the server refused a write; denied; nothing was written.
 refused() { guarded "$@"; }
 
+# What a portal says is not what it does: code can open another of the same words, with other parameters.
+test_portal_that_code_opened_again_is_not_run_as_approved() {
+	admin "CREATE TABLE pay (id int, v int); INSERT INTO pay VALUES (1, 0), (2, 0); GRANT ALL ON pay TO PUBLIC;
+	CREATE FUNCTION swap() RETURNS int LANGUAGE plpgsql AS \$\$DECLARE c refcursor := 'p'; BEGIN EXECUTE 'CLOSE p';
+	OPEN c FOR EXECUTE 'UPDATE pay SET v = \$1 WHERE id = \$2 RETURNING id' USING 1000000, 2; RETURN 1; END\$\$;
+	CREATE VIEW by_swap AS SELECT swap() AS x; GRANT ALL ON by_swap TO PUBLIC;
+	CREATE FUNCTION rename() RETURNS int LANGUAGE plpgsql AS 'BEGIN DEALLOCATE s; PREPARE s AS UPDATE pay SET v = 1000000; RETURN 1; END';
+	CREATE VIEW by_rename AS SELECT rename() AS x; GRANT ALL ON by_rename TO PUBLIC" > /dev/null
+	bg tx talk swapped 'Q BEGIN' wait 'P - UPDATE pay SET v = $1 WHERE id = $2 RETURNING id' 'B p - 5 1' S wait \
+		'Q SELECT x FROM by_swap' wait 'E p' S wait 'Q COMMIT' wait
+	approve "$(wait_hold swapped)"
+	finish "$BG"
+	assert_has "$(out tx)" 'prepared-names'
+	# The same of a name, behind a write that is allowed: nobody is asked about the transaction then, but of this.
+	bg tx talk renamed 'Q PREPARE s AS UPDATE pay SET v = 5 WHERE id = 1' wait 'Q BEGIN' wait \
+		'Q INSERT INTO scratch.t VALUES (77)' wait 'Q SELECT x FROM by_rename' wait 'Q EXECUTE s' wait 'Q COMMIT' wait
+	approve "$(wait_hold renamed)"
+	finish "$BG"
+	assert_has "$(out tx)" 'prepared-names'
+	assert_eq "$(admin 'SELECT sum(v) FROM pay')" 0
+}
+
 # ---- outside a transaction: the read-only belt ----------------------------------------------------
 
 test_select_that_writes_changes_nothing_and_is_held_as_a_write() {

@@ -185,8 +185,8 @@ static bool pg_name_is_sql(const void *state, bool is_portal, struct slice name)
 {
 	const struct pg *st = state;
 	const struct pg_named *n = pg_names_get(is_portal ? &st->portals : &st->stmts, name);
-	const struct pg_stmt *s = n && is_portal ? ((const struct pg_portal *)n)->stmt
-						 : (const struct pg_stmt *)n;
+	const struct pg_stmt *s =
+		n && is_portal ? ((const struct pg_portal *)n)->stmt : (const struct pg_stmt *)n;
 
 	return s && s->is_sql;
 }

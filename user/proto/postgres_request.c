@@ -140,7 +140,10 @@ static int pg_request_text(struct pg *st, struct request *req, struct arena *are
 		req->binds_sql = req->binds_sql || (p->kind == PG_BIND && s && s->is_sql);
 		defines |= p->kind == PG_PARSE && p->obj->name.n;
 		is_fresh |= p->kind == PG_PARSE && pg_text_hangs_on_settings(s->text);
-		req->uses_names = req->uses_names || pg_place_uses_name(st, p);
+		if (pg_place_uses_name(st, p)) {
+			req->uses_names = true;
+			req->uses_portal = req->uses_portal || p->kind == PG_EXECUTE;
+		}
 		if (!*ret_unknown)
 			*ret_unknown = pg_place_unknown(p);
 		if (!s || s == last || s->is_unknown)

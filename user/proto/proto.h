@@ -178,6 +178,8 @@ struct request {
 	/* It runs a statement or portal by a name from before: what code on the server may have
 	 * given another meaning since. */
 	bool uses_names;
+	/* It runs a portal by a name from before, with the parameters and variables of then. */
+	bool uses_portal;
 	/* It binds a statement that SQL text made: of what types its parameters are is not known. */
 	bool binds_sql;
 };

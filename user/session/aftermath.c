@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "session/decide.h"
 #include "session/masked.h"
 #include "session/relay.h"
 #include "session/session.h"
@@ -42,10 +43,13 @@ static bool aftermath_prepares(
 }
 
 /* Is it what the session knows? What is not of SQL text is in its own words, and where those are a
- * statement's, nobody but the client made it: the list has the others alone. */
+ * statement's, nobody but the client made it: the list has the others alone. The words of a cursor
+ * are no proof of its parameters, and what they change is what somebody has approved. */
 static bool aftermath_is_known(
 	struct session *s, bool is_portal, struct slice name, struct slice text, struct slice known)
 {
+	if (is_portal && s->asked.request.uses_portal && guard_writes(&s->asked.facts))
+		return false;
 	if (!s->proto->name_is_sql(s->state, is_portal, name))
 		return is_portal && slice_eq(text, known);
 	return aftermath_prepares(s, text, is_portal ? SLICE_NULL : name, known);
@@ -62,8 +66,7 @@ static int aftermath_on_row(struct session *s, const struct value *v, size_t n)
 	name = v[AFTERMATH_NAME].bytes;
 	known = is_portal ? s->proto->portal_text(s->state, name)
 			  : s->proto->name_text(s->state, name);
-	if (!known.p ||
-		aftermath_is_known(s, is_portal, name, v[AFTERMATH_TEXT].bytes, known))
+	if (!known.p || aftermath_is_known(s, is_portal, name, v[AFTERMATH_TEXT].bytes, known))
 		return 0;
 	s->proto->name_forget(s->state, is_portal, name);
 	s->asked.is_renamed = true;
@@ -79,7 +82,7 @@ int aftermath_on_answer(struct session *s, const struct event *ev, bool *ret_don
 		return err_trace(aftermath_on_row(s, ev->answer.values, ev->answer.n));
 	if (!ev->answer.failed) {
 		m->answer = AFTERMATH_UNASKED;
-		m->doubts_names = false;
+		m->doubts_names = m->doubts_shown = false;
 		return 0;
 	}
 	m->answer = AFTERMATH_FAILED;
@@ -96,11 +99,23 @@ static bool aftermath_masks(const struct session *s)
 	return s->wants_text && mask_rules_need_catalog(s->resource->masks);
 }
 
+/* Does the policy let it through, whatever it is taken for? */
+static bool aftermath_is_free(const struct session *s)
+{
+	const struct policy_subject subject = decide_subject(s);
+
+	return !policy_asks_filters(s->policy) &&
+	       policy_eval(s->policy, &subject, &s->asked.facts).kind == RULING_ALLOW;
+}
+
 static bool aftermath_matters(const struct session *s)
 {
 	const struct asked *a = &s->asked;
+	const struct aftermath *m = &s->aftermath;
 
-	if (!s->aftermath.doubts_names || !(a->request.uses_names || a->runs_names))
+	if (!(m->doubts_names || m->doubts_shown) || !(a->request.uses_names || a->runs_names))
+		return false;
+	if (!m->doubts_names && aftermath_is_free(s))
 		return false;
 	/* Code can prepare what a failed transaction refuses, and nothing else. */
 	if (s->proto->tx(s->state) == TX_FAILED)
@@ -161,6 +176,8 @@ void aftermath_passed(struct session *s)
 	/* What was let through to write may do so under any name. */
 	else if (s->guard.is_on && !s->guard.is_accounted && !guard_writes(&a->facts))
 		m->doubts_names = m->doubts_names || (a->facts.flags & FACTS_OPEN);
+	else if (s->guard.is_on)
+		m->doubts_shown = m->doubts_shown || (a->facts.flags & FACTS_OPEN);
 }
 
 void aftermath_follow(struct session *s)

@@ -24,7 +24,10 @@ struct session;
 enum aftermath_answer { AFTERMATH_UNASKED, AFTERMATH_ASKING, AFTERMATH_FAILED };
 
 struct aftermath {
-	bool doubts_names; /* code may have run since the server was last asked */
+	bool doubts_names; /* code may have run since the server was last asked … */
+	/* … or only such as may write anyway: no matter to what is allowed, but a human is shown
+	 * what goes by a name, and approves that. */
+	bool doubts_shown;
 	/* In the open transaction something ran of which errors may quote what is protected: so may
 	 * those of its end. */
 	bool quotes;
