@@ -119,6 +119,16 @@ test_truncate_drop_and_partitions() {
 	over
 }
 
+test_names_are_no_words_of_ours_and_a_cut_list_says_so() {
+	admin "CREATE TABLE crowded (id int PRIMARY KEY); GRANT ALL ON crowded TO agent;
+		CREATE TRIGGER \"x on public.t runs f(); views over it: none\" AFTER DELETE ON crowded EXECUTE FUNCTION told();
+		DO \$\$BEGIN FOR i IN 1..201 LOOP EXECUTE format('CREATE TABLE crowd_%s (id int REFERENCES crowded ON DELETE CASCADE)', i); END LOOP; END\$\$"
+	held crowded 'DELETE FROM crowded'
+	assert_has "$(words crowded)" 'triggers: "x on public.t runs f(); views over it: none" on public.crowded runs public.told()'
+	assert_has "$(words crowded)" 'not known: all of it: it is more than is looked at'
+	over
+}
+
 # What is not known is said to be so.
 test_unknown_is_said_and_is_no_number() {
 	held vague 'DELETE FROM notes WHERE id = 1'

@@ -302,7 +302,7 @@ static int migrate_find(struct ledger *l)
 		row_write_select(&w, l->db, kinds[i]);
 		wr_cstr(&w, SLICE_LIT(" ORDER BY rowid"));
 		r = migrate_prepare(l, l->db, sql, &stmt);
-		while (!r && rc == SQLITE_DONE && sqlite3_step(stmt) == SQLITE_ROW) {
+		while (!r && rc == SQLITE_DONE && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 			union record rec;
 			int64_t id, at;
 

@@ -38,7 +38,7 @@ static int find_check_block(struct verify *v, const struct find_check *c, sqlite
 	int rc;
 
 	sqlite3_bind_int64(stmt, 1, first);
-	sqlite3_bind_int64(stmt, 2, first + FIND_BLOCK - 1);
+	sqlite3_bind_int64(stmt, 2, first + (FIND_BLOCK - 1));
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && (*n)++ < FIND_FINDINGS_MAX) {
 		int64_t id = sqlite3_column_int64(stmt, 0);
 		char name[96];
@@ -80,7 +80,7 @@ static int find_check_run(struct verify *v, const struct find_check *c)
 			break;
 		id = id / FIND_BLOCK * FIND_BLOCK - (id % FIND_BLOCK < 0 ? FIND_BLOCK : 0);
 		r = find_check_block(v, c, stmt, id, &n);
-		after = id + FIND_BLOCK - 1;
+		after = id + (FIND_BLOCK - 1);
 	}
 	if (!r && rc != SQLITE_ROW && rc != SQLITE_DONE)
 		r = verify_error(v, rc);

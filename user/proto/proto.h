@@ -180,7 +180,8 @@ struct request {
 	bool uses_names;
 	/* It runs a portal by a name from before, with the parameters and variables of then. */
 	bool uses_portal;
-	/* It binds a statement that SQL text made: of what types its parameters are is not known. */
+	/* It binds a statement that SQL text made: of what types its parameters are is not known.
+	 */
 	bool binds_sql;
 };
 

@@ -42,13 +42,22 @@ static bool aftermath_prepares(
 	return is_there && (name.n || f.n_names == f.n_statements);
 }
 
+static bool aftermath_masks(const struct session *s)
+{
+	return s->wants_text && mask_rules_need_catalog(s->resource->masks);
+}
+
 /* Is it what the session knows? What is not of SQL text is in its own words, and where those are a
  * statement's, nobody but the client made it: the list has the others alone. The words of a cursor
- * are no proof of its parameters, and what they change is what somebody has approved. */
+ * are no proof of its parameters and variables: what it shows may be protected, and what it changes
+ * is not what somebody has approved. */
 static bool aftermath_is_known(
 	struct session *s, bool is_portal, struct slice name, struct slice text, struct slice known)
 {
-	if (is_portal && s->asked.request.uses_portal && guard_writes(&s->asked.facts))
+	const struct asked *a = &s->asked;
+
+	if (is_portal &&
+		(aftermath_masks(s) || (a->request.uses_portal && guard_writes(&a->facts))))
 		return false;
 	if (!s->proto->name_is_sql(s->state, is_portal, name))
 		return is_portal && slice_eq(text, known);
@@ -69,7 +78,9 @@ static int aftermath_on_row(struct session *s, const struct value *v, size_t n)
 	if (!known.p || aftermath_is_known(s, is_portal, name, v[AFTERMATH_TEXT].bytes, known))
 		return 0;
 	s->proto->name_forget(s->state, is_portal, name);
-	s->asked.is_renamed = true;
+	/* A portal that this request only replaces is none of its concern. */
+	if (!is_portal || s->asked.request.uses_portal || s->asked.runs_names)
+		s->asked.is_renamed = true;
 	return 0;
 }
 
@@ -93,11 +104,6 @@ int aftermath_on_answer(struct session *s, const struct event *ev, bool *ret_don
 }
 
 /* ---- the request at hand --------------------------------------------------------------------- */
-
-static bool aftermath_masks(const struct session *s)
-{
-	return s->wants_text && mask_rules_need_catalog(s->resource->masks);
-}
 
 /* Does the policy let it through, whatever it is taken for? */
 static bool aftermath_is_free(const struct session *s)

@@ -9,9 +9,9 @@
  *   the text    only nodes, functions and types that are known here; others need a schema in front,
  *               since the connection searches pg_catalog alone. Tables get theirs written in.
  *   the tables  plain ones that the role may read, with no code, type or operator of somebody's in
- *               indexes, constraints, defaults or policies; and neither they nor their schemas owned
- *               by the role that the session is logged in as, which could put some there, or
- *               something else in their place, between our look and the plan
+ *               indexes, constraints, defaults or policies; and neither they nor their schemas
+ * owned by the role that the session is logged in as, which could put some there, or something else
+ * in their place, between our look and the plan
  *
  * What does not fit is not estimated, and the reason is said.
  */

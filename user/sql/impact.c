@@ -15,6 +15,8 @@
 enum {
 	IMPACT_ARENA_MAX = 16 * 1024 * 1024,
 	IMPACT_ROWS_MAX = 1000, /* of an answer */
+	IMPACT_OF_A_KIND_MAX = 200,
+	IMPACT_KINDS = 4,
 	IMPACT_COLUMNS = 8,
 	IMPACT_SHOWN_MAX = 12, /* of each list, in words */
 	IMPACT_PARAM_MAX = 16 * 1024,
@@ -61,6 +63,7 @@ struct impact {
 	size_t n_objects;
 	struct impact_table *tables, *follows, *views;
 	size_t n_tables, n_follows, n_views, n_rows;
+	unsigned n_of_kind[IMPACT_KINDS];
 	size_t tables_cap, follows_cap, views_cap;
 	struct impact_trigger *triggers;
 	size_t n_triggers, triggers_cap;
@@ -309,6 +312,18 @@ static struct slice impact_name(struct impact *m, struct slice schema, struct sl
 	return wr_done(&w);
 }
 
+/* Names are written as SQL writes them, so that none of them reads as words of ours. */
+static struct slice impact_quoted(struct impact *m, struct slice name)
+{
+	size_t max = 2 * name.n + 4;
+	struct writer w = writer_of(arena_alloc(&m->arena, max), max);
+
+	if (!w.p)
+		return SLICE_NULL;
+	walk_write_part(&w, name);
+	return wr_done(&w);
+}
+
 static uint64_t impact_number(struct slice s, bool *ret_is_one)
 {
 	char text[24], *end;
@@ -364,7 +379,7 @@ static int impact_add_trigger(struct impact *m, const struct slice *v)
 	if (!impact_grow((void **)&m->triggers, m->n_triggers, &m->triggers_cap, sizeof(*t)))
 		return err_raise(-ENOMEM);
 	t = &m->triggers[m->n_triggers];
-	*t = (struct impact_trigger){.name = arena_dup(&m->arena, v[5]),
+	*t = (struct impact_trigger){.name = impact_quoted(m, v[5]),
 		.table = impact_name(m, v[3], v[4]),
 		.function = impact_name(m, v[6], v[7])};
 	if (!t->name.n || !t->table.n || !t->function.n)
@@ -395,6 +410,16 @@ static int impact_add_size(struct impact *m, const struct slice *v)
 	return 0;
 }
 
+/* Whoever may make tables could else push what matters out of the list, and nobody would know. */
+static void impact_check_length(struct impact *m, char kind)
+{
+	static const char kinds[] = "octv";
+	const char *at = strchr(kinds, kind);
+
+	if (kind && at && ++m->n_of_kind[at - kinds] == IMPACT_OF_A_KIND_MAX + 1)
+		impact_unknown(m, "all of it: it is more than is looked at");
+}
+
 int impact_row(struct impact *m, const struct slice *v, size_t n)
 {
 	struct impact_table *t;
@@ -411,6 +436,7 @@ int impact_row(struct impact *m, const struct slice *v, size_t n)
 	}
 	if (n != IMPACT_COLUMNS || v[0].n != 1)
 		return IMPACT_E_BAD;
+	impact_check_length(m, (char)v[0].p[0]);
 	switch (v[0].p[0]) {
 	case 'o':
 		r = impact_add_table(m, v, &m->tables, &m->n_tables, &m->tables_cap, &t);

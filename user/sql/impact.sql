@@ -2,6 +2,7 @@
 -- What a statement would touch, from the catalog alone: see impact.h. $1, $2: schemas ('' where the text names none)
 -- and names of its objects; $3: what is done to each, letters of enum impact_op.
 --
+-- One more of each kind than is shown, so that a list that is cut says so (IMPACT_OF_A_KIND_MAX).
 -- Nothing here needs a right, locks a table or waits for one. The shorthand is that of hidden.sql; operators are the
 -- server's because the connection searches nothing else.
 WITH RECURSIVE asked AS (
@@ -11,7 +12,7 @@ WITH RECURSIVE asked AS (
 	JOIN pg_catalog.pg_class c ON c.relname = a.rel::pg_catalog.name
 	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND (a.nsp = '' OR n.nspname = a.nsp::pg_catalog.name)
 	WHERE c.relpersistence <> 't' AND c.relkind = ANY (ARRAY['r', 'v', 'm', 'f', 'p']::pg_catalog."char"[])
-	LIMIT 200
+	LIMIT 201
 ), tree AS (
 	-- With partitions and children.
 	SELECT a.ord, a.ops, a.oid AS root, a.oid
@@ -68,7 +69,7 @@ FROM follows f
 JOIN pg_catalog.pg_class c ON c.oid = f.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE f.via IS NOT NULL
-LIMIT 200)
+LIMIT 201)
 UNION ALL
 (SELECT DISTINCT 't', m.ord::pg_catalog.text, c.oid::pg_catalog.text, n.nspname::pg_catalog.text,
 	c.relname::pg_catalog.text, t.tgname::pg_catalog.text, b.nspname::pg_catalog.text,
@@ -81,7 +82,7 @@ JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace b ON b.oid = p.pronamespace
 WHERE (t.tgtype::pg_catalog.int4 & CASE m.op WHEN 'i' THEN 4 WHEN 'd' THEN 8 WHEN 't' THEN 32 WHEN 'u' THEN 16
 	WHEN 'n' THEN 16 WHEN 's' THEN 16 ELSE 0 END) <> 0
-LIMIT 200)
+LIMIT 201)
 UNION ALL
 (SELECT 'v', o.ord::pg_catalog.text, c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
 	c.relkind::pg_catalog.text, '', ''
@@ -89,4 +90,4 @@ FROM over o
 JOIN pg_catalog.pg_class c ON c.oid = o.oid AND c.relkind IN ('v', 'm')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT EXISTS (SELECT FROM asked a WHERE a.oid = o.oid)
-LIMIT 200)
+LIMIT 201)
