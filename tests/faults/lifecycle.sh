@@ -117,7 +117,8 @@ test_damaged_rings_are_given_up_and_said_so() {
 	RANDOM=$seed
 	for round in $(seq "$DAMAGE_ROUNDS"); do
 		[ $((round % 2)) = 0 ] || kill -STOP "$(scribe_pid)" # half the time there is something to drain
-		sql damage "SELECT $round" > /dev/null
+		# Another worker than the one that answered last may find its ring damaged only now.
+		wait_until 15 sql damage "SELECT $round"
 		kill_daemon
 		for ring in $(rings); do
 			case $round in
