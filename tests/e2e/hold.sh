@@ -187,8 +187,10 @@ test_pipeline_of_large_statements_passes() {
 }
 
 test_pipeline_of_large_statements_behind_a_hold_is_ended() {
+	# It may not see why: what it sent and nobody reads makes the kernel reset the connection behind our words.
 	OUT=$(large toolarge 'DELETE FROM orders WHERE id = 999') || true
-	assert_has "$OUT" 'too much was sent while a request was held'
+	assert_lacks "$OUT" 'DONE'
+	wait_ledger "SELECT count(*) FROM events WHERE kind = 'session-fatal' AND detail LIKE '%too much was sent while a request was held%'" 1
 	wait_ledger "SELECT hold_outcome FROM requests WHERE text LIKE 'DELETE%999' ORDER BY id DESC LIMIT 1" disconnected
 }
 
