@@ -121,7 +121,9 @@ static bool aftermath_matters(const struct session *s)
 
 	if (!(m->doubts_names || m->doubts_shown) || !(a->request.uses_names || a->runs_names))
 		return false;
-	if (!m->doubts_names && aftermath_is_free(s))
+	/* In a transaction that may write, code can do all of that itself; behind it, it may not.
+	 */
+	if ((s->guard.is_accounted || !m->doubts_names) && aftermath_is_free(s))
 		return false;
 	/* Code can prepare what a failed transaction refuses, and nothing else. */
 	if (s->proto->tx(s->state) == TX_FAILED)
@@ -180,7 +182,7 @@ void aftermath_passed(struct session *s)
 	if (aftermath_masks(s))
 		m->doubts_names = m->doubts_names || a->runs_code;
 	/* What was let through to write may do so under any name. */
-	else if (s->guard.is_on && !s->guard.is_accounted && !guard_writes(&a->facts))
+	else if (s->guard.is_on && !guard_writes(&a->facts))
 		m->doubts_names = m->doubts_names || (a->facts.flags & FACTS_OPEN);
 	else if (s->guard.is_on)
 		m->doubts_shown = m->doubts_shown || (a->facts.flags & FACTS_OPEN);
